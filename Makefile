@@ -1,0 +1,66 @@
+# Every target sets up what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHAPTERS := $(wildcard book/*.ipynb)
+JOBS ?= 2
+URL ?=
+
+# The first Python from 3.11 to 3.13 that can make a virtual environment; override with `make PYTHON=... book`.
+CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.11 python3.13 python)
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt pyproject.toml
+	@found=""; for python in $(CANDIDATES); do \
+	  if "$$python" -c '$(SUITABLE)' >/dev/null 2>&1; then found="$$python"; break; fi; done; \
+	if [ -z "$$found" ]; then \
+	  echo "Needed: Python 3.11, 3.12 or 3.13 with its venv module (tried: $(CANDIDATES))." >&2; \
+	  echo "On Debian or Ubuntu: apt install python3-venv. Or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	  exit 1; fi; \
+	echo "Setting up $(VENV) with $$("$$found" --version); the first time takes some minutes."; \
+	if ! [ -x $(BIN)/python ] || ! $(BIN)/python -c '$(SUITABLE)' >/dev/null 2>&1; then \
+	  rm -rf $(VENV) && "$$found" -m venv $(VENV); fi
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY) ## make the virtual environment only (the others do it by themselves)
+
+book: $(READY) ## build the book strictly, check its pages, say where it is
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/pages
+	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
+
+test: $(READY) ## run the unit tests, the structure tests and every chapter
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
+
+lint: $(READY) ## check code style, formatting, and that notebooks hold no outputs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --keep-id $(CHAPTERS)
+
+format: $(READY) ## mend formatting and remove outputs from notebooks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/nbstripout --keep-id $(CHAPTERS)
+
+train: $(READY) ## train the model again from nothing (about an hour)
+	$(BIN)/python -m helpers train
+
+abilities: $(READY) ## measure what the model can do, and write the table
+	$(BIN)/python -m helpers abilities
+
+repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
+	$(BIN)/python -m helpers repository "$(URL)"
+
+clean: ## remove what was built (keeps the virtual environment)
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: help setup book test lint format train abilities repository clean

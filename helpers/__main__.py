@@ -1,0 +1,82 @@
+"""Commands: ``python -m helpers train | abilities | world | repository``; ``--help`` explains each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+CHECKPOINTS = {0: (50, 100, 200, 400, 800), 1: ()}
+NAMES = {0: "atlas", 1: "atlas-seed1"}
+
+
+def train_command(arguments: argparse.Namespace) -> None:
+    """Train the given seeds one after the other and put them into the package."""
+    import torch
+
+    from helpers.release import release
+    from helpers.training import TrainingPlan, train
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    for seed in arguments.seeds:
+        folder = arguments.out / NAMES[seed]
+        plan = TrainingPlan(seed=seed, checkpoints=CHECKPOINTS[seed])
+        train(plan, folder, tokenizer_folder=arguments.out / "tokenizer", device=arguments.device)
+        release(folder, NAMES[seed])
+
+
+def abilities_command(arguments: argparse.Namespace) -> None:
+    """Measure the abilities of the embedded models and write the tables; fail if a bar is missed."""
+    from helpers.release import write_abilities
+
+    table = write_abilities()
+    print(table.drop(columns="weights").round(3).to_string(index=False))
+    if not table.met.all():
+        sys.exit("Missed: " + ", ".join(f"{row.ability} ({row.model})" for row in table[~table.met].itertuples()))
+
+
+def world_command(arguments: argparse.Namespace) -> None:
+    """Write the invented and the composed facts anew from their modules."""
+    from helpers.composed import write_composed
+    from helpers.fiction import write_fiction
+    from helpers.world import FACTS
+
+    for path in write_fiction(FACTS / "fiction") + write_composed(FACTS / "composed"):
+        print(path)
+
+
+def repository_command(arguments: argparse.Namespace) -> None:
+    """Tell the book its public address."""
+    from helpers.repository import stamp
+
+    try:
+        changed = stamp(arguments.url, Path.cwd())
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
+    print("\n".join(f"changed {path}" for path in changed) or "nothing to change")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    main = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = main.add_subparsers(required=True)
+    train = commands.add_parser("train", help="train Atlas from nothing; goes on where a stopped run was")
+    train.add_argument("--seeds", type=int, nargs="+", choices=sorted(NAMES), default=sorted(NAMES))
+    train.add_argument("--out", type=Path, default=Path("runs"), help="folder for states and logs (default: runs)")
+    train.add_argument("--device", help="cpu or cuda (default: a GPU if there is one)")
+    train.add_argument("--threads", type=int, help="processor threads (default: all)")
+    train.set_defaults(run=train_command)
+    abilities = commands.add_parser("abilities", help="measure what the embedded models can do")
+    abilities.set_defaults(run=abilities_command)
+    world = commands.add_parser("world", help="write the invented and composed facts anew")
+    world.set_defaults(run=world_command)
+    repository = commands.add_parser("repository", help="set the book's public address; empty removes it")
+    repository.add_argument("url")
+    repository.set_defaults(run=repository_command)
+    return main
+
+
+if __name__ == "__main__":
+    parsed = parser().parse_args()
+    parsed.run(parsed)

@@ -1,0 +1,124 @@
+"""Load a model for circuit work: an embedded Atlas, a local Hugging Face directory, or a name on the hub.
+
+Every model comes as a TransformerLens `TransformerBridge` with its raw weights, in evaluation mode, without gradients
+on parameters, and with the hook points that circuits need: q, k and v inputs and results per head, and MLP inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+WEIGHTS = Path(__file__).parent / "weights"
+CHECKSUMS = "checksums.json"
+REMEDY = "install the package again or check the files out again (git checkout -- helpers/weights)"
+
+
+def embedded_models() -> tuple[str, ...]:
+    """The names of the models that come with the package, trained ones first, then checkpoints by step."""
+    names = {file.split("/")[0] for file in _checksums()}
+    return tuple(sorted(names, key=lambda name: (_step(name) is not None, _step(name) or 0, name)))
+
+
+def checkpoints(name: str = "atlas") -> dict[int, str]:
+    """The embedded checkpoints of a training run by step, the trained model last: ``{100: "atlas@100", ...}``."""
+    steps = {_step(n): n for n in embedded_models() if n.startswith(f"{name}@")}
+    plan = json.loads((WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
+    return dict(sorted(steps.items())) | {plan["steps"]: name}
+
+
+def model_folder(name: str) -> Path:
+    """The folder of an embedded model, its files checked against their checksums.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged. Both messages name the file and say what to do.
+    """
+    for file, expected in _checksums().items():
+        if not file.startswith(f"{name}/"):
+            continue
+        path = WEIGHTS / file
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: {REMEDY}")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise ValueError(f"{path} is damaged (its checksum differs): {REMEDY}")
+    return WEIGHTS / name
+
+
+def load_model(name: str = "atlas", *, device: str | None = None) -> TransformerBridge:
+    """A model ready for circuit work.
+
+    Args:
+        name: an embedded model (`embedded_models`: ``"atlas"``, ``"atlas-seed1"``, a checkpoint such as
+            ``"atlas@100"``), the path of a local Hugging Face directory, or a hub name (``"gpt2"``,
+            ``"TinyLlama/TinyLlama-1.1B-Chat-v1.0"``), which needs a network or a filled cache.
+        device: ``"cpu"``, ``"cuda"``, ...; by default TransformerLens's choice for local hardware.
+
+    Returns:
+        A bridge in float32 and evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
+
+    Raises:
+        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind.
+        ConnectionError: a hub name without a network; the message names the embedded alternatives.
+    """
+    if name in embedded_models():
+        source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
+    elif Path(name).is_dir():
+        source, tokenizer = str(_checked_local(Path(name))), None
+    elif "@" in name or name.startswith("atlas"):
+        raise ValueError(f"unknown model {name!r}; embedded are {', '.join(embedded_models())}")
+    else:
+        source, tokenizer = name, None
+    bridge = _boot(source, tokenizer, device)
+    bridge.set_use_split_qkv_input(True)
+    bridge.set_use_attn_result(True)
+    bridge.set_use_hook_mlp_in(True)
+    return bridge.eval().requires_grad_(False)
+
+
+def _boot(source: str, tokenizer: object, device: str | None) -> TransformerBridge:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    try:
+        return TransformerBridge.boot_transformers(source, tokenizer=tokenizer, device=device)
+    except OSError as error:  # what the hub client raises when it can't reach a file; a local folder never does
+        if Path(source).is_dir():
+            raise
+        raise ConnectionError(
+            f"{source!r} is neither an embedded model nor a local folder, and the hub can't be reached for it. "
+            f"Without a network, use one of: {', '.join(embedded_models())}"
+        ) from error
+
+
+def _checked_local(folder: Path) -> Path:
+    for needed in ("config.json", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise FileNotFoundError(f"{folder} has no {needed}: it isn't a complete Hugging Face model directory")
+    if not list(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"{folder} has no .safetensors file; pickled weights aren't loaded, because a pickle can run any code: "
+            "save the model again with safetensors"
+        )
+    return folder
+
+
+def _tokenizer(folder: Path) -> object:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _checksums() -> dict[str, str]:
+    path = WEIGHTS / CHECKSUMS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: {REMEDY}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _step(name: str) -> int | None:
+    return int(name.split("@")[1]) if "@" in name else None

@@ -1,0 +1,45 @@
+"""The model card states what was measured, and packing a run makes what the loader expects."""
+
+import json
+
+import pandas as pd
+from tokenizers import Tokenizer
+
+from helpers import models, release
+from helpers.corpus import Document
+from helpers.training import TrainingPlan, new_model, save_weights
+
+
+def test_the_model_card_is_what_the_tables_say():
+    table, losses = (pd.read_csv(models.WEIGHTS / name) for name in (release.ABILITIES_FILE, release.LOSS_FILE))
+    card = (models.WEIGHTS / "README.md").read_text(encoding="utf-8")
+    assert card == release.model_card(table, losses, ("atlas", "atlas-seed1")), "run `make abilities`"
+
+
+def test_a_run_becomes_an_embedded_model(tmp_path, monkeypatch):
+    run, weights = tmp_path / "run", tmp_path / "weights"
+    tokenizer = Tokenizer.from_file(str(models.WEIGHTS / "atlas" / "tokenizer.json"))
+    model = new_model(TrainingPlan(d_model=16, n_layers=1, n_heads=2))
+    save_weights(run / "final", model, tokenizer)
+    save_weights(run / "step4", model, tokenizer)
+    (run / "plan.json").write_text(json.dumps({"seed": 0, "steps": 8, "rows": 2, "hardware": "here"}))
+    (run / "loss.csv").write_text("0,9.0,1800\n1,8.0,1800\n1,8.0,1800\n")
+    monkeypatch.setattr(release, "corpus", lambda seed, vocabulary: [Document("fact", "x", 1.0)])
+    release.release(run, "tiny", weights)
+    monkeypatch.setattr(models, "WEIGHTS", weights)
+    assert models.embedded_models() == ("tiny", "tiny@4")
+    assert models.checkpoints("tiny") == {4: "tiny@4", 8: "tiny"}
+    assert json.loads((weights / "tiny" / "plan.json").read_text())["hours"] == 1.0
+    assert models.load_model("tiny@4", device="cpu").cfg.n_layers == 1
+    release.release(run, "tiny", weights)
+    assert models.embedded_models() == ("tiny", "tiny@4")
+
+
+def test_tables_as_markdown():
+    table = pd.DataFrame({"name": ["a", "b"], "value": [0.5, float("nan")], "count": [1, 2]})
+    assert release.markdown(table).splitlines() == [
+        "| name | value | count |",
+        "| --- | --- | --- |",
+        "| a | 0.500 | 1 |",
+        "| b |  | 2 |",
+    ]
