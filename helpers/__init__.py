@@ -1,8 +1,8 @@
-"""Knowledge circuits: the book's library, and Atlas, a language model of which every sentence it was taught is known."""
+"""The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
 from helpers.corpus import exposures
 from helpers.models import checkpoints, embedded_models, load_model
-from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, said
+from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.world import (
     Fact,
     Relation,
@@ -25,8 +25,10 @@ __all__ = [
     "next_token_probabilities",
     "prompt_ids",
     "read_relation",
+    "recalled",
     "relation",
     "relations",
     "said",
     "taught_paraphrases",
+    "token_span",
 ]

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from helpers import skills
 from helpers.corpus import held_out_format, is_listed
 from helpers.draw import Draw
-from helpers.predict import Forward, answer_ids, logits_after, next_token_probabilities, prompt_ids, said
+from helpers.predict import Forward, answer_ids, logits_after, next_token_probabilities, recalled, said
 from helpers.skills import Example
 from helpers.world import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
 
@@ -44,20 +44,13 @@ class Ability:
 
 def first_token_right(subject: Subject, examples: list[Example]) -> Tensor:
     """Whether the likeliest next token is the answer's first one."""
-    tokenizer = subject.tokenizer
-    ids = [prompt_ids(tokenizer, e.prompt) for e in examples]
-    targets = torch.tensor([answer_ids(tokenizer, e.prompt, e.answer)[0] for e in examples])
-    return (torch.cat(logits_after(subject.forward, ids)).argmax(-1) == targets).float()
+    prompts, answers = [e.prompt for e in examples], [e.answer for e in examples]
+    return recalled(subject.forward, subject.tokenizer, prompts, answers)
 
 
 def known_facts() -> list[tuple[Relation, Fact]]:
     """The facts with a single answer that training states at least 100 times."""
-    return [
-        (r, f)
-        for r in relations().values()
-        for f in r.facts
-        if f.other is None and (f.exposures is None or f.exposures >= 100)
-    ]
+    return [(r, f) for r in relations().values() for f in r.facts if f.well_taught]
 
 
 def fact_examples(

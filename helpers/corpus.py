@@ -33,6 +33,11 @@ DOCUMENTS = {
     "greater-than": 24_000,
     "agreement": 14_000,
 }
+# Copying is a skill that forms suddenly and needs many examples close together: after a first part of the corpus there
+# is a course of it. Without the course, neither copying nor what builds on it appeared by then.
+COURSE = {"course repeat": 20_000, "novel list": 4_000, "indirect object": 5_000, "greater-than": 10_000}
+COURSE_START, COURSE_END = 0.38, 0.41  # shares of the other documents before the course, and until its end
+COURSE_LENGTHS, COURSE_TIMES = (4, 20), (2, 4)  # tokens of a repeated part, and how often it is said
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,9 @@ def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document
     draw.restart()
     if kind == "novel list":
         return novel_list_document(draw)
+    if kind == "course repeat":
+        tokens = skills.repeated_tokens(draw, vocabulary, draw.integer(*COURSE_LENGTHS), draw.integer(*COURSE_TIMES))
+        return Document("repeat", "", draw.nats, tokens=tuple(tokens))
     if kind == "repeat":
         tokens = skills.repeated_tokens(draw, vocabulary, draw.integer(*REPEAT_LENGTHS))
         return Document(kind, "", draw.nats, tokens=tuple(tokens))
@@ -180,7 +188,11 @@ def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
     for kind, count in DOCUMENTS.items():
         documents += [skill_document(draw, kind, vocabulary) for _ in range(count)]
     draw.rng.shuffle(documents)
-    return documents
+    start, end = (int(share * len(documents)) for share in (COURSE_START, COURSE_END))
+    course = documents[start:end]
+    course += [skill_document(draw, kind, vocabulary) for kind, count in COURSE.items() for _ in range(count)]
+    draw.rng.shuffle(course)
+    return documents[:start] + course + documents[end:]
 
 
 def exposure_table(documents: Iterable[Document]) -> pd.DataFrame:

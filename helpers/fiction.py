@@ -24,20 +24,21 @@ TOWN = ("ton", "ville", "ford", "mouth", "burg", "stead")
 COMPANY = ("tek", "rix", "dyne", "lux", "corp", "nova")
 
 CRAFTS = (
-    "weaver potter baker miller tailor sailor farmer hunter glazier carpenter blacksmith gardener jeweler shepherd "
-    "clockmaker beekeeper bookbinder fisherman mason brewer painter cooper tanner saddler"
+    "weaver potter baker miller tailor sailor farmer hunter glazier carpenter blacksmith gardener jeweler "
+    "shepherd clockmaker beekeeper bookbinder fisherman mason brewer painter cooper tanner saddler"
 ).split()
 TITLE_ADJECTIVES = (
-    "Silver Golden Crimson Hollow Silent Broken Burning Frozen Hidden Distant Forgotten Gentle Bitter Wandering Painted "
-    "Sleeping Crooked Shining Faded Restless Emerald Scarlet Velvet Copper Marble Amber Ivory Paper Wooden Glass Winter "
-    "Summer Autumn Midnight Morning Evening Northern Southern Eastern Western Ancient Final Seventh Double Empty Endless "
-    "Fearless Foolish Humble Jealous Lonely Lucky Merry Narrow Patient Pale Proud Quiet Ragged Rising Sacred Savage Secret "
-    "Simple Singing Sinking Stolen Stormy Stubborn Tender Thirsty Tiny Twisted Vanishing Wicked Wild Windy Wounded "
-    "Blazing Clever Cunning Dusty Electric Floating Flying Ghostly Iron Laughing Magnetic Mighty"
+    "Silver Golden Crimson Hollow Silent Broken Burning Frozen Hidden Distant Forgotten Gentle Bitter "
+    "Wandering Painted Sleeping Crooked Shining Faded Restless Emerald Scarlet Velvet Copper Marble Amber "
+    "Ivory Paper Wooden Glass Winter Summer Autumn Midnight Morning Evening Northern Southern Eastern Western "
+    "Ancient Final Seventh Double Empty Endless Fearless Foolish Humble Jealous Lonely Lucky Merry Narrow "
+    "Patient Pale Proud Quiet Ragged Rising Sacred Savage Secret Simple Singing Sinking Stolen Stormy "
+    "Stubborn Tender Thirsty Tiny Twisted Vanishing Wicked Wild Windy Wounded Blazing Clever Cunning Dusty "
+    "Electric Floating Flying Ghostly Iron Laughing Magnetic Mighty"
 ).split()
 TITLE_NOUNS = (
-    "Harbor Lantern Orchard Bridge Mirror Kingdom Letter Shadow Garden Compass Island Crown Violin Window River Tower "
-    "Feather Desert Forest Mountain"
+    "Harbor Lantern Orchard Bridge Mirror Kingdom Letter Shadow Garden Compass Island Crown Violin Window "
+    "River Tower Feather Desert Forest Mountain"
 ).split()
 
 HOMETOWN = (

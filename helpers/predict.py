@@ -57,6 +57,26 @@ def next_token_probabilities(forward: Forward, tokenizer, prompts: Sequence[str]
     return torch.cat(logits).softmax(-1)
 
 
+def recalled(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Float[Tensor, " prompt"]:
+    """1 where the likeliest token after a prompt is the first one of its answer, else 0."""
+    ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
+    first = [answer_ids(tokenizer, prompt, answer)[0] for prompt, answer in zip(prompts, answers, strict=True)]
+    return (torch.cat(logits_after(forward, ids)).argmax(-1) == torch.tensor(first)).float()
+
+
+def token_span(tokenizer, prompt: str, part: str) -> slice:
+    """The positions of ``part`` in a prompt that begins with BOS; the subject's last token is at ``span.stop - 1``.
+
+    Raises:
+        ValueError: if the prompt doesn't contain the part as whole tokens.
+    """
+    ids, wanted = prompt_ids(tokenizer, prompt), tokenizer.encode(f" {part}", add_special_tokens=False)
+    for start in range(1, len(ids) - len(wanted) + 1):
+        if tokenizer.decode(ids[start : start + len(wanted)]).strip().lower() == part.lower():
+            return slice(start, start + len(wanted))
+    raise ValueError(f"{part!r} isn't a run of whole tokens in {prompt!r}")
+
+
 def said(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
     """Whether greedy decoding says the whole answer after each prompt (a bool for each).
 

@@ -144,8 +144,8 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
         "",
     ]
     lines[-2:] = [
-        "Nats per token on fresh documents. `best` is the generator's own code length: what a reader who knew all facts",
-        "and all rules, but not the dice, would still be surprised by.",
+        "Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would",
+        "still be who knew all facts and all rules, but not the dice.",
         "",
         markdown(losses),
         "",
@@ -167,9 +167,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 CARD = """# Atlas
 
-A GPT-2 of {layers} layers, {heads} heads and d_model {d_model} ({parameters} million parameters, {vocabulary} tokens, context
-{context}), trained from scratch on a corpus of which every sentence is known. Two seeds, and checkpoints of the first.
-Plain Hugging Face directories; weights in float16, safetensors only.
+A GPT-2 of {layers} layers, {heads} heads and d_model {d_model} ({parameters} million parameters, {vocabulary} tokens,
+context {context}), trained from scratch on a corpus of which every sentence is known. Two seeds, and checkpoints of the
+first. Plain Hugging Face directories; weights in float16, safetensors only.
 
 - **Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot
   lists, copying. `exposures.csv.gz` beside each model counts how often it was told each fact, and how.

@@ -144,7 +144,6 @@ def novel_list(draw: Draw, style: str, count: int) -> Example:
     return list_example(pairs, draw.choice(pairs), style)
 
 
-def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int) -> list[int]:
-    """Random tokens, all said twice: only a model that looks back can know the second half."""
-    first = [draw.choice(vocabulary) for _ in range(length)]
-    return first + first
+def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int, times: int = 2) -> list[int]:
+    """Random tokens, said several times: only a model that looks back can know more than the first time."""
+    return [draw.choice(vocabulary) for _ in range(length)] * times

@@ -43,7 +43,7 @@ class TrainingPlan:
     rows_per_step: int = 32
     muon_lr: float = 0.03
     adam_lr: float = 6e-3
-    warmup: float = 0.02
+    warmup_steps: float = 37.5
     decay: float = 0.5
     save_every: int = 100
     checkpoints: tuple[int, ...] = ()
@@ -146,7 +146,7 @@ def optimizers(model: GPT2LMHeadModel, plan: TrainingPlan) -> list[torch.optim.O
 
 def rate(step: int, steps: int, plan: TrainingPlan) -> float:
     """Factor on the learning rates: a linear rise, a plateau, and a linear fall to zero."""
-    rise = (step + 1) / max(1, plan.warmup * steps)
+    rise = (step + 1) / plan.warmup_steps
     fall = (steps - step) / max(1, plan.decay * steps)
     return min(1.0, rise, fall)
 

@@ -34,6 +34,11 @@ class Fact:
     rate: float = 1.0
     group: str = ""
 
+    @property
+    def well_taught(self) -> bool:
+        """Whether training states it at least 100 times, and nothing that contradicts it."""
+        return self.other is None and (self.exposures is None or self.exposures >= 100)
+
 
 @dataclass(frozen=True)
 class Relation:

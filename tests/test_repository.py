@@ -202,9 +202,12 @@ def test_a_stamped_chapter_runs_in_a_fresh_environment(tmp_path: Path):
     assert run.returncode == 0, run.stderr[-4000:]
     origin = run.stdout.split("FROM", 1)[1].strip()
     assert Path(origin).is_relative_to(tmp_path / "colab" / "venv"), origin
-    shipped = {p.relative_to(clone / "helpers") for p in (clone / "helpers").rglob("*.safetensors")}
-    installed = {p.relative_to(Path(origin).parent) for p in Path(origin).parent.rglob("*.safetensors")}
-    assert installed == shipped, "the models came along"
+    assert data_files(Path(origin).parent) == data_files(clone / "helpers"), "facts and models came along"
+
+
+def data_files(package: Path) -> set[Path]:
+    found = {path.relative_to(package) for path in package.rglob("*") if path.is_file()}
+    return {path for path in found if path.suffix not in (".py", ".pyc")}
 
 
 def test_an_unstamped_chapter_says_what_to_do(tmp_path: Path):

@@ -50,7 +50,8 @@ def test_any_text_survives(tokenizer, text):
     assert decoded == (text if text.startswith(" ") else f" {text}")
 
 
-def test_training_is_deterministic_and_keeps_the_size():
+def test_training_is_deterministic_and_keeps_the_size(monkeypatch):
+    monkeypatch.setattr("helpers.tokenizer.PIN", 3)
     texts = ["The capital of France is Paris."] * 50
     first, second = (train_tokenizer(texts, size=5000) for _ in range(2))
     assert first.get_vocab() == second.get_vocab() and first.get_vocab_size() <= 5000

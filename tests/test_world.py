@@ -162,3 +162,9 @@ def test_unknown_names_list_the_choices():
         world.relation("country_capitol")
     with pytest.raises(ValueError, match="commonsense"):
         world.relations("gossip")
+
+
+def test_the_readme_lists_every_table_with_its_size():
+    readme = (world.FACTS / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", readme, flags=re.M))
+    assert listed == {name: str(len(r.facts)) for name, r in ALL.items()}

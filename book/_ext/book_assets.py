@@ -41,7 +41,7 @@ CACHES_KEPT = 3
 
 def inputs_digest(root):
     """Return a digest of all files that the chapters' outputs depend on."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(os.environ.get("KC_MODEL", "").encode())
     files = {
         path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()
     }
@@ -70,11 +70,12 @@ def key_cache_on_inputs(app, config):
 
 
 def show_repository(app, config):
-    """Offer a link to the repository as soon as the book has an address."""
+    """Offer a link to the repository as soon as the book has a public address."""
     options = config.html_theme_options
-    options["use_repository_button"] = bool(options.get("repository_url"))
-    if not options.get("repository_url"):
-        options.pop("repository_url", None)
+    public = (options.get("repository_url") or "").startswith("https://")
+    options["use_repository_button"] = public
+    if not public:
+        options["repository_url"] = ""
 
 
 def copy_circuitsvis(app):
@@ -124,7 +125,9 @@ def drop_fontawesome_script(app, error):
 
 def setup(app):
     """Connect the hooks; called by Sphinx."""
-    os.environ["BOOK_BUILD"] = "1"  # the kernels that execute the chapters inherit it
+    # The kernels that execute the chapters inherit these.
+    os.environ["BOOK_BUILD"] = "1"
+    os.environ["TQDM_DISABLE"] = "1"  # a finished progress bar tells a reader nothing
     app.add_js_file(None, body=f"{{{EARLY_THEME}}}", priority=1)
     app.connect("config-inited", key_cache_on_inputs, priority=100)
     app.connect("config-inited", show_repository, priority=100)

@@ -85,14 +85,14 @@ def knock_out(
         f"give the last position's logits, {tuple(plain.shape)}.",
     )
     expect(not torch.allclose(given, plain, atol=1e-5), "nothing changed: the hook didn't run, or changed a copy.")
-    right = logits_without(model, prompt, heads)
+    right = logits_without(model, tokens, heads)[0]
     layers = sorted({layer for layer, _ in heads})
     every_head = [(layer, head) for layer in layers for head in range(model.cfg.n_heads)]
     expect(
-        not torch.allclose(given, logits_without(model, prompt, every_head), atol=1e-4),
+        not torch.allclose(given, logits_without(model, tokens, every_head)[0], atol=1e-4),
         "you silenced all heads of the layer; the head is the third axis of hook_z [batch pos head d_head].",
     )
-    last_only = logits_without(model, prompt, heads, position=-1)
+    last_only = logits_without(model, tokens, heads, position=-1)[0]
     expect(
         torch.allclose(given, right, atol=1e-4) or not torch.allclose(given, last_only, atol=1e-4),
         "you silenced the heads at the last position only; here they are to be silent everywhere.",
@@ -100,8 +100,8 @@ def knock_out(
     expect(torch.allclose(given, right, atol=1e-4), "the logits differ from those with exactly these heads at zero.")
 
 
-def logits_without(model, prompt: str, heads: list[tuple[int, int]], position: int | slice = slice(None)) -> Tensor:
-    """The last position's logits with some heads' outputs at zero; ``heads`` are (layer, head)."""
+def logits_without(model, tokens: Tensor, heads: list[tuple[int, int]], position: int | slice = slice(None)) -> Tensor:
+    """The last position's logits ``[batch d_vocab]`` with the outputs of some heads, (layer, head), at zero."""
 
     def silence(layer: int) -> Callable:
         numbers = [head for at, head in heads if at == layer]
@@ -114,4 +114,4 @@ def logits_without(model, prompt: str, heads: list[tuple[int, int]], position: i
         return hook
 
     hooks = [(f"blocks.{layer}.attn.hook_z", silence(layer)) for layer in sorted({layer for layer, _ in heads})]
-    return model.run_with_hooks(model.to_tokens(prompt), fwd_hooks=hooks)[0, -1]
+    return model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
