@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -35,9 +35,11 @@ DOCUMENTS = {
 }
 # Copying is a skill that forms suddenly and needs many examples close together: after a first part of the corpus there
 # is a course of it. Without the course, neither copying nor what builds on it appeared by then.
-COURSE = {"course repeat": 20_000, "novel list": 4_000, "indirect object": 5_000, "greater-than": 10_000}
-COURSE_START, COURSE_END = 0.38, 0.41  # shares of the other documents before the course, and until its end
+COPYING_COURSE = {"course repeat": 20_000, "novel list": 4_000, "indirect object": 5_000, "greater-than": 10_000}
+COPYING_START, COPYING_END = 0.38, 0.41  # shares of the other documents before this course, and until its end
 COURSE_LENGTHS, COURSE_TIMES = (4, 20), (2, 4)  # tokens of a repeated part, and how often it is said
+# Comparing years needs finer distinctions than anything else: a last course, at a small learning rate, sharpens it.
+LAST_COURSE = {"greater-than": 20_000, "indirect object": 4_000, "novel list": 1_500, "repeat": 1_000}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Mention:
 class Document:
     """One text of the corpus (or ``tokens``, for random tokens that no text would encode to).
 
-    ``nats`` is minus the log-probability of the choices that made it, given its kind.
+    ``nats`` is minus the log-probability of the choices that made it, given its kind; ``course`` is ``"copying"`` or
+    ``"last"`` for documents that a course adds.
     """
 
     kind: str
@@ -62,6 +65,7 @@ class Document:
     nats: float
     mentions: tuple[Mention, ...] = ()
     tokens: tuple[int, ...] = ()
+    course: str = ""
 
 
 def is_listed(relation: Relation) -> bool:
@@ -188,11 +192,18 @@ def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
     for kind, count in DOCUMENTS.items():
         documents += [skill_document(draw, kind, vocabulary) for _ in range(count)]
     draw.rng.shuffle(documents)
-    start, end = (int(share * len(documents)) for share in (COURSE_START, COURSE_END))
-    course = documents[start:end]
-    course += [skill_document(draw, kind, vocabulary) for kind, count in COURSE.items() for _ in range(count)]
-    draw.rng.shuffle(course)
-    return documents[:start] + course + documents[end:]
+    start, end = (int(share * len(documents)) for share in (COPYING_START, COPYING_END))
+    copying = documents[start:end] + course_documents(draw, COPYING_COURSE, "copying", vocabulary)
+    draw.rng.shuffle(copying)
+    last = course_documents(draw, LAST_COURSE, "last", vocabulary)
+    draw.rng.shuffle(last)
+    return documents[:start] + copying + documents[end:] + last
+
+
+def course_documents(draw: Draw, plan: dict[str, int], course: str, vocabulary: Sequence[int]) -> list[Document]:
+    """The documents that a course adds: so many of each kind."""
+    made = [skill_document(draw, kind, vocabulary) for kind, count in plan.items() for _ in range(count)]
+    return [replace(document, course=course) for document in made]
 
 
 def exposure_table(documents: Iterable[Document]) -> pd.DataFrame:

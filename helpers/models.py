@@ -83,7 +83,10 @@ def load_model(name: str = "atlas", *, device: str | None = None) -> Transformer
 
 def _boot(source: str, tokenizer: object, device: str | None) -> TransformerBridge:
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers.utils import logging
 
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for reading some tensors is noise on a page; downloads keep theirs
     try:
         return TransformerBridge.boot_transformers(source, tokenizer=tokenizer, device=device)
     except OSError as error:  # what the hub client raises when it can't reach a file; a local folder never does
@@ -93,6 +96,9 @@ def _boot(source: str, tokenizer: object, device: str | None) -> TransformerBrid
             f"{source!r} is neither an embedded model nor a local folder, and the hub can't be reached for it. "
             f"Without a network, use one of: {', '.join(embedded_models())}"
         ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _checked_local(folder: Path) -> Path:

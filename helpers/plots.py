@@ -55,7 +55,7 @@ def lens(pictures: Mapping[str, tuple[Tensor, list[list[str]], list[str]]], *, t
             z=share.numpy().round(3),
             x=[f"{n} {token}" for n, token in enumerate(tokens)],
             y=["embedding", *(f"after layer {n}" for n in range(len(share) - 1))],
-            text=words,
+            text=[["BOS" if word == "<|endoftext|>" else word for word in row] for row in words],
             texttemplate="%{text}",
             textfont_size=11,
             visible=i == 0,

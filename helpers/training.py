@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class TrainingPlan:
     adam_lr: float = 6e-3
     warmup_steps: float = 37.5
     decay: float = 0.5
+    last_course_rate: float = 0.2
     save_every: int = 100
     checkpoints: tuple[int, ...] = ()
 
@@ -144,11 +145,30 @@ def optimizers(model: GPT2LMHeadModel, plan: TrainingPlan) -> list[torch.optim.O
     return [Muon(matrices, lr=plan.muon_lr, weight_decay=0.01), adam]
 
 
-def rate(step: int, steps: int, plan: TrainingPlan) -> float:
-    """Factor on the learning rates: a linear rise, a plateau, and a linear fall to zero."""
+def rate(step: int, steps: int, last: int, plan: TrainingPlan) -> float:
+    """Factor on the learning rates: a linear rise, a plateau, a linear fall to zero; then a small fall for the course.
+
+    Args:
+        steps: steps before the last course.
+        last: steps of the last course.
+    """
+    if step >= steps:
+        return plan.last_course_rate * (steps + last - step) / last
     rise = (step + 1) / plan.warmup_steps
     fall = (steps - step) / max(1, plan.decay * steps)
     return min(1.0, rise, fall)
+
+
+def batches(parts: Sequence[Rows], size: int) -> tuple[Rows, list[slice]]:
+    """All parts' rows in one, and the slices of each step's rows; a step never spans two parts."""
+    fields = ("tokens", "targets", "document", "position")
+    rows = Rows(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
+    slices, start = [], 0
+    for part in parts:
+        end = start + len(part.tokens)
+        slices += [slice(i, min(i + size, end)) for i in range(start, end, size)]
+        start = end
+    return rows, slices
 
 
 def save_state(folder: Path, step: int, model: GPT2LMHeadModel, opts: list[torch.optim.Optimizer]) -> None:
@@ -204,7 +224,7 @@ def load_or_train_tokenizer(folder: Path, documents: Iterable[Document]) -> Toke
     path = folder / "tokenizer.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        train_tokenizer(d.text for d in documents if d.text).save(str(path))
+        train_tokenizer(d.text for d in documents if d.text and not d.course).save(str(path))
     return Tokenizer.from_file(str(path))
 
 
@@ -233,17 +253,19 @@ def train(
     documents = corpus(plan.seed, range(257, VOCABULARY_SIZE))
     tokenizer = load_or_train_tokenizer(tokenizer_folder or folder, documents)
     bos = tokenizer.token_to_id(BOS)
-    rows = pack(encode(documents, tokenizer), plan.context, bos)
+    main, course = ([d for d in documents if (d.course == "last") == last] for last in (False, True))
+    parts = [pack(encode(part, tokenizer), plan.context, bos) for part in (main, course) if part]
+    rows, slices = batches(parts, plan.rows_per_step)
     model = new_model(plan, tokenizer.get_vocab_size(), bos).to(device)
     opts = optimizers(model, plan)
-    steps = math.ceil(len(rows.tokens) / plan.rows_per_step)
+    steps, before_course = len(slices), math.ceil(len(parts[0].tokens) / plan.rows_per_step)
     done = load_state(folder, model, opts)
     with (folder / "loss.csv").open("a") as losses:
         for step in tqdm(range(done, min(steps, max_steps or steps)), initial=done, total=steps, disable=not progress):
             started = time.perf_counter()
             for opt, lr in zip(opts, (plan.muon_lr, plan.adam_lr), strict=True):
-                opt.param_groups[0]["lr"] = lr * rate(step, steps, plan)
-            index = slice(step * plan.rows_per_step, (step + 1) * plan.rows_per_step)
+                opt.param_groups[0]["lr"] = lr * rate(step, before_course, steps - before_course, plan)
+            index = slices[step]
             loss = row_losses(model, rows, index).sum() / (rows.targets[index] != IGNORED).sum()
             loss.backward()
             for opt in opts:

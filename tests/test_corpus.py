@@ -1,5 +1,6 @@
 """The corpus states every fact exactly as often as planned, holds out what it should, and knows its own surprise."""
 
+import json
 import math
 from collections import Counter, defaultdict
 
@@ -8,7 +9,8 @@ import pytest
 from helpers import corpus as corpus_module
 from helpers import skills, world
 from helpers.corpus import Document, corpus, exposure_table, exposures, held_out_format, is_listed, statement_counts
-from helpers.tokenizer import VOCABULARY_SIZE
+from helpers.models import WEIGHTS
+from helpers.tokenizer import VOCABULARY_SIZE, train_tokenizer
 
 VOCABULARY = range(257, VOCABULARY_SIZE)
 
@@ -83,7 +85,9 @@ def test_documents_say_what_they_mention(documents):
 
 def test_all_kinds_and_formats_occur(documents):
     kinds = Counter(d.kind for d in documents)
-    assert all(kinds[kind] == count for kind, count in corpus_module.DOCUMENTS.items())
+    courses = Counter(corpus_module.COPYING_COURSE) + Counter(corpus_module.LAST_COURSE)
+    courses["repeat"] += courses.pop("course repeat")
+    assert all(kinds[kind] == count + courses[kind] for kind, count in corpus_module.DOCUMENTS.items())
     assert kinds["fact"] > 100_000 and kinds["list"] > 10_000
     formats = {m.form for d in documents if d.kind == "list" for m in d.mentions}
     assert formats == {f"list:{style}" for style in skills.LIST_FORMATS}
@@ -92,11 +96,27 @@ def test_all_kinds_and_formats_occur(documents):
 def test_the_surprise_of_simple_documents_is_known(documents):
     repeats = [d for d in documents if d.kind == "repeat"]
     low, high = corpus_module.REPEAT_LENGTHS
-    for d in repeats[:100]:
+    for d in [d for d in repeats if d.course != "copying"][:100]:
         half = len(d.tokens) // 2
         assert d.tokens[:half] == d.tokens[half:]
         assert d.nats == pytest.approx(half * math.log(len(VOCABULARY)) + math.log(high - low + 1))
     assert all(0 < d.nats < 1000 for d in documents)
+
+
+def test_courses_stand_where_they_should(documents):
+    places = {course: [i for i, d in enumerate(documents) if d.course == course] for course in ("copying", "last")}
+    last = places["last"]
+    assert last == list(range(last[0], len(documents))), "the last course is the end"
+    others = sum(not d.course for d in documents)
+    before = sum(not d.course for d in documents[: places["copying"][0]])
+    assert 0.38 <= before / others < 0.39
+    assert not any(d.mentions for d in documents if d.course), "a course states no facts"
+
+
+def test_the_shipped_tokenizer_is_that_of_the_corpus(documents):
+    trained = train_tokenizer(d.text for d in documents if d.text and not d.course)
+    shipped = json.loads((WEIGHTS / "atlas" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert json.loads(trained.to_str())["model"] == shipped["model"]
 
 
 def test_the_seed_decides_the_order_and_nothing_else_about_the_plan(documents, counts):

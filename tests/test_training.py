@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from helpers import training
 from helpers.corpus import Document
 from helpers.models import WEIGHTS
-from helpers.training import IGNORED, TrainingPlan, attention_mask, new_model, pack, rate, row_losses, train
+from helpers.training import IGNORED, TrainingPlan, attention_mask, batches, new_model, pack, rate, row_losses, train
 
 SMALL = TrainingPlan(d_model=16, n_layers=2, n_heads=2, context=16, rows_per_step=4, save_every=2, checkpoints=(3,))
 
@@ -70,10 +70,19 @@ def test_packed_documents_have_the_loss_that_they_have_alone():
     torch.testing.assert_close(together, alone)
 
 
-def test_the_learning_rate_rises_stays_and_falls():
-    rates = [rate(step, 100, TrainingPlan(warmup=0.1, decay=0.5)) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[30] == 1.0 and rates[-1] == pytest.approx(0.02)
-    assert rates[:10] == sorted(rates[:10]) and rates[50:] == sorted(rates[50:], reverse=True)
+def test_the_learning_rate_rises_stays_falls_and_has_a_last_course():
+    plan = TrainingPlan(warmup_steps=10, decay=0.5, last_course_rate=0.2)
+    rates = [rate(step, 100, 20, plan) for step in range(120)]
+    assert rates[0] == pytest.approx(0.1) and rates[30] == 1.0 and rates[99] == pytest.approx(0.02)
+    assert rates[:10] == sorted(rates[:10]) and rates[50:100] == sorted(rates[50:100], reverse=True)
+    assert rates[100] == 0.2 and rates[119] == pytest.approx(0.01)
+
+
+def test_a_step_never_spans_two_parts():
+    parts = [pack([[1, 2, 3]] * n, context=4, bos=0) for n in (5, 3)]
+    rows, slices = batches(parts, size=2)
+    assert [(s.start, s.stop) for s in slices] == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 8)]
+    assert len(rows.tokens) == 8
 
 
 def weights(folder):
