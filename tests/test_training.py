@@ -71,7 +71,7 @@ def test_packed_documents_have_the_loss_that_they_have_alone():
 
 
 def test_the_learning_rate_rises_stays_falls_and_has_a_last_course():
-    plan = TrainingPlan(warmup_steps=10, decay=0.5, last_course_rate=0.2)
+    plan = TrainingPlan(warmup_steps=10.0, decay=0.5, last_course_rate=0.2)
     rates = [rate(step, 100, 20, plan) for step in range(120)]
     assert rates[0] == pytest.approx(0.1) and rates[30] == 1.0 and rates[99] == pytest.approx(0.02)
     assert rates[:10] == sorted(rates[:10]) and rates[50:100] == sorted(rates[50:100], reverse=True)
@@ -141,7 +141,7 @@ def test_the_result_is_a_plain_hugging_face_directory(small_corpus):
 
 
 def test_training_learns(small_corpus):
-    plan = TrainingPlan(d_model=32, n_layers=1, n_heads=2, context=16, rows_per_step=2)
+    plan = TrainingPlan(d_model=32, n_layers=1, n_heads=2, context=16, rows_per_step=2, warmup_steps=2.0)
     train(plan, small_corpus / "run", tokenizer_folder=small_corpus, device="cpu", progress=False)
     losses = [float(line.split(",")[1]) for line in (small_corpus / "run" / "loss.csv").read_text().splitlines()]
     assert sum(losses[-3:]) < sum(losses[:3]) - 3
