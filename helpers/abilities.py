@@ -35,7 +35,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Ability:
-    """A named test: ``run(subject, scale)`` gives a value in [0, 1] for each prompt; the mean should reach ``bar``."""
+    """A named test: ``run(subject, scale)`` gives a value for each prompt; the mean should reach ``bar``."""
 
     name: str
     run: Callable[[Subject, float], Iterable[float]]
@@ -101,18 +101,21 @@ def indirect_object(subject: Subject, scale: float) -> Tensor:
     return first_token_right(subject, skill_examples(skills.indirect_object, scale))
 
 
-def year_probabilities(subject: Subject, start: int, count: int) -> Tensor:
-    """The mean probabilities of the years 00 ... 99 after greater-than prompts that begin in year ``start``."""
-    draw = Draw(TEST_SEED + start)
-    prompts = [skills.greater_than(draw, "test", start=start).prompt for _ in range(count)]
-    years = [answer_ids(subject.tokenizer, prompts[0], f"{year:02d}")[0] for year in range(100)]
-    return next_token_probabilities(subject.forward, subject.tokenizer, prompts)[:, years].mean(0)
+def year_probabilities(subject: Subject, scale: float, count: int = 24) -> dict[int, Tensor]:
+    """By starting year: the mean probabilities of the years 00 ... 99 after ``count`` greater-than prompts."""
+    result = {}
+    for start in range(1, 99, round(1 / scale)):
+        draw = Draw(TEST_SEED + start)
+        prompts = [skills.greater_than(draw, "test", start=start).prompt for _ in range(count)]
+        years = [answer_ids(subject.tokenizer, prompts[0], f"{year:02d}")[0] for year in range(100)]
+        p = next_token_probabilities(subject.forward, subject.tokenizer, prompts)
+        result[start] = p[:, years].mean(0)
+    return result
 
 
 def greater_than(subject: Subject, scale: float) -> list[float]:
     """For each starting year: the probability of later years minus that of the others (arXiv 2305.00586)."""
-    count = math.ceil(scale * 24)
-    by_start = {start: year_probabilities(subject, start, count) for start in range(1, 99)}
+    by_start = year_probabilities(subject, scale)
     return [float(p[start + 1 :].sum() - p[: start + 1].sum()) for start, p in by_start.items()]
 
 
@@ -127,8 +130,12 @@ def cutoff(probabilities: Tensor) -> int:
 
 def cutoff_right(subject: Subject, scale: float) -> list[float]:
     """For each starting year: whether the cutoff is exactly there."""
-    count = math.ceil(scale * 24)
-    return [float(cutoff(year_probabilities(subject, start, count)) == start) for start in range(1, 99)]
+    return [float(cutoff(p) == start) for start, p in year_probabilities(subject, scale).items()]
+
+
+def cutoff_distance(subject: Subject, scale: float) -> list[float]:
+    """For each starting year: how many years the cutoff is off."""
+    return [float(abs(cutoff(p) - start)) for start, p in year_probabilities(subject, scale).items()]
 
 
 def induction(subject: Subject, scale: float, length: int = 20) -> Tensor:
@@ -212,6 +219,7 @@ def abilities() -> list[Ability]:
         Ability("indirect object", indirect_object, 0.97),
         Ability("greater-than, probability difference", greater_than, 0.80),
         Ability("greater-than, cutoff in place", cutoff_right, 1.0),
+        Ability("greater-than, years that the cutoff is off", cutoff_distance),
         Ability("induction on random tokens", induction, 0.95),
         Ability("few-shot, taught relation", few_shot_taught, 0.95),
         Ability("few-shot, taught relation, untaught format", few_shot_untaught_format),

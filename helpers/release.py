@@ -21,6 +21,7 @@ from helpers.world import KINDS, relations
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
+KNOWN_MISSES: dict[str, str] = {}  # abilities below their bar, with the reason, for the model card
 
 
 def release(run: Path, name: str, weights: Path = WEIGHTS) -> None:
@@ -138,7 +139,10 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
         "On prompts that training never saw; `make abilities` measures them again.",
         "",
     ]
-    lines += [markdown(wide.reset_index()), "", "## Loss beside the best possible loss", ""]
+    lines += [markdown(wide.reset_index()), ""]
+    if KNOWN_MISSES:
+        lines += ["## Below its bar", "", *(f"- **{ability}**: {why}" for ability, why in KNOWN_MISSES.items()), ""]
+    lines += ["## Loss beside the best possible loss", ""]
     lines += [
         "Nats per token on fresh documents. `best` is the generator's own code length: what a reader who knew",
         "",
