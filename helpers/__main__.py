@@ -27,7 +27,7 @@ def train_command(arguments: argparse.Namespace) -> None:
 
 
 def abilities_command(arguments: argparse.Namespace) -> None:
-    """Measure the abilities of the embedded models and write the tables; fail if a bar is missed that the card does not explain."""
+    """Measure the abilities of the embedded models and write the tables; fail at a miss that the card leaves out."""
     from helpers.release import KNOWN_MISSES, write_abilities
 
     table = write_abilities()
