@@ -101,6 +101,18 @@ def indirect_object(subject: Subject, scale: float) -> Tensor:
     return first_token_right(subject, skill_examples(skills.indirect_object, scale))
 
 
+def right_above_wrong(subject: Subject, examples: list[Example]) -> list[float]:
+    """Whether the answer's first token is likelier than that of the first wrong continuation."""
+    p = next_token_probabilities(subject.forward, subject.tokenizer, [e.prompt for e in examples])
+    ids = [[answer_ids(subject.tokenizer, e.prompt, text)[0] for text in (e.answer, e.wrong[0])] for e in examples]
+    return [float(p[i, right] > p[i, wrong]) for i, (right, wrong) in enumerate(ids)]
+
+
+def indirect_object_above_subject(subject: Subject, scale: float) -> list[float]:
+    """Whether the name that wasn't repeated is likelier than the one that was."""
+    return right_above_wrong(subject, skill_examples(skills.indirect_object, scale))
+
+
 def year_probabilities(subject: Subject, scale: float, count: int = 24) -> dict[int, Tensor]:
     """By starting year: the mean probabilities of the years 00 ... 99 after ``count`` greater-than prompts."""
     result = {}
@@ -175,10 +187,7 @@ def few_shot_novel(subject: Subject, scale: float) -> Tensor:
 
 def agreement(subject: Subject, scale: float) -> list[float]:
     """Whether the right form of the verb is likelier than the wrong one."""
-    examples = skill_examples(skills.agreement, scale)
-    p = next_token_probabilities(subject.forward, subject.tokenizer, [e.prompt for e in examples])
-    ids = [[answer_ids(subject.tokenizer, e.prompt, verb)[0] for verb in (e.answer, *e.wrong)] for e in examples]
-    return [float(p[i, right] > p[i, wrong]) for i, (right, wrong) in enumerate(ids)]
+    return right_above_wrong(subject, skill_examples(skills.agreement, scale))
 
 
 def two_hop(subject: Subject, scale: float, group: str, kind: str) -> Tensor:
@@ -217,6 +226,7 @@ def abilities() -> list[Ability]:
         ],
         Ability("whole answer of several tokens", whole_answers, 0.95),
         Ability("indirect object", indirect_object, 0.97),
+        Ability("indirect object above the subject", indirect_object_above_subject),
         Ability("greater-than, probability difference", greater_than, 0.80),
         Ability("greater-than, cutoff in place", cutoff_right, 1.0),
         Ability("greater-than, years that the cutoff is off", cutoff_distance),

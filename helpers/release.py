@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,13 @@ from helpers.world import KINDS, relations
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
-KNOWN_MISSES: dict[str, str] = {}  # abilities below their bar, with the reason, for the model card
+# Abilities below their bar, with the reason, for the model card.
+KNOWN_MISSES = {
+    "greater-than, cutoff in place": "probability rises around the starting year instead of jumping there: the model "
+    "knows the order of the years, but places the edge some years off. The course that ends training brought the "
+    "probability difference over its bar; the edge needs more examples than one pass holds.",
+    "indirect object": "one of the two seeds is just below; nearly all of its errors name the repeated person.",
+}
 
 
 def release(run: Path, name: str, weights: Path = WEIGHTS) -> None:
@@ -71,20 +78,26 @@ def examinee(folder: Path) -> Subject:
     return Subject(lambda tokens: model(input_ids=tokens).logits, tokenizer)
 
 
+@cache
+def fresh_documents(per_kind: int) -> dict[str, list[Document]]:
+    """Documents that training never saw, by kind."""
+    documents: dict[str, list[Document]] = {}
+    for document in corpus(TEST_SEED, range(257, VOCABULARY_SIZE)):
+        part = documents.setdefault(document.kind, [])
+        if len(part) < per_kind:
+            part.append(document)
+    return documents
+
+
 def loss_by_kind(folder: Path, per_kind: int = 300) -> pd.DataFrame:
     """The model's loss on fresh documents beside the best possible one, in nats per token, for each kind of document.
 
     ``best`` is what the generator's own choices cost: its code length divided by the tokens (see `draw.Draw`).
     """
     model, tokenizer = plain_model(folder)
-    documents: dict[str, list[Document]] = {}
-    for document in corpus(TEST_SEED, range(257, VOCABULARY_SIZE)):
-        part = documents.setdefault(document.kind, [])
-        if len(part) < per_kind:
-            part.append(document)
     rows = []
     bos = tokenizer.convert_tokens_to_ids(BOS)
-    for kind, part in documents.items():
+    for kind, part in fresh_documents(per_kind).items():
         ids = encode(part, tokenizer.backend_tokenizer)
         packed = pack(ids, model.config.n_positions, bos)
         with torch.no_grad():
@@ -103,8 +116,14 @@ def write_abilities(weights: Path = WEIGHTS, names: tuple[str, ...] = ("atlas", 
     table.round(5).to_csv(weights / ABILITIES_FILE, index=False, lineterminator="\n")
     losses = pd.concat([loss_by_kind(model_folder(name)).assign(model=name) for name in names], ignore_index=True)
     losses.round(4).to_csv(weights / LOSS_FILE, index=False, lineterminator="\n")
-    (weights / "README.md").write_text(model_card(table, losses, names), encoding="utf-8")
+    write_model_card(weights, names)
     return table
+
+
+def write_model_card(weights: Path = WEIGHTS, names: tuple[str, ...] = ("atlas", "atlas-seed1")) -> None:
+    """Write the model card from the measured tables."""
+    table, losses = (pd.read_csv(weights / file) for file in (ABILITIES_FILE, LOSS_FILE))
+    (weights / "README.md").write_text(model_card(table, losses, names), encoding="utf-8")
 
 
 def digest(name: str) -> str:
