@@ -11,6 +11,7 @@ from torch import Tensor
 
 from helpers.display import COLORS, INK
 
+UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
 
 
@@ -55,7 +56,7 @@ def lens(pictures: Mapping[str, tuple[Tensor, list[list[str]], list[str]]], *, t
             z=share.numpy().round(3),
             x=[f"{n} {token}" for n, token in enumerate(tokens)],
             y=["embedding", *(f"after layer {n}" for n in range(len(share) - 1))],
-            text=[["BOS" if word == "<|endoftext|>" else word for word in row] for row in words],
+            text=[[UNREADABLE.get(word, word) for word in row] for row in words],
             texttemplate="%{text}",
             textfont_size=11,
             visible=i == 0,
