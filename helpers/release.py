@@ -25,8 +25,7 @@ LOSS_FILE = "loss_by_kind.csv"
 # Abilities below their bar, with the reason, for the model card.
 KNOWN_MISSES = {
     "greater-than, cutoff in place": "probability rises around the starting year instead of jumping there: the model "
-    "knows the order of the years, but places the edge some years off. The course that ends training brought the "
-    "probability difference over its bar; the edge needs more examples than one pass holds.",
+    "knows the order of the years, but places the edge some years off.",
     "indirect object": "one of the two seeds is just below; nearly all of its errors name the repeated person.",
 }
 
