@@ -1,8 +1,16 @@
 """The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
+from helpers.ablation import run_circuit
 from helpers.corpus import exposures
+from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
+from helpers.graph import Circuit, Graph
+from helpers.interchange import read_eap_ig, write_eap_ig
+from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.models import checkpoints, embedded_models, load_model
+from helpers.pairs import PromptPairs, indirect_object_pairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
+from helpers.scores import Scores
+from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.world import (
     Fact,
     Relation,
@@ -14,21 +22,49 @@ from helpers.world import (
 )
 
 __all__ = [
+    "Circuit",
     "Fact",
+    "Graph",
+    "PromptPairs",
     "Relation",
+    "Scores",
+    "acdc",
     "answer_ids",
     "checkpoints",
+    "clean_corrupted",
+    "completeness",
+    "cpr_cmd",
+    "eap",
+    "eap_ig",
+    "edge_pruning",
     "embedded_models",
+    "exact_scores",
     "exposures",
+    "faithfulness",
     "held_out_paraphrases",
+    "hit_at_k",
+    "indirect_object_pairs",
+    "kept_hits",
+    "kl",
     "load_model",
+    "logit_diff",
+    "lower_is_better",
+    "match_nll",
+    "minimality",
     "next_token_probabilities",
+    "prob_diff",
     "prompt_ids",
+    "random_circuit",
+    "rank",
+    "read_eap_ig",
     "read_relation",
     "recalled",
     "relation",
+    "relation_pairs",
     "relations",
+    "run_circuit",
     "said",
     "taught_paraphrases",
     "token_span",
+    "write_eap_ig",
 ]

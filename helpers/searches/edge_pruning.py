@@ -1,0 +1,69 @@
+"""Edge pruning: learn a mask over all edges at once by gradient descent."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from tqdm.auto import tqdm
+
+from helpers.ablation import BATCH, Ablation, masked_logits, scenes
+from helpers.graph import Graph
+from helpers.metrics import Metric, kl, sign_of
+from helpers.pairs import PromptPairs
+from helpers.scores import Scores
+
+# The hard-concrete distribution (arXiv 1712.01312, equations 10-12): a sigmoid stretched to (LOW, HIGH) and clipped.
+LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
+
+
+def edge_pruning(
+    model,
+    pairs: PromptPairs,
+    metric: Metric = kl,
+    *,
+    n_edges: int,
+    steps: int = 200,
+    lr: float = 0.1,
+    ablation: Ablation = "corrupt",
+    seed: int = 0,
+    batch: int = BATCH,
+    progress: bool = False,
+) -> Scores:
+    """Learned edge masks (arXiv 2406.16778): hard-concrete gates, trained to a target size under the metric.
+
+    The loss is the metric (or minus it, where more is better), plus a Lagrangian whose multipliers rise while the
+    expected share of open gates differs from its target; the target falls from all edges to ``n_edges`` in the first
+    half of the steps.
+
+    Returns:
+        The gates' log-odds of being open; ``.top(n_edges)`` is the circuit.
+
+    Raises:
+        ValueError: if the graph has fewer than ``n_edges`` edges.
+    """
+    graph = Graph.from_model(model)
+    if not 0 < n_edges <= graph.n_edges:
+        raise ValueError(f"n_edges must be between 1 and {graph.n_edges}, not {n_edges}")
+    places = graph.edges.nonzero(as_tuple=True)
+    generator = torch.Generator().manual_seed(seed)
+    log_alpha = torch.full((graph.n_edges,), 2.0, requires_grad=True)
+    multipliers = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.Adam(
+        [{"params": log_alpha, "lr": lr}, {"params": multipliers, "lr": lr, "maximize": True}], betas=(0.9, 0.95)
+    )
+    prepared = [scene for _, scene in scenes(model, pairs, ablation, batch)]
+    for step in tqdm(range(steps), disable=not progress, desc="steps"):
+        noise = torch.rand(graph.n_edges, generator=generator).clamp(1e-6, 1 - 1e-6)
+        gates = torch.sigmoid((noise.logit() + log_alpha) / TEMPERATURE) * (HIGH - LOW) + LOW
+        mask = torch.zeros(graph.edges.shape).index_put(places, gates.clamp(0, 1))
+        loss = sum(metric(masked_logits(s, graph, mask), s.pairs).sum() for s in prepared)
+        loss = -sign_of(metric) * loss / len(pairs)
+        open_share = torch.sigmoid(log_alpha - TEMPERATURE * math.log(-LOW / HIGH)).mean()
+        target = 1 + min(1.0, 2 * step / steps) * (n_edges / graph.n_edges - 1)
+        gap = open_share - target
+        (loss + multipliers[0] * gap + multipliers[1] * gap**2).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    values = torch.zeros(graph.edges.shape).index_put(places, log_alpha.detach())
+    return Scores(graph, values)
