@@ -95,7 +95,7 @@ def test_clean_corrupted_is_the_mean_of_both_ends(small):
 
 
 def test_integration_points(small):
-    """With one step, the left end is the corrupt run and the right end the clean one; many steps agree with each other."""
+    """With one step, the left end is the corrupt run and the right end the clean one; middles need few."""
     model, pairs = small
     for points, at in (("left", "corrupt"), ("right", "clean")):
         one = eap_ig(model, pairs, steps=1, points=points).values
