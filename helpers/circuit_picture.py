@@ -1,26 +1,20 @@
 """A circuit as a picture: layers as rows, what each edge carries as a colour, its score as its width.
 
-`circuit_picture` draws one circuit, or several of growing size with a slider; `written_words` adds what nodes say.
+`circuit_picture` draws one circuit, or several of growing size with a slider; `helpers.words.written_words` adds what nodes say.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from helpers.ablation import run_writes
+from helpers.circuit_layout import Arc, Point, arcs_of, bulge, entry, place, spine
 from helpers.display import COLORS, INK
 from helpers.graph import Circuit, Graph
-from helpers.network import Network, read_network
-from helpers.pairs import PromptPairs
 from helpers.plots import UNREADABLE
 from helpers.scores import Scores
 
@@ -33,23 +27,9 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
-BENDS = {"q": -0.3, "k": 0.12, "v": 0.3, "mlp": 0.0, "logits": -0.2}  # in columns, so that q, k and v lie side by side
 WIDTHS = np.array([1.0, 1.7, 2.8, 4.5])  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.5, 0.95
 GAP = (np.nan, np.nan)
-BATCH = 8  # pairs at a time: all writes of all sources are in memory
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Arc:
-    """An edge as it is drawn."""
-
-    name: str
-    source: str
-    kind: str
-    score: float | None
-    points: tuple[Point, Point, Point]
 
 
 def circuit_series(
@@ -73,7 +53,7 @@ def circuit_picture(
     scores: Scores | None = None,
     words: Mapping[str, Sequence[str]] | None = None,
 ) -> go.Figure:
-    """Draw a circuit, the embedding at the bottom and the logits on top; with several circuits, a slider chooses.
+    """Draw a circuit, the first layer at the bottom and the logits on top; with several circuits, a slider chooses.
 
     Pointing at a node tells its edges, scores and words; at the middle of an edge, its name and score. A click on the
     legend hides what is read in that way.
@@ -90,7 +70,7 @@ def circuit_picture(
     """
     shown = _checked(circuits, scores, words or {})
     graph = next(iter(shown.values())).graph
-    arcs = {label: _arcs(circuit, scores) for label, circuit in shown.items()}
+    arcs = {label: arcs_of(circuit, scores) for label, circuit in shown.items()}
     everything = [arc for part in arcs.values() for arc in part]
     widest = max((abs(arc.score) for arc in everything if arc.score is not None), default=0.0)
     groups = [[*_lines(arcs[label], widest), *_nodes(shown[label], arcs[label], words or {})] for label in shown]
@@ -101,49 +81,6 @@ def circuit_picture(
     if len(shown) > 1:
         figure.update_layout(sliders=[_slider(list(shown), len(fixed), [len(group) for group in groups])])
     return figure.update_layout(meta={"table": _table(arcs)})
-
-
-def written_words(model, pairs: PromptPairs, nodes: Sequence[str], k: int = 5) -> dict[str, list[str]]:
-    """The ``k`` tokens whose logits each source's own write raises most, on the mean over the clean prompts.
-
-    A write counts at one position of each prompt: where it differs most from the corrupt prompt's, because that is
-    where the source carries what decides between the answers; for an early MLP this is the subject, for a late head
-    the last token (which also counts where nothing differs). It is read as the logit lens reads: divided by the scale
-    of the final norm there, times its weight and the unembedding, without biases. Only the share that goes straight to
-    the logits is seen so: an early source may mean something else to the heads that read it.
-
-    Returns:
-        The tokens as they are, with leading spaces, best first.
-
-    Raises:
-        ValueError: for a name that is no source, or ``k`` below 1.
-    """
-    sources = Graph.from_model(model).sources
-    if unknown := set(nodes) - set(sources):
-        raise ValueError(f"{min(unknown)!r} is no source; sources are embed, {sources[1]}, ..., {sources[-1]}")
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    net, rows = read_network(model), [sources.index(name) for name in nodes]
-    raised = torch.zeros(len(rows), net.W_U.shape[1], device=net.W_U.device)
-    for _, group in pairs.groups(BATCH):
-        raised += _raised(net, group, rows)
-    best = raised.topk(k).indices.tolist()
-    return {name: [model.tokenizer.decode([i]) for i in row] for name, row in zip(nodes, best, strict=True)}
-
-
-@torch.no_grad()
-def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, "source d_vocab"]:
-    """What each source adds to the logits where it differs most, summed over pairs of one length."""
-    clean, resid = run_writes(net, pairs.clean_tokens)
-    corrupt, _ = run_writes(net, pairs.corrupt_tokens)
-    size = (clean - corrupt).expand(net)[rows].norm(dim=-1)
-    where = size.shape[-1] - 1 - size.flip(-1).argmax(-1)  # source batch; a tie goes to the last
-    source, batch = torch.meshgrid(*(torch.arange(n, device=where.device) for n in where.shape), indexing="ij")
-    written = clean.expand(net)[rows][source, batch, where]
-    if net.norm.centred:
-        written = written - written.mean(-1, keepdim=True)
-    _, inverse = net.norm.standardize(resid)
-    return (written * inverse[batch, where] * net.norm.weight).sum(1) @ net.W_U
 
 
 def _checked(
@@ -165,54 +102,6 @@ def _checked(
     if unknown := set(words) - set(graph.sources):
         raise ValueError(f"words are given for {min(unknown)!r}, which is no source of {graph}")
     return dict(shown)
-
-
-def _column_of_mlps(graph: Graph) -> float:
-    return graph.n_heads + 0.2
-
-
-def _place(graph: Graph, name: str) -> Point:
-    """Where a source or the logits stand: heads by number, MLPs at the right and half a row up, as they come later."""
-    if name in ("embed", "logits"):
-        return (graph.n_heads - 1) / 2, -1.0 if name == "embed" else float(graph.n_layers)
-    layer, _, head = name[1:].partition(".h")
-    return (float(head), float(layer)) if head else (_column_of_mlps(graph), float(layer) + 0.4)
-
-
-def _entry(graph: Graph, reader: int) -> Point:
-    """Where an edge ends: at its head, MLP or the logits, or at the mark below the heads of a key/value group."""
-    fed = [_place(graph, name) for name in graph.sources[graph.source_of(reader)]]
-    if len(fed) > 1:
-        return (fed[0][0] + fed[-1][0]) / 2, fed[0][1] - 0.3
-    return fed[0] if fed else _place(graph, "logits")
-
-
-def _middle(graph: Graph, kind: str, start: Point, end: Point) -> Point:
-    """The middle of an arc, bent so that edges pass beside the nodes between their ends."""
-    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-    rise = end[1] - start[1]
-    if start[0] == end[0] == _column_of_mlps(graph):
-        return x + _bulge(graph) * rise, y
-    if rise < 1 and kind == "mlp":
-        return x, y + 0.22
-    return x + BENDS[kind] * min(1.0, rise / 2), y
-
-
-def _bulge(graph: Graph) -> float:
-    """How far an arc between MLPs goes to the right for each layer that it climbs, in columns."""
-    return min(0.3, 0.2 * graph.n_heads / graph.n_layers)
-
-
-def _arcs(circuit: Circuit, scores: Scores | None) -> list[Arc]:
-    graph, arcs = circuit.graph, []
-    for reader, source in circuit.mask.nonzero().tolist():
-        name = graph.readers[reader]
-        kind = name[-2] if name.endswith(">") else name if name == "logits" else "mlp"
-        start, end = _place(graph, graph.sources[source]), _entry(graph, reader)
-        score = None if scores is None else float(scores.values[reader, source])
-        points = start, _middle(graph, kind, start, end), end
-        arcs.append(Arc(graph.name(reader, source), graph.sources[source], kind, score, points))
-    return arcs
 
 
 def _level(arc: Arc, widest: float) -> int:
@@ -263,12 +152,12 @@ def _nodes(circuit: Circuit, arcs: list[Arc], words: Mapping[str, Sequence[str]]
         for name in fed:
             reads.setdefault(name, []).append(arc)
         if len(fed) > 1:
-            marks[graph.readers[reader][:-3]] = [_entry(graph, reader), *(_place(graph, name) for name in fed)]
+            marks[graph.readers[reader][:-3]] = [entry(graph, reader), *(place(graph, name) for name in fed)]
     used = [*circuit.nodes, *(["logits"] if "logits" in reads else [])]
     text = [_node_text(n, reads.get(n, []), [a for a in arcs if a.source == n], words.get(n, ())) for n in used]
     traces = _group_marks(marks)
     if used:
-        x, y = np.array([_place(graph, name) for name in used]).T
+        x, y = np.array([place(graph, name) for name in used]).T
         marker = dict(symbol=[_symbol(name) for name in used], size=_size(graph), color=INK, opacity=1)
         traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
@@ -293,7 +182,7 @@ def _node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[s
         known = [arc.score for arc in arcs if arc.score is not None]
         parts.append(f"{edges}, scores sum to {sum(known):.3g}" if known else edges)
     text = "<br>".join([f"<b>{name}</b>", *parts])
-    said = ", ".join(html.escape(UNREADABLE.get(word, word).strip()) for word in words)
+    said = ", ".join(dict.fromkeys(html.escape(UNREADABLE.get(word, word).strip()) for word in words))
     return f"{text}<br>writes: {said}" if said else text
 
 
@@ -307,7 +196,7 @@ def _size(graph: Graph) -> float:
 
 def _faint(graph: Graph) -> go.Scatter:
     """All nodes as faint dots, so that one sees where in the model the circuit lies."""
-    x, y = np.array([_place(graph, name) for name in (*graph.sources, "logits")]).T
+    x, y = np.array([place(graph, name) for name in (*graph.sources, "logits")]).T
     marker = dict(size=4, color=COLORS["other"], opacity=0.45)
     return _trace(x, y, mode="markers", marker=marker, hoverinfo="skip", name="all nodes")
 
@@ -328,14 +217,13 @@ def _legend(arcs: list[Arc]) -> list[go.Scatter]:
 def _layout(graph: Graph, title: str) -> go.Layout:
     step = 1 + (graph.n_heads - 1) // 16
     heads = list(range(0, graph.n_heads, step))
-    right = _column_of_mlps(graph)
-    bulge = _bulge(graph) * (graph.n_layers - 1) / 2
+    right = spine(graph)
     x = dict(
         tickvals=[*heads, right],
         ticktext=[*(f"h{n}" for n in heads), "MLP"],
         tickangle=0,
-        title="heads of a layer, and its MLP",
-        range=[-0.6, right + max(0.6, bulge + 0.2)],
+        title="heads of a layer; at the right the embedding, MLPs and logits",
+        range=[-0.6, right + bulge(graph.n_layers + 1) + 0.2],
     )
     y = dict(
         tickvals=list(range(-1, graph.n_layers + 1)),
@@ -345,7 +233,7 @@ def _layout(graph: Graph, title: str) -> go.Layout:
     bare = dict(showgrid=False, zeroline=False)
     pitch = np.clip(560 / graph.n_layers, 30, 66)
     height = int(190 + pitch * (graph.n_layers + 1.5))
-    legend = dict(title=dict(text="read as "), tracegroupgap=0)
+    legend = dict(title=dict(text="read as ", font_size=13), tracegroupgap=0)
     return go.Layout(title=title, xaxis=x | bare, yaxis=y | bare, height=height, legend=legend, dragmode=False)
 
 
@@ -355,7 +243,7 @@ def _slider(labels: list[str], fixed: int, sizes: list[int]) -> dict:
     for chosen, label in enumerate(labels):
         own = [number == chosen for number, size in enumerate(sizes) for _ in range(size)]
         steps.append(dict(label=label, method="restyle", args=[{"visible": [True] * fixed + own}]))
-    return dict(steps=steps, active=0, pad=dict(t=50), currentvalue=dict(prefix="circuit: "))
+    return dict(steps=steps, active=0, pad=dict(t=50, l=16, r=36), currentvalue=dict(prefix="circuit: "))
 
 
 def _table(arcs: dict[str, list[Arc]]) -> list[list]:
