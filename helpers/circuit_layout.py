@@ -33,7 +33,7 @@ def spine(graph: Graph) -> float:
 
 def bulge(rise: float) -> float:
     """How far to the right an arc in the column goes that climbs ``rise`` layers, in columns."""
-    return 0.13 + 0.13 * rise
+    return 0.45 * rise**0.7
 
 
 def place(graph: Graph, name: str) -> Point:

@@ -1,6 +1,7 @@
 """A circuit as a picture: layers as rows, what each edge carries as a colour, its score as its width.
 
-`circuit_picture` draws one circuit, or several of growing size with a slider; `helpers.words.written_words` adds what nodes say.
+`circuit_picture` draws one circuit, or several of growing size with a slider; `helpers.words.written_words` finds what
+its nodes write.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ KINDS = {
     "logits": ("logits", "other"),
 }
 WIDTHS = np.array([1.0, 1.7, 2.8, 4.5])  # a line has one of few widths, so that a picture needs few traces
-FAINTEST, STRONGEST = 0.5, 0.95
+FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
 
 
@@ -222,7 +223,7 @@ def _layout(graph: Graph, title: str) -> go.Layout:
         tickvals=[*heads, right],
         ticktext=[*(f"h{n}" for n in heads), "MLP"],
         tickangle=0,
-        title="heads of a layer; at the right the embedding, MLPs and logits",
+        title="heads of each layer, its MLP at the right",
         range=[-0.6, right + bulge(graph.n_layers + 1) + 0.2],
     )
     y = dict(
@@ -233,7 +234,7 @@ def _layout(graph: Graph, title: str) -> go.Layout:
     bare = dict(showgrid=False, zeroline=False)
     pitch = np.clip(560 / graph.n_layers, 30, 66)
     height = int(190 + pitch * (graph.n_layers + 1.5))
-    legend = dict(title=dict(text="read as ", font_size=13), tracegroupgap=0)
+    legend = dict(title=dict(text="read as "), tracegroupgap=0)
     return go.Layout(title=title, xaxis=x | bare, yaxis=y | bare, height=height, legend=legend, dragmode=False)
 
 
