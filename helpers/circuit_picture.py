@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import plotly.graph_objects as go
 
-from helpers.circuit_layout import Arc, Point, arcs_of, bulge, entry, place, spine
+from helpers.circuit_layout import Arc, Point, arcs_of, entry, place, spine
 from helpers.display import COLORS, INK
 from helpers.graph import Circuit, Graph
 from helpers.plots import UNREADABLE
@@ -76,7 +76,7 @@ def circuit_picture(
     widest = max((abs(arc.score) for arc in everything if arc.score is not None), default=0.0)
     groups = [[*_lines(arcs[label], widest), *_nodes(shown[label], arcs[label], words or {})] for label in shown]
     fixed = [_faint(graph), *_legend(everything)]
-    figure = go.Figure([*fixed, *groups[0]], layout=_layout(graph, title))
+    figure = go.Figure([*fixed, *groups[0]], layout=_layout(graph, everything, title))
     for group in groups[1:]:
         figure.add_traces([trace.update(visible=False) for trace in group])
     if len(shown) > 1:
@@ -215,16 +215,16 @@ def _legend(arcs: list[Arc]) -> list[go.Scatter]:
     return entries
 
 
-def _layout(graph: Graph, title: str) -> go.Layout:
+def _layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:
     step = 1 + (graph.n_heads - 1) // 16
     heads = list(range(0, graph.n_heads, step))
-    right = spine(graph)
+    right = max([spine(graph) + 0.5, *(x for arc in arcs for x, _ in arc.points)])
     x = dict(
-        tickvals=[*heads, right],
+        tickvals=[*heads, spine(graph)],
         ticktext=[*(f"h{n}" for n in heads), "MLP"],
         tickangle=0,
         title="heads of each layer, its MLP at the right",
-        range=[-0.6, right + bulge(graph.n_layers + 1) + 0.2],
+        range=[-0.6, right + 0.2],
     )
     y = dict(
         tickvals=list(range(-1, graph.n_layers + 1)),

@@ -49,7 +49,8 @@ def by_hand(model, pairs: PromptPairs, source: str) -> torch.Tensor:
         norm = model.ln_final.original_component
         if isinstance(norm, torch.nn.LayerNorm):
             write, resid = write - write.mean(), resid - resid.mean()
-        total += write / resid.pow(2).mean().sqrt() * norm.weight @ model.W_U
+        eps = norm.eps if isinstance(norm, torch.nn.LayerNorm) else norm.variance_epsilon
+        total += write / (resid.pow(2).mean() + eps).sqrt() * norm.weight @ model.W_U
     return total / len(pairs)
 
 
