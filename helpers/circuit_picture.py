@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from helpers.circuit_layout import Arc, Point, arcs_of, entry, place, spine
 from helpers.display import COLORS, INK
@@ -28,7 +29,7 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
-WIDTHS = np.array([1.0, 1.7, 2.8, 4.5])  # a line has one of few widths, so that a picture needs few traces
+WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
 
@@ -134,7 +135,7 @@ def _color(kind: str) -> str:
     return COLORS[KINDS[kind][1]]
 
 
-def _trace(x: Sequence[float], y: Sequence[float], **style) -> go.Scatter:
+def _trace(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"], **style) -> go.Scatter:
     return go.Scatter(x=x, y=y, **{"showlegend": False, "hoverinfo": "text"} | style)
 
 
@@ -179,6 +180,8 @@ def _group_marks(marks: dict[str, list[Point]]) -> list[go.Scatter]:
 def _node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[str]) -> str:
     parts = []
     for arcs, way in ((reads, "in"), (writes, "out")):
+        if not arcs and name in ("embed", "logits"):  # the one never reads, the other never writes
+            continue
         edges = f"{len(arcs)} edge{'s' * (len(arcs) != 1)} {way}"
         known = [arc.score for arc in arcs if arc.score is not None]
         parts.append(f"{edges}, scores sum to {sum(known):.3g}" if known else edges)
