@@ -194,3 +194,10 @@ def test_on_the_page_its_table_lists_the_edges_and_it_is_small():
 def test_the_kinds_are_told_apart_by_colour():
     colors = [color for _, color in KINDS.values()]
     assert sorted(colors) == sorted(("mover", "relation", "mixture", "mlp", "other")), "tested together in test_display"
+
+
+def test_showing_keeps_the_table_beside_the_text_alternative(monkeypatch):
+    shown = []
+    monkeypatch.setattr(go.Figure, "show", lambda figure, **_: shown.append(figure.layout.meta))
+    display.show(circuit_picture(Circuit.from_edges(GRAPH, ["m0->m1"]), title="t"), alt="one edge")
+    assert shown == [{"alt": "one edge", "table": [["edge"], ["m0->m1"]]}]
