@@ -97,7 +97,7 @@ def relation_row(model, name: str) -> dict[str, object]:
 
 
 def paper_row(model, name: str) -> dict[str, object]:
-    """The paper's method (arXiv 2405.17969): ACDC, zero ablation, match-NLL; hits on both halves, each by its own labels."""
+    """The paper's method (arXiv 2405.17969): ACDC with zero ablation on match-NLL, judged on both halves."""
     pairs = both_halves(model, name)
     circuit = acdc(model, pairs["train"], match_nll, tau=TAU, ablation="zero")
     row: dict[str, object] = {"relation": name, "kind": relation(name).kind, "edges": circuit.n_edges}

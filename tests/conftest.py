@@ -29,7 +29,7 @@ def with_gradients(atlas):
 @pytest.fixture(scope="session", params=["gpt2", "llama"])
 def small(request, tmp_path_factory):
     """A random model of each shape, and pairs of two lengths for it."""
-    from planted import random_model
+    from small_models import random_model
 
     from helpers import relation_pairs
 
@@ -40,9 +40,8 @@ def small(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="session", params=["chain", "induction"])
-def planted(request, tmp_path_factory):
+def planted(request):
     """A model whose circuit is known."""
-    from planted import planted_chain, planted_induction
+    from helpers.planted import planted_chain, planted_induction
 
-    make = {"chain": planted_chain, "induction": planted_induction}[request.param]
-    return make(tmp_path_factory.mktemp(request.param))
+    return {"chain": planted_chain, "induction": planted_induction}[request.param]()

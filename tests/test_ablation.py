@@ -94,7 +94,7 @@ def test_by_hand_with_zeros():
     import tempfile
     from pathlib import Path
 
-    from planted import random_model
+    from small_models import random_model
 
     model = random_model("gpt2", Path(tempfile.mkdtemp()))
     pairs = relation_pairs(model, "country_capital", 3, known=False)

@@ -1,4 +1,4 @@
-"""Transformers whose weights are set by hand, so that the right circuit is known; and small random ones.
+"""Transformers whose weights are set by hand, so that the right circuit is known: what searches are tried on first.
 
 Features are orthonormal directions with mean zero, and one large constant feature makes every residual equally long,
 so the layer norms scale everything alike.
@@ -6,14 +6,15 @@ so the layer norms scale everything alike.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from helpers import PromptPairs, load_model
-from helpers.models import WEIGHTS
+from helpers.models import WEIGHTS, load_model
+from helpers.pairs import PromptPairs
 from helpers.predict import logits_after
 
 D_MODEL, HEADS, LAYERS = 64, 2, 2
@@ -33,12 +34,14 @@ class Planted:
 
 
 def feature(index: int) -> torch.Tensor:
+    """The direction of a feature, ``[d_model]``."""
     direction = torch.zeros(D_MODEL)
     direction[index], direction[index + D_MODEL // 2] = 0.5**0.5, -(0.5**0.5)
     return direction
 
 
 def blank() -> GPT2LMHeadModel:
+    """A GPT-2 of two layers that embeds words and positions, reads answers, and computes nothing in between."""
     config = GPT2Config(
         vocab_size=8192,
         n_positions=16,
@@ -81,8 +84,11 @@ def decoy_head(model: GPT2LMHeadModel, layer: int, head: int) -> None:
     set_head(model, layer, head, v=[(TOKEN + w, w, 1.0) for w in words], out=[(w, UNREAD + w, 1.0) for w in words])
 
 
-def finished(model: GPT2LMHeadModel | LlamaForCausalLM, folder: Path) -> object:
-    """The model as a bridge, through a folder on disk."""
+def finished(model: PreTrainedModel, folder: Path | None = None) -> object:
+    """The model as a bridge, by way of a folder on disk (a temporary one by default)."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return finished(model, Path(temporary))
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(WEIGHTS / "atlas").save_pretrained(folder)
     return load_model(str(folder), device="cpu")
@@ -106,7 +112,7 @@ def pairs_of_tokens(model, rows: list[tuple[list[int], list[int], int, int]]) ->
     )
 
 
-def planted_chain(folder: Path) -> Planted:
+def planted_chain(folder: Path | None = None) -> Planted:
     """The first MLP turns the last token into the answer; a decoy head is active, but nothing reads it."""
     model = blank()
     mlp = model.transformer.h[0].mlp
@@ -121,7 +127,7 @@ def planted_chain(folder: Path) -> Planted:
     return Planted(bridge, pairs_of_tokens(bridge, rows), edges)
 
 
-def planted_induction(folder: Path) -> Planted:
+def planted_induction(folder: Path | None = None) -> Planted:
     """A previous-token head, an induction head that reads it through its keys, and a decoy head beside them.
 
     Three kinds of corruption, because each shows other edges: of the words before (keys), of the word that is asked
@@ -157,34 +163,3 @@ def planted_induction(folder: Path) -> Planted:
         rows.append(([a, b, c, d, a], [a, d, c, b, a], b, d))
     edges = {"embed->a0.h0<v>", "a0.h0->a1.h0<k>", "embed->a1.h0<q>", "embed->a1.h0<v>", "a1.h0->logits"}
     return Planted(bridge, pairs_of_tokens(bridge, rows), frozenset(edges))
-
-
-def random_model(shape: str, folder: Path, scale: float = 4.0) -> object:
-    """A small random GPT-2 or Llama (with grouped queries) of two layers, with weights large enough to matter."""
-    torch.manual_seed(0)
-    if shape == "gpt2":
-        config = GPT2Config(
-            vocab_size=8192, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
-        )
-        model = GPT2LMHeadModel(config)
-    else:
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=8192,
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                max_position_embeddings=64,
-                bos_token_id=0,
-                eos_token_id=0,
-            )
-        )
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(scale)
-            elif name.endswith("bias"):  # GPT-2 begins with biases of zero, which would hide mistakes about them
-                parameter.normal_(std=0.2)
-    return finished(model, folder)
