@@ -81,7 +81,7 @@ def relation_row(model, name: str) -> dict[str, object]:
         judge(model, random_circuit(graph, circuit.n_edges, seed=seed), test, scale) for seed in range(RANDOM_SEEDS)
     ]
     model_hits = {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
-    rewired = [judge(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)]
+    relabelled = [judge(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)]
     row: dict[str, object] = {
         "relation": name,
         "kind": relation(name).kind,
@@ -89,7 +89,7 @@ def relation_row(model, name: str) -> dict[str, object]:
         **own,
         **model_hits,
     }
-    for baseline, rows in (("random", chance), ("rewired", rewired)):
+    for baseline, rows in (("random", chance), ("relabelled", relabelled)):
         for key in ("faithfulness", "hit1", "hit10"):
             row[f"{baseline}_{key}"] = sum(r[key] for r in rows) / len(rows)
         row[f"{baseline}_best"] = max(r["faithfulness"] for r in rows)

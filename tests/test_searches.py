@@ -223,10 +223,17 @@ def test_random_circuits():
     graph = Graph(3, 4, 4)
     one, same, other = (random_circuit(graph, 50, seed=seed) for seed in (0, 0, 1))
     assert one == same != other and one.n_edges == 50
-    rewired = random_circuit(graph, like=one, seed=1)
-    assert rewired != one and rewired.jaccard(one) < 0.6
-    for axis in (0, 1):
-        assert torch.equal(rewired.mask.sum(axis), one.mask.sum(axis)), "the degrees stay"
+    other = random_circuit(graph, like=one, seed=1)
+    assert other != one and other.jaccard(one) < 0.6
+    for axis, rows in ((0, graph.source_rows), (1, graph.reader_rows)):
+        for sublayer in range(2 * graph.n_layers):
+            degrees = [c.mask.sum(axis)[rows(sublayer)].sort().values for c in (one, other)]
+            assert torch.equal(*degrees), "each layer keeps its degrees"
+    grouped = Graph(1, 4, 2)
+    together = Circuit.from_edges(grouped, ["embed->a0.kv0<v>", "embed->a0.h1<q>", "a0.h1->logits"])
+    for seed in range(20):
+        circuit = random_circuit(grouped, like=together, seed=seed)
+        assert circuit.pruned() == circuit, "a head moves with its readers and its group"
     shares = torch.stack([random_circuit(graph, 50, seed=seed).mask.float() for seed in range(300)]).mean(0)
     assert (shares[graph.edges] - 50 / graph.n_edges).abs().max() < 0.12, "every edge is equally likely"
 

@@ -77,7 +77,7 @@ def dial_mean(model, pairs: PromptPairs, shares: list[float]) -> Tensor:
 
 @check
 def dials(dial_gradients: Callable[..., Tensor], model, pairs: PromptPairs) -> None:
-    """``dial_gradients(model, pairs, steps)`` averages the mask's gradient over the middles of ``steps`` equal parts."""
+    """``dial_gradients(model, pairs, steps)`` averages the mask's gradient over ``steps`` middles."""
     for steps in (1, 4):
         given = attempted(dial_gradients(model, pairs, steps))
         right = dial_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])

@@ -13,16 +13,17 @@ def random_circuit(graph: Graph, n: int | None = None, seed: int = 0, *, like: C
     """A random circuit of ``n`` edges, or one with the degrees of another circuit.
 
     Args:
-        like: rewire this circuit: each source keeps its number of edges out and each reader its number of edges in,
-            but who is connected with whom is random (edge pairs swap their sources many times).
+        like: a circuit of the same shape with other heads: in each layer, the heads (with grouped queries: the groups,
+            and the heads within them) change places at random. So each layer keeps its degrees, and each MLP its place.
+            Keeping every single node's degrees instead leaves hardly any freedom: a circuit is too dense for that.
 
     Raises:
         ValueError: if neither or both of ``n`` and ``like`` are given, or ``n`` is more than the graph has.
     """
     if (n is None) == (like is None):
-        raise ValueError("give the number of edges, or a circuit to rewire")
+        raise ValueError("give the number of edges, or a circuit to be like")
     if like is not None:
-        return _rewired(like, random.Random(seed))
+        return _relabelled(like, random.Random(seed))
     if not 0 <= n <= graph.n_edges:
         raise ValueError(f"the graph has {graph.n_edges} edges, not {n}")
     generator = torch.Generator().manual_seed(seed)
@@ -32,18 +33,20 @@ def random_circuit(graph: Graph, n: int | None = None, seed: int = 0, *, like: C
     return Circuit(graph, mask.view_as(graph.edges))
 
 
-def _rewired(circuit: Circuit, rng: random.Random, rounds: int = 20) -> Circuit:
-    graph, edges = circuit.graph, [tuple(place) for place in circuit.mask.nonzero().tolist()]
-    present = set(edges)
-    for _ in range(rounds * len(edges) if len(edges) > 1 else 0):
-        i, j = rng.sample(range(len(edges)), 2)
-        (r1, s1), (r2, s2) = edges[i], edges[j]
-        new = (r1, s2), (r2, s1)
-        if all(graph.edges[place] for place in new) and not present & set(new):
-            present -= {edges[i], edges[j]}
-            present |= set(new)
-            edges[i], edges[j] = new
+def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
+    graph = circuit.graph
+    size = graph.n_heads // graph.n_groups
+    readers, sources = list(range(len(graph.readers))), list(range(len(graph.sources)))
+    for layer in range(graph.n_layers):
+        groups = rng.sample(range(graph.n_groups), graph.n_groups)
+        heads = [g * size + h for g in groups for h in rng.sample(range(size), size)]
+        row, column = graph.reader_rows(2 * layer).start, graph.source_rows(2 * layer).start
+        for old, new in enumerate(heads):
+            sources[column + old], readers[row + old] = column + new, row + new
+        for old, new in enumerate(groups):
+            for first in (row + graph.n_heads, row + graph.n_heads + graph.n_groups):
+                readers[first + old] = first + new
     mask = torch.zeros_like(graph.edges)
-    if edges:
-        mask[tuple(torch.tensor(edges).T)] = True
+    for reader, source in circuit.mask.nonzero().tolist():
+        mask[readers[reader], sources[source]] = True
     return Circuit(graph, mask)
