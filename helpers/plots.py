@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.display import COLORS, INK
+from helpers.display import COLORS, GRID, INK
+from helpers.evaluation import Estimate
+from helpers.graph import Circuit, Graph
 
 UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
@@ -42,6 +44,24 @@ def curves(
         figure.add_scatter(x=list(x), y=list(middle), error_y=bars, name=name, line_color=COLORS[color])
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(title=y_title)
+    return figure
+
+
+def estimates(
+    rows: Sequence[str], marks: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, x_title: str
+) -> go.Figure:
+    """Estimates with their intervals: for each name in ``marks``, one mark on each of the rows, the first on top."""
+    figure = go.Figure(layout_title_text=title)
+    symbols = ("circle", "diamond", "x", "square")
+    for symbol, (name, values), color in zip(symbols, marks.items(), colors, strict=False):
+        up, down = [v.high - v for v in values], [v - v.low for v in values]
+        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
+        marker = dict(symbol=symbol, size=10, color=COLORS[color])
+        x = [float(v) for v in values]
+        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker)
+    figure.update_layout(height=140 + 36 * len(rows))
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 
@@ -107,4 +127,71 @@ def beliefs(table: pd.DataFrame, told: str, believed: str, *, title: str, y_titl
         figure.add_scatter(x=[name], y=[share], mode="markers", marker=dict(symbol="diamond", size=11, color=INK))
     figure.update_layout(showlegend=False)
     figure.update_yaxes(title=y_title, range=[0, 1], tickformat=".0%")
+    return figure
+
+
+def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
+    """Who can read from whom: a row for each reader, a column for each source, the first reader on top."""
+    kinds = ("readers", "mlp", "answer")
+    kind = [1 if "<" in name else 2 if name.startswith("m") else 3 for name in graph.readers]
+    cells = [[k if edge else None for edge in row] for k, row in zip(kind, graph.edges.tolist(), strict=True)]
+    figure = go.Figure(layout_title_text=title)
+    scale = [[(i + end) / 3, COLORS[name]] for i, name in enumerate(kinds) for end in (0, 1)]
+    figure.add_heatmap(
+        z=cells,
+        x=list(graph.sources),
+        y=list(graph.readers),
+        colorscale=scale,
+        zmin=0.5,
+        zmax=3.5,
+        colorbar=dict(tickvals=[1, 2, 3], ticktext=["heads", "MLPs", "logits"], title="read by"),
+        hovertemplate="%{x} → %{y}<extra></extra>",
+    )
+    figure.update_layout(height=560)
+    figure.update_xaxes(title="source", nticks=14)
+    figure.update_yaxes(title="reader", autorange="reversed", nticks=26, tickfont_size=11)
+    return figure
+
+
+def circuit_map(circuit: Circuit, *, title: str) -> go.Figure:
+    """A small circuit as nodes and lines: heads by number on the left, everything else on the right, logits on top.
+
+    An edge into a query is drawn dashed, one into a key dotted.
+    """
+    graph, figure = circuit.graph, go.Figure(layout_title_text=title)
+    rows = ["embed", *(f"{kind} {n}" for n in range(graph.n_layers) for kind in ("heads", "MLP")), "logits"]
+    columns = [*(f"h{h}" for h in range(graph.n_heads)), "MLP"]
+
+    def place(node: str) -> tuple[int, int]:
+        if not node.startswith("a"):
+            return graph.n_heads, rows.index(f"MLP {node[1:]}" if node.startswith("m") else node)
+        layer, head = node[1:].split(".")
+        return int(head.removeprefix("kv").removeprefix("h")), 2 * int(layer) + 1
+
+    nodes = dict.fromkeys(circuit.nodes) | {"logits": None}
+    for edge in circuit.edges:
+        source, reader = edge.split("->")
+        (x, y), (x2, y2) = place(source), place(reader.split("<")[0])
+        bend = 0.25 * (y2 - y) ** 0.8 if x == x2 == graph.n_heads and y2 - y > 2 else 0
+        dash = "dash" if reader.endswith("<q>") else "dot" if reader.endswith("<k>") else "solid"
+        path = f"M {x},{y} Q {(x + x2) / 2 + bend},{(y + y2) / 2} {x2},{y2}"
+        figure.add_shape(type="path", path=path, line=dict(color=COLORS["other"], width=1.5, dash=dash), layer="below")
+    places = [place(node) for node in nodes]
+    colors = [COLORS[{"a": "sources", "m": "mlp"}.get(node[0], "other")] for node in nodes]
+    linked = ["<br>".join(e for e in circuit.edges if e.startswith(f"{n}->")) for n in nodes]
+    figure.add_scatter(
+        x=[columns[x] for x, _ in places],
+        y=[rows[y] for _, y in places],
+        text=list(nodes),
+        mode="markers+text",
+        textposition="middle left",
+        marker=dict(size=15, color=colors),
+        hovertext=linked,
+        hoverinfo="text",
+        cliponaxis=False,
+    )
+    ends = dict(showgrid=True, gridcolor=GRID, zeroline=False)
+    figure.update_layout(height=460, showlegend=False)
+    figure.update_xaxes(categoryarray=columns, range=[-0.7, graph.n_heads + 1.2], type="category", **ends)
+    figure.update_yaxes(categoryarray=rows, range=[-0.5, len(rows) - 0.5], type="category", **ends)
     return figure

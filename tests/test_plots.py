@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import plots
+from helpers import Circuit, Graph, plots
+from helpers.evaluation import Estimate
 
 
 def test_dots_have_a_row_for_each_label():
@@ -43,3 +44,31 @@ def test_beliefs_mark_what_was_told():
     table = pd.DataFrame({"told": [0.5, 0.5, 0.9], "believed": [0.4, 0.6, 0.8]})
     figure = plots.beliefs(table, "told", "believed", title="t", y_title="y")
     assert [list(t.y) for t in figure.data] == [[0.4, 0.6], [0.5], [0.8], [0.9]]
+
+
+def test_the_edge_matrix_marks_the_edges():
+    graph = Graph(2, 2, 2)
+    cells = plots.edge_matrix(graph, title="t").data[0].z
+    marked = [[value is not None for value in row] for row in cells]
+    assert marked == graph.edges.tolist()
+    assert {value for row in cells for value in row} == {None, 1, 2, 3}
+
+
+def test_the_circuit_map_has_a_line_for_each_edge():
+    circuit = Circuit.from_edges(Graph(2, 2, 2), ["embed->a0.h1<q>", "a0.h1->m0", "m0->m1", "m1->logits"])
+    figure = plots.circuit_map(circuit, title="t")
+    assert len(figure.layout.shapes) == 4 and figure.layout.shapes[0].line.dash == "dash"
+    places = dict(zip(figure.data[0].text, zip(figure.data[0].x, figure.data[0].y, strict=True), strict=True))
+    assert places == {
+        "embed": ("MLP", "embed"),
+        "a0.h1": ("h1", "heads 0"),
+        "m0": ("MLP", "MLP 0"),
+        "m1": ("MLP", "MLP 1"),
+        "logits": ("MLP", "logits"),
+    }
+
+
+def test_estimates_have_their_intervals():
+    figure = plots.estimates(["one", "two"], {"a": [Estimate(1, 0.5, 3)] * 2}, ["clean"], title="t", x_title="x")
+    assert list(figure.data[0].x) == [1, 1] and list(figure.data[0].y) == ["one", "two"]
+    assert list(figure.data[0].error_x.array) == [2, 2] and list(figure.data[0].error_x.arrayminus) == [0.5, 0.5]
