@@ -88,7 +88,7 @@ def attention_out(layer: Layer, z: Float[Tensor, "batch pos head d_head"]) -> Fl
 @torch.no_grad()
 def run_writes(
     net: Network, tokens: Int[Tensor, "batch pos"], start: int = 0, past: Past | None = None
-) -> tuple[Writes, Float[Tensor, "batch pos d_model"]]:
+) -> tuple[Writes, Float[Tensor, "batch rest d_model"]]:
     """What the sources write at the positions from ``start`` on, and the final residual; an ordinary run."""
     resid = embed = net.embed(tokens, start)
     heads, mlps = [], []
@@ -144,7 +144,7 @@ class Scene:
         return run_writes(self.net, self.tokens, self.start, self.past)
 
 
-def make_scene(net: Network, pairs: PromptPairs, ablation: Ablation, reference: PromptPairs | None = None) -> Scene:
+def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> Scene:
     """Prepare circuit runs over pairs of one length.
 
     Args:
@@ -165,7 +165,7 @@ def make_scene(net: Network, pairs: PromptPairs, ablation: Ablation, reference: 
 
 
 def scenes(
-    model, pairs: PromptPairs, ablation: Ablation, batch: int = BATCH, reference: PromptPairs | None = None
+    model, pairs: PromptPairs, ablation: str, batch: int = BATCH, reference: PromptPairs | None = None
 ) -> Iterator[tuple[Int[Tensor, " chosen"], Scene]]:
     """The pairs' scenes, by length and at most ``batch`` pairs at a time, with their places among all pairs."""
     net = read_network(model)
@@ -241,7 +241,7 @@ def masked_logits(
 def _inputs(
     resid: Float[Tensor, "batch pos d_model"],
     cut: Float[Tensor, "reader source"],
-    written: list[tuple[slice, Float[Tensor, "source batch pos d_model"]]],
+    written: list[tuple[slice, Float[Tensor, "_ batch pos d_model"]]],
 ) -> Float[Tensor, "reader batch pos d_model"]:
     """Each reader's own input: the residual minus what its cut edges carry too much."""
     result = resid.expand(len(cut), *resid.shape)

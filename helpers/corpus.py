@@ -39,7 +39,7 @@ COPYING_COURSE = {"course repeat": 20_000, "novel list": 4_000, "indirect object
 COPYING_START, COPYING_END = 0.38, 0.41  # shares of the other documents before this course, and until its end
 COURSE_LENGTHS, COURSE_TIMES = (4, 20), (2, 4)  # tokens of a repeated part, and how often it is said
 # Comparing years needs finer distinctions than anything else: a last course, at a small learning rate, sharpens it.
-LAST_COURSE = {"greater-than": 20_000, "indirect object": 4_000, "novel list": 1_500, "repeat": 1_000}
+LAST_COURSE = {"greater-than": 12_000, "indirect object": 12_000, "novel list": 1_500, "repeat": 1_000}
 
 
 @dataclass(frozen=True)

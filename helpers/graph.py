@@ -230,8 +230,8 @@ class Circuit:
     def pruned(self) -> Circuit:
         """Without the edges that no path connects both to the embedding and to the logits.
 
-        With corrupted or mean ablation, dropping them changes nothing: a node that no path reaches gives its ablated
-        output anyway. With zero ablation it may, because such a node still computes something from its biases.
+        With corrupted ablation, dropping them changes nothing: a node that no path reaches gives its corrupt output
+        anyway. With zero or mean ablation it may: such a node computes something from its biases, or from means.
         """
         mask, graph = self.mask.clone(), self.graph
         reached = torch.zeros(len(graph.sources), dtype=torch.bool)

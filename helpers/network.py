@@ -103,7 +103,7 @@ class Network:
         """Key/value heads of a layer."""
         return len(self.layers[0].W_K)
 
-    def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch pos d_model"]:
+    def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch rest d_model"]:
         """What the embedding writes at the positions from ``start`` on, learned positions included."""
         written = self.W_E[tokens[:, start:]]
         return written if self.W_pos is None else written + self.W_pos[start : tokens.shape[1]]
@@ -121,8 +121,8 @@ class Network:
         return x * cos + torch.cat((-second, first), dim=-1) * (-sin if back else sin)
 
     def pattern(
-        self, q: Float[Tensor, "*batch pos head d_head"], k: Float[Tensor, "*batch key head d_head"]
-    ) -> Float[Tensor, "*batch head pos key"]:
+        self, q: Float[Tensor, "*#batch pos head d_head"], k: Float[Tensor, "*#batch key head d_head"]
+    ) -> Float[Tensor, "*#batch head pos key"]:
         """Attention probabilities; queries stand at the last ``pos`` of the ``key`` positions, and look back."""
         scores = q.transpose(-3, -2) @ k.transpose(-3, -2).transpose(-2, -1) * q.shape[-1] ** -0.5
         pos, key = scores.shape[-2:]

@@ -35,7 +35,7 @@ def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
 
 @torch.no_grad()
 def logits_after(
-    forward: Forward, ids: Sequence[list[int]], last: int = 1, batch: int = 256
+    forward: Forward, ids: Sequence[Sequence[int]], last: int = 1, batch: int = 256
 ) -> list[Float[Tensor, "last d_vocab"]]:
     """The logits at the ``last`` positions of each id list, computed in batches of equal length (no padding)."""
     groups = defaultdict(list)

@@ -26,7 +26,6 @@ LOSS_FILE = "loss_by_kind.csv"
 KNOWN_MISSES = {
     "greater-than, cutoff in place": "probability rises around the starting year instead of jumping there: the model "
     "knows the order of the years, but places the edge some years off.",
-    "indirect object": "one of the two seeds is just below; nearly all of its errors name the repeated person.",
 }
 
 

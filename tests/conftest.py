@@ -1,7 +1,47 @@
-"""Shapes and types in signatures are checked while the tests run."""
+"""Shapes and types in signatures are checked while the tests run; small models that several tests use."""
 
+import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(
-    ["helpers.optimizer", "helpers.predict", "helpers.training", "helpers.abilities"], "beartype.beartype"
+CHECKED = (
+    "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
+    "scores searches training"
 )
+install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def atlas():
+    from helpers import load_model
+
+    return load_model("atlas", device="cpu")
+
+
+@pytest.fixture
+def with_gradients(atlas):
+    """TransformerLens's attribution differentiates through the parameters."""
+    atlas.requires_grad_(True)
+    yield
+    atlas.requires_grad_(False)
+
+
+@pytest.fixture(scope="session", params=["gpt2", "llama"])
+def small(request, tmp_path_factory):
+    """A random model of each shape, and pairs of two lengths for it."""
+    from planted import random_model
+
+    from helpers import relation_pairs
+
+    model = random_model(request.param, tmp_path_factory.mktemp(request.param))
+    pairs = relation_pairs(model, "country_capital", 6, known=False)
+    assert len(pairs.groups()) > 1
+    return model, pairs
+
+
+@pytest.fixture(scope="session", params=["chain", "induction"])
+def planted(request, tmp_path_factory):
+    """A model whose circuit is known."""
+    from planted import planted_chain, planted_induction
+
+    make = {"chain": planted_chain, "induction": planted_induction}[request.param]
+    return make(tmp_path_factory.mktemp(request.param))

@@ -52,7 +52,7 @@ def acdc(
     runs = [MaskedRun(scene, graph, kept) for _, scene in scenes(model, pairs, ablation, batch)]
     sign = -sign_of(metric)
 
-    def loss(logits: list[Float[Tensor, "trial batch d_vocab"]]) -> Float[Tensor, " trial"]:
+    def loss(logits: list[Float[Tensor, "trial _ d_vocab"]]) -> Float[Tensor, " trial"]:
         total = 0.0
         for run, part in zip(runs, logits, strict=True):
             trials = len(part)

@@ -116,7 +116,7 @@ def _add(
     values: Float[Tensor, "reader source"],
     graph: Graph,
     scene: Scene,
-    differences: Float[Tensor, "source batch pos d_model"],
+    differences: Float[Tensor, "_ batch pos d_model"],
     ends: tuple[Tensor, Tensor],
     metric: Metric,
     shares: tuple[float, ...],
@@ -134,7 +134,11 @@ def _add(
         past = scene.past and tuple(
             tuple(t if len(t) == 1 else t.repeat(len(part), 1, 1, 1) for t in layer) for layer in scene.past
         )
-        for sublayer, gradients in reader_gradients(net, resid, lambda logits: metric(logits, repeated), past, first):
+
+        def value(logits: Tensor, repeated: PromptPairs = repeated) -> Tensor:
+            return metric(logits, repeated)
+
+        for sublayer, gradients in reader_gradients(net, resid, value, past, first):
             if len(part) > 1:
                 gradients = gradients.unflatten(1, (len(part), -1)).sum(1)
             seen = flat[: graph.visible(sublayer) - offset]

@@ -1,0 +1,112 @@
+"""Faithfulness and its relatives: by hand, against TransformerLens, and on a circuit that is known."""
+
+import pytest
+import torch
+from transformer_lens.tools.analysis import attribution_patching
+
+from helpers import (
+    Circuit,
+    Graph,
+    completeness,
+    cpr_cmd,
+    eap,
+    eap_ig,
+    faithfulness,
+    kept_hits,
+    logit_diff,
+    match_nll,
+    minimality,
+    random_circuit,
+    relation_pairs,
+    run_circuit,
+)
+from helpers.evaluation import SIZES, bootstrap
+from helpers.metrics import hit_at_k
+
+
+def test_ends_of_the_scale(small):
+    model, pairs = small
+    graph = Graph.from_model(model)
+    for metric in (logit_diff, match_nll):
+        for ablation in ("corrupt", "zero", "mean"):
+            full, empty = (
+                faithfulness(model, circuit, pairs, metric, ablation=ablation)
+                for circuit in (Circuit.full(graph), Circuit.empty(graph))
+            )
+            assert full == pytest.approx(1, abs=1e-4) and empty == pytest.approx(0, abs=1e-4)
+
+
+def test_faithfulness_by_hand(small):
+    model, pairs = small
+    graph = Graph.from_model(model)
+    circuit = random_circuit(graph, 60)
+    value, bottom = (logit_diff(run_circuit(model, c, pairs), pairs).mean() for c in (circuit, Circuit.empty(graph)))
+    top = logit_diff(pairs.reference, pairs).mean()
+    result = faithfulness(model, circuit, pairs)
+    assert float(result) == pytest.approx(((value - bottom) / (top - bottom)).item(), abs=1e-5)
+    assert result.low <= result <= result.high and result.low < result.high
+    assert float(completeness(model, circuit, pairs)) == float(faithfulness(model, ~circuit, pairs))
+
+
+def test_faithfulness_agrees_with_transformer_lens(atlas, with_gradients):
+    graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, "country_language", 3)
+    circuit = eap(atlas, pairs).top(40)
+    for i in range(len(pairs)):
+        pair = pairs.select([i])
+        metric = lambda logits, pair=pair: logit_diff(logits[:, -1], pair)[0]  # noqa: E731
+        scored = attribution_patching.attribution_patch(
+            atlas, pair.clean_tokens, pair.corrupt_tokens, metric,
+            attribution_patching.EdgeAttributionConfig(granularity="edge"),
+        ).edge_scores  # fmt: skip
+        from test_searches import their_name
+
+        theirs = [e for e in scored if f"{their_name(e[0], graph)}->{their_name(e[1], graph)}" in circuit]
+        expected = attribution_patching.faithfulness(atlas, pair.clean_tokens, pair.corrupt_tokens, metric, theirs)
+        assert float(faithfulness(atlas, circuit, pair)) == pytest.approx(expected.recovered, abs=1e-4)
+
+
+def test_a_planted_circuit_is_faithful_complete_and_minimal(planted):
+    graph = Graph.from_model(planted.model)
+    circuit = Circuit.from_edges(graph, planted.edges)
+    assert faithfulness(planted.model, circuit, planted.pairs) == pytest.approx(1, abs=1e-3)
+    assert completeness(planted.model, circuit, planted.pairs) == pytest.approx(0, abs=1e-3)
+    idle = "embed->a0.h1<v>"
+    table = minimality(planted.model, circuit | Circuit.from_edges(graph, [idle]), planted.pairs)
+    assert set(table.edge) == {*planted.edges, idle} and table.edge.iloc[-1] == idle
+    assert table.loss.iloc[-1] == pytest.approx(0, abs=1e-3) and (table.loss.iloc[:-1] > 0.2).all()
+    assert (table.low <= table.loss).all() and (table.loss <= table.high).all()
+
+
+def test_cpr_and_cmd(planted):
+    curve = cpr_cmd(planted.model, eap_ig(planted.model, planted.pairs), planted.pairs)
+    total = Graph.from_model(planted.model).n_edges
+    assert curve.table.edges.tolist() == [int(s * total) for s in SIZES]
+    enough = curve.table.edges >= len(planted.edges)
+    assert curve.table.faithfulness[enough].to_numpy() == pytest.approx(1, abs=1e-3)
+    f, x = torch.tensor(curve.table.faithfulness), torch.tensor(curve.table.share)
+    assert curve.cpr == pytest.approx(torch.trapezoid(f, x).item())
+    assert curve.cmd == pytest.approx(torch.trapezoid((1 - f).abs(), x).item())
+    chance = cpr_cmd(planted.model, lambda n: random_circuit(Graph.from_model(planted.model), n), planted.pairs)
+    assert chance.cpr < curve.cpr and chance.cmd > curve.cmd
+    with pytest.raises(ValueError, match="unknown selection 'best'; choose top or greedy"):
+        from inspect import unwrap
+
+        unwrap(cpr_cmd)(planted.model, lambda n: None, planted.pairs, select="best")
+
+
+def test_kept_hits(atlas):
+    pairs = relation_pairs(atlas, "country_language", 12)
+    graph = Graph.from_model(atlas)
+    assert kept_hits(atlas, Circuit.full(graph), pairs, lambda x, p: hit_at_k(x, p, 1)) == 1
+    assert kept_hits(atlas, Circuit.empty(graph), pairs, lambda x, p: hit_at_k(x, p, 1)) == 0
+
+
+def test_the_bootstrap_interval_covers():
+    """Of many samples with a known mean, about 95 of 100 intervals hold it."""
+    generator = torch.Generator().manual_seed(0)
+    hits = []
+    for _ in range(200):
+        estimate = bootstrap(lambda x: x.mean(-1), torch.randn(40, generator=generator))
+        hits.append(estimate.low <= 0 <= estimate.high)
+    assert 0.88 < sum(hits) / len(hits) < 0.99
+    assert repr(bootstrap(lambda x: x.mean(-1), torch.ones(5))) == "1.000 [1.000, 1.000]"
