@@ -132,24 +132,27 @@ def beliefs(table: pd.DataFrame, told: str, believed: str, *, title: str, y_titl
 
 def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
     """Who can read from whom: a row for each reader, a column for each source, the first reader on top."""
-    kinds = ("readers", "mlp", "answer")
-    kind = [1 if "<" in name else 2 if name.startswith("m") else 3 for name in graph.readers]
-    cells = [[k if edge else None for edge in row] for k, row in zip(kind, graph.edges.tolist(), strict=True)]
     figure = go.Figure(layout_title_text=title)
-    scale = [[(i + end) / 3, COLORS[name]] for i, name in enumerate(kinds) for end in (0, 1)]
-    figure.add_heatmap(
-        z=cells,
-        x=list(graph.sources),
-        y=list(graph.readers),
-        colorscale=scale,
-        zmin=0.5,
-        zmax=3.5,
-        colorbar=dict(tickvals=[1, 2, 3], ticktext=["heads", "MLPs", "logits"], title="read by"),
-        hovertemplate="%{x} → %{y}<extra></extra>",
-    )
+    for name, color, belongs in (
+        ("heads", "readers", lambda reader: "<" in reader),
+        ("MLPs", "mlp", lambda reader: reader.startswith("m")),
+        ("logits", "answer", lambda reader: reader == "logits"),
+    ):
+        rows = zip(graph.readers, graph.edges.tolist(), strict=True)
+        figure.add_heatmap(
+            z=[[1 if edge and belongs(reader) else None for edge in row] for reader, row in rows],
+            x=list(graph.sources),
+            y=list(graph.readers),
+            name=f"read by {name}",
+            colorscale=[COLORS[color]] * 2,
+            showscale=False,
+            showlegend=True,
+            hovertemplate="%{x} → %{y}<extra></extra>",
+        )
     figure.update_layout(height=560)
-    figure.update_xaxes(title="source", nticks=14)
-    figure.update_yaxes(title="reader", autorange="reversed", nticks=26, tickfont_size=11)
+    figure.update_xaxes(title="source", tickvals=[name for name in graph.sources if "h" not in name], tickangle=0)
+    ends = [name for name in graph.readers if "<" not in name]
+    figure.update_yaxes(title="reader", autorange="reversed", tickvals=ends, tickfont_size=11)
     return figure
 
 
