@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.display import COLORS, GRID, INK
+from helpers.display import COLORS, INK
 from helpers.evaluation import Estimate
 from helpers.graph import Circuit, Graph
 
@@ -151,8 +151,8 @@ def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
         )
     figure.update_layout(height=560)
     figure.update_xaxes(title="source", tickvals=[name for name in graph.sources if "h" not in name], tickangle=0)
-    ends = [name for name in graph.readers if "<" not in name]
-    figure.update_yaxes(title="reader", autorange="reversed", tickvals=ends, tickfont_size=11)
+    ends = [f"m{n}" for n in range(graph.n_layers - 1)]  # the last one stands too close to the logits
+    figure.update_yaxes(title="reader", autorange="reversed", tickvals=[*ends, "logits"])
     return figure
 
 
@@ -161,40 +161,36 @@ def circuit_map(circuit: Circuit, *, title: str) -> go.Figure:
 
     An edge into a query is drawn dashed, one into a key dotted.
     """
-    graph, figure = circuit.graph, go.Figure(layout_title_text=title)
-    rows = ["embed", *(f"{kind} {n}" for n in range(graph.n_layers) for kind in ("heads", "MLP")), "logits"]
-    columns = [*(f"h{h}" for h in range(graph.n_heads)), "MLP"]
+    figure = go.Figure(layout_title_text=title)
+    ends = [tuple(edge.split("->")) for edge in circuit.edges]
+    nodes = list(dict.fromkeys([*circuit.nodes, *(reader.split("<")[0] for _, reader in ends), "logits"]))
+    all_rows = ["embed", *(f"{kind} {n}" for n in range(circuit.graph.n_layers) for kind in ("heads", "MLP")), "logits"]
 
-    def place(node: str) -> tuple[int, int]:
-        if not node.startswith("a"):
-            return graph.n_heads, rows.index(f"MLP {node[1:]}" if node.startswith("m") else node)
-        layer, head = node[1:].split(".")
-        return int(head.removeprefix("kv").removeprefix("h")), 2 * int(layer) + 1
+    def where(node: str) -> tuple[str, str]:  # column, row
+        layer, _, head = node[1:].partition(".")
+        return (head, f"heads {layer}") if head else ("MLP", f"MLP {layer}" if node.startswith("m") else node)
 
-    nodes = dict.fromkeys(circuit.nodes) | {"logits": None}
-    for edge in circuit.edges:
-        source, reader = edge.split("->")
-        (x, y), (x2, y2) = place(source), place(reader.split("<")[0])
-        bend = 0.25 * (y2 - y) ** 0.8 if x == x2 == graph.n_heads and y2 - y > 2 else 0
+    heads = {where(node)[0] for node in nodes} - {"MLP"}
+    columns = [*sorted(heads, key=lambda head: int(head.lstrip("hkv"))), "MLP"]
+    rows = [row for row in all_rows if row in {where(node)[1] for node in nodes}]
+    for source, reader in ends:
+        (x, y), (x2, y2) = ((columns.index(c), rows.index(r)) for c, r in map(where, (source, reader.split("<")[0])))
+        bend = 0.12 * (y2 - y) if x == x2 == len(heads) and y2 - y > 1 else 0
         dash = "dash" if reader.endswith("<q>") else "dot" if reader.endswith("<k>") else "solid"
         path = f"M {x},{y} Q {(x + x2) / 2 + bend},{(y + y2) / 2} {x2},{y2}"
         figure.add_shape(type="path", path=path, line=dict(color=COLORS["other"], width=1.5, dash=dash), layer="below")
-    places = [place(node) for node in nodes]
-    colors = [COLORS[{"a": "sources", "m": "mlp"}.get(node[0], "other")] for node in nodes]
-    linked = ["<br>".join(e for e in circuit.edges if e.startswith(f"{n}->")) for n in nodes]
     figure.add_scatter(
-        x=[columns[x] for x, _ in places],
-        y=[rows[y] for _, y in places],
-        text=list(nodes),
+        x=[where(node)[0] for node in nodes],
+        y=[where(node)[1] for node in nodes],
+        text=nodes,
         mode="markers+text",
-        textposition="middle left",
-        marker=dict(size=15, color=colors),
-        hovertext=linked,
+        textposition="top left",
+        marker=dict(size=15, color=[COLORS[{"a": "sources", "m": "mlp"}.get(node[0], "other")] for node in nodes]),
+        hovertext=["<br>".join(e for e in circuit.edges if e.startswith(f"{node}->")) or node for node in nodes],
         hoverinfo="text",
         cliponaxis=False,
     )
-    ends = dict(showgrid=True, gridcolor=GRID, zeroline=False)
-    figure.update_layout(height=460, showlegend=False)
-    figure.update_xaxes(categoryarray=columns, range=[-0.7, graph.n_heads + 1.2], type="category", **ends)
-    figure.update_yaxes(categoryarray=rows, range=[-0.5, len(rows) - 0.5], type="category", **ends)
+    figure.update_layout(height=120 + 42 * len(rows), showlegend=False)
+    figure.update_xaxes(type="category", categoryarray=columns, range=[-0.6, len(heads) + 0.7])
+    figure.update_yaxes(type="category", categoryarray=rows, range=[-0.5, len(rows) - 0.4])
     return figure
