@@ -59,6 +59,12 @@ train: $(READY) ## train both models again from nothing (some hours; goes on whe
 abilities: $(READY) ## measure what the model can do, and write the table
 	$(BIN)/python -m helpers abilities
 
+sweep: $(READY) ## find and judge the circuits of all relations, and write the tables
+	$(BIN)/python -m helpers sweep
+
+bench: $(READY) ## time the searches beside their slow references, and write the tables
+	$(BIN)/python -m helpers bench
+
 repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
 	$(BIN)/python -m helpers repository "$(URL)"
 
@@ -66,4 +72,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities repository clean
+.PHONY: help setup book test lint format train abilities sweep bench repository clean

@@ -1,6 +1,7 @@
 """The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
 from helpers.ablation import run_circuit
+from helpers.circuit_picture import circuit_picture, circuit_series
 from helpers.corpus import exposures
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.graph import Circuit, Graph
@@ -11,6 +12,7 @@ from helpers.pairs import PromptPairs, indirect_object_pairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
+from helpers.words import written_words
 from helpers.world import (
     Fact,
     Relation,
@@ -31,6 +33,8 @@ __all__ = [
     "acdc",
     "answer_ids",
     "checkpoints",
+    "circuit_picture",
+    "circuit_series",
     "clean_corrupted",
     "completeness",
     "cpr_cmd",
@@ -67,4 +71,5 @@ __all__ = [
     "taught_paraphrases",
     "token_span",
     "write_eap_ig",
+    "written_words",
 ]

@@ -1,4 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | world | repository``; ``--help`` explains each."""
+"""Commands: ``python -m helpers train | abilities | sweep | bench | world | repository``; ``--help`` explains each."""
 
 from __future__ import annotations
 
@@ -47,6 +47,35 @@ def world_command(arguments: argparse.Namespace) -> None:
         print(path)
 
 
+def sweep_command(arguments: argparse.Namespace) -> None:
+    """Find and judge a circuit of each relation, in two ways, and write the tables."""
+    import torch
+
+    from helpers.models import load_model
+    from helpers.sweep import asked_relations, paper_row, relation_row, sweep, write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model = load_model("atlas")
+    for name, row in (("relations", relation_row), ("acdc", paper_row)):
+        print(write_table(name, sweep(model, row, asked_relations())))
+
+
+def bench_command(arguments: argparse.Namespace) -> None:
+    """Time the searches side by side and write the tables; or run one case and print its row."""
+    import json
+
+    from helpers.bench import bench, measure
+    from helpers.sweep import write_table
+
+    if arguments.case:
+        print(json.dumps(measure(arguments.case)))
+        return
+    for name, table in zip(("bench", "cost"), bench(), strict=True):
+        print(table.round(3).to_string(index=False))
+        print(write_table(name, table))
+
+
 def repository_command(arguments: argparse.Namespace) -> None:
     """Tell the book its public address."""
     from helpers.repository import stamp
@@ -70,6 +99,12 @@ def parser() -> argparse.ArgumentParser:
     train.set_defaults(run=train_command)
     abilities = commands.add_parser("abilities", help="measure what the embedded models can do")
     abilities.set_defaults(run=abilities_command)
+    sweep = commands.add_parser("sweep", help="find and judge the circuits of all relations (some minutes)")
+    sweep.add_argument("--threads", type=int, help="processor threads (default: all)")
+    sweep.set_defaults(run=sweep_command)
+    bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
+    bench.add_argument("--case", help="run only this case, in this process")
+    bench.set_defaults(run=bench_command)
     world = commands.add_parser("world", help="write the invented and composed facts anew")
     world.set_defaults(run=world_command)
     repository = commands.add_parser("repository", help="set the book's public address; empty removes it")

@@ -119,6 +119,29 @@ def run_past(net: Network, tokens: Int[Tensor, "batch pos"]) -> Past | None:
     return tuple(past)
 
 
+def repeat_past(past: Past | None, times: int) -> Past | None:
+    """The same beginning for a batch that is repeated ``times`` over; a beginning that all rows share stays one row."""
+    if past is None:
+        return None
+    return tuple(tuple(t if len(t) == 1 else t.repeat(times, 1, 1, 1) for t in layer) for layer in past)
+
+
+@torch.no_grad()
+def resume(
+    net: Network, resid: Float[Tensor, "batch pos d_model"], sublayer: int, past: Past | None = None
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the last position, from the residual stream before a sublayer on (0 is the first attention)."""
+    for n in range(sublayer // 2, len(net.layers)):
+        layer = net.layers[n]
+        if 2 * n >= sublayer:
+            z = net.attend(*qkv(layer, layer.norm1(resid)), None if past is None else past[n])
+            resid = resid + attention_out(layer, z)
+        if n + 1 == len(net.layers):
+            resid = resid[:, -1:]  # nothing looks back any more
+        resid = resid + layer.neurons(layer.norm2(resid)) @ layer.W_out + layer.b_out
+    return net.unembed(resid[:, -1])
+
+
 @dataclass(frozen=True)
 class Scene:
     """Everything that circuit runs over pairs of one length share.

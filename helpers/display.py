@@ -113,7 +113,7 @@ def show(figure: BaseFigure | RichOutput, *, alt: str) -> None:
         raise ValueError("alt is empty: say in a sentence or two what the figure shows")
     if isinstance(figure, BaseFigure):
         described = go.Figure(figure)
-        described.update_layout(meta={"alt": alt})
+        described.update_layout(meta=(described.layout.meta or {}) | {"alt": alt})
         if not building():
             ipython_display(HTML(f'<p style="position:absolute;left:-9999px">{html.escape(alt)}</p>'))
         described.show(config=CONFIG)
@@ -158,6 +158,7 @@ class BookRenderer(MimetypeRenderer):
             layout["title"] = {}
             layout["margin"] = {"t": 16} | (layout.get("margin") or {})
         table = numbers_table(fig_dict)
+        (layout.get("meta") or {}).pop("table", None)  # it stands beside the drawing and isn't needed in it
         for trace in fig_dict.get("data", []):
             shorten(trace)
         drawing = pio.to_html(

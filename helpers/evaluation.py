@@ -30,6 +30,7 @@ class Estimate(float):
     high: float
 
     def __new__(cls, value: float, low: float, high: float) -> Estimate:
+        """A float that carries its interval."""
         self = super().__new__(cls, value)
         self.low, self.high = low, high
         return self
@@ -174,7 +175,7 @@ def cpr_cmd(
 
 
 def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **options) -> Estimate:
-    """The circuit's mean of a metric over the model's, for example of Hit@1: how much of the model's answers it keeps."""
+    """The circuit's mean of a metric over the model's, for example of Hit@1: how much of its recall is kept."""
     value = metric(run_circuit(model, circuit, pairs, **options), pairs).float()
     full = metric(pairs.reference, pairs).float()
     return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)

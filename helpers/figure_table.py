@@ -52,8 +52,8 @@ def _rows(trace: dict[str, Any], name: str) -> list[list[Any]]:
     return []
 
 
-def numbers_table(fig_dict: dict[str, Any]) -> str:
-    """Return the figure's numbers as a folded HTML table, or nothing if they have no table form."""
+def _all_rows(fig_dict: dict[str, Any]) -> list[list[Any]]:
+    """Return the rows of all traces, below a head that names the axes."""
     layout, rows = fig_dict["layout"], []
     matrix = any("z" in trace for trace in fig_dict.get("data", []))
     if not matrix:
@@ -61,6 +61,15 @@ def numbers_table(fig_dict: dict[str, Any]) -> str:
         rows.append(["", *(re.sub("<[^>]*>", " ", axis) for axis in axes)])
     for number, trace in enumerate(fig_dict.get("data", []), 1):
         rows += _rows(trace, trace.get("name") or (str(number) if len(fig_dict["data"]) > 1 else ""))
+    return rows
+
+
+def numbers_table(fig_dict: dict[str, Any]) -> str:
+    """Return the figure's numbers as a folded HTML table, or nothing if they have no table form.
+
+    A figure whose coordinates mean nothing brings its own rows, the first one as their head, in ``layout.meta.table``.
+    """
+    rows = (fig_dict["layout"].get("meta") or {}).get("table") or _all_rows(fig_dict)
     if len(rows) < 2:
         return ""
     lines = ["".join(f"<td>{_cell(value)}</td>" for value in row) for row in rows[: TABLE_ROWS + 1]]

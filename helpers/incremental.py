@@ -56,6 +56,15 @@ class MaskedRun:
         """The logits if so much were added to a reader's input."""
         return self._spread(reader, change, commit=False)
 
+    def own_change(
+        self, reader: int, change: Float[Tensor, "trial batch pos d_model"]
+    ) -> Float[Tensor, "trial batch pos d_model"]:
+        """How much more the reader's own node would write; nothing later is computed."""
+        sublayer = sublayer_of(self.graph, reader)
+        news = self._mlp if sublayer % 2 else self._heads
+        alive = [True] * len(self.graph.sources)
+        return sum(new for _, new in news(sublayer, lambda row: change if row == reader else None, alive, commit=False))
+
     def commit(self, reader: int, change: Float[Tensor, "batch pos d_model"]) -> None:
         """Add to a reader's input for good."""
         self._spread(reader, change[None], commit=True)

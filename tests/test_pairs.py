@@ -28,9 +28,7 @@ def test_pairs_from_prompts(atlas):
 
 
 def test_prompts_of_unequal_length_are_shown(atlas):
-    with pytest.raises(
-        ValueError, match=r"'The capital of France is' has 6 tokens and 'The capital of New Zealand is'"
-    ):
+    with pytest.raises(ValueError, match=r"'The capital of France is' has 6 tokens and 'The .*Zealand is'"):
         PromptPairs.from_prompts(atlas, [CLEAN], ["The capital of New Zealand is"], [" Paris"], [" Wellington"])
 
 

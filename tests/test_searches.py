@@ -25,6 +25,7 @@ from helpers import (
     run_circuit,
 )
 from helpers.ablation import masked_logits, scenes
+from helpers.bench import plain_acdc
 from helpers.metrics import sign_of
 
 ABLATIONS = ("corrupt", "zero", "mean")
@@ -95,7 +96,7 @@ def test_clean_corrupted_is_the_mean_of_both_ends(small):
 
 
 def test_integration_points(small):
-    """With one step, the left end is the corrupt run and the right end the clean one; many steps agree with each other."""
+    """With one step, the left end is the corrupt run and the right end the clean one; middles need few."""
     model, pairs = small
     for points, at in (("left", "corrupt"), ("right", "clean")):
         one = eap_ig(model, pairs, steps=1, points=points).values
@@ -165,36 +166,18 @@ def test_exact_scores_are_one_run_for_each_edge(small, metric, ablation):
         torch.testing.assert_close(scores.values[graph.place(edge)], expected, atol=2e-6, rtol=1e-3)
 
 
-def plain_acdc(model, pairs, metric, tau, ablation):
-    """The sweep as it is described: one edge, one run."""
-    graph = Graph.from_model(model)
-    mask, sign = graph.edges.clone(), -sign_of(metric)
-
-    def loss():
-        return sign * metric(run_circuit(model, Circuit(graph, mask), pairs, ablation), pairs).double().mean().item()
-
-    current = loss()
-    for reader in reversed(range(len(graph.readers))):
-        for source in reversed(graph.edges[reader].nonzero().flatten().tolist()):
-            mask[reader, source] = False
-            without = loss()
-            if without - current < tau:
-                current = without
-            else:
-                mask[reader, source] = True
-    return Circuit(graph, mask)
-
-
 @pytest.mark.parametrize("ablation", ABLATIONS)
 @pytest.mark.parametrize(("metric", "tau"), [(logit_diff, 0.01), (logit_diff, 0.001), (kl, 0.001)])
 def test_acdc_is_the_plain_sweep(small, metric, tau, ablation):
     model, pairs = small
-    assert acdc(model, pairs, metric, tau=tau, ablation=ablation) == plain_acdc(model, pairs, metric, tau, ablation)
+    assert acdc(model, pairs, metric, tau=tau, ablation=ablation) == plain_acdc(
+        model, pairs, metric, tau=tau, ablation=ablation
+    )
 
 
 def test_acdc_is_the_plain_sweep_in_batches(small):
     model, pairs = small
-    expected = plain_acdc(model, pairs, logit_diff, 0.001, "corrupt")
+    expected = plain_acdc(model, pairs, logit_diff, tau=0.001)
     assert 10 < expected.n_edges < 70
     assert acdc(model, pairs, logit_diff, tau=0.001, batch=2) == expected
 

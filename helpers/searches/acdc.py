@@ -28,11 +28,12 @@ def acdc(
     batch: int = BATCH,
     progress: bool = False,
 ) -> Circuit:
-    """Automatic circuit discovery (arXiv 2304.14997): an edge goes if cutting it worsens the mean metric by less than tau.
+    """Automatic circuit discovery (arXiv 2304.14997): an edge goes if the metric hardly misses it.
 
     Readers are visited from the logits to the first layer (within a layer: MLP, values, keys, queries, each from the
     last head to the first), a reader's edges from the latest source to the earliest. Each cut is compared with the
-    state that the cuts before it left. The result is that of the plain sweep, one run for each edge, and comes faster:
+    state that the cuts before it left; it is accepted if the mean metric gets worse by less than ``tau``. The result
+    is that of the plain sweep, one run for each edge, and comes faster:
 
     - sources before the reader are as in the clean run, and only what kept edges connect to it is computed again;
     - cuts are tried ahead: state j of a batch has the next j edges cut, and the first state that is too bad ends it;

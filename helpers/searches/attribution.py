@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.ablation import BATCH, Ablation, Scene, Writes, head_writes, scenes
+from helpers.ablation import BATCH, Ablation, Scene, Writes, head_writes, repeat_past, scenes
 from helpers.gradients import reader_gradients
 from helpers.graph import Graph
 from helpers.metrics import Metric, logit_diff, sign_of
@@ -131,9 +131,7 @@ def _add(
         part = torch.tensor(shares[start : start + count], device=to_resid.device)
         resid = torch.lerp(from_resid, to_resid, part[:, None, None, None]).flatten(0, 1)
         repeated = scene.pairs if len(part) == 1 else scene.pairs.select(list(range(len(scene.pairs))) * len(part))
-        past = scene.past and tuple(
-            tuple(t if len(t) == 1 else t.repeat(len(part), 1, 1, 1) for t in layer) for layer in scene.past
-        )
+        past = repeat_past(scene.past, len(part))
 
         def value(logits: Tensor, repeated: PromptPairs = repeated) -> Tensor:
             return metric(logits, repeated)

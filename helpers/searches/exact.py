@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import BATCH, Ablation, scenes
+from helpers.ablation import BATCH, Ablation, repeat_past, resume, scenes
 from helpers.graph import Graph
-from helpers.incremental import MaskedRun
+from helpers.incremental import MaskedRun, sublayer_of
 from helpers.metrics import Metric, logit_diff, sign_of
 from helpers.pairs import PromptPairs
 from helpers.scores import Scores
@@ -27,7 +29,7 @@ def exact_scores(
 ) -> Scores:
     """How much worse the mean metric gets when one edge is cut and all others stay.
 
-    The edges of a reader share all that comes before it, and are run together.
+    The edges of a reader share all that comes before it, and are run together from there on.
     """
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, dtype=torch.float64)
@@ -38,8 +40,20 @@ def exact_scores(
         size = max(1, TOKENS_AT_ONCE // scene.embed.shape[:2].numel())
         for reader in tqdm(range(len(graph.readers)), disable=not progress, desc="readers"):
             for sources in graph.edges[reader].nonzero().flatten().split(size):
-                logits = run.trial(reader, -run.differences[sources])
+                logits = _logits_without(run, reader, sources)
                 repeated = scene.pairs.select(list(range(len(scene.pairs))) * len(sources))
-                cut = metric(logits.flatten(0, 1), repeated).view(len(sources), -1).double().sum(1)
+                cut = metric(logits, repeated).view(len(sources), -1).double().sum(1)
                 values[reader, sources] += (whole - cut).cpu()
     return Scores(graph, (values * sign_of(metric) / len(pairs)).float())
+
+
+def _logits_without(
+    run: MaskedRun, reader: int, sources: Int[Tensor, " trial"]
+) -> Float[Tensor, "trial_and_batch d_vocab"]:
+    """Logits with the edge from each of ``sources`` to the reader cut, one trial after the other."""
+    graph, change = run.graph, -run.differences[sources]
+    if reader == len(graph.readers) - 1:
+        return run.net.unembed((run.inputs[reader] + change)[:, :, -1].flatten(0, 1))
+    following = sublayer_of(graph, reader) + 1
+    resid = run.inputs[graph.reader_rows(following).start] + run.own_change(reader, change)
+    return resume(run.net, resid.flatten(0, 1), following, repeat_past(run.scene.past, len(sources)))

@@ -1,0 +1,116 @@
+"""Circuits of many relations, judged on held-out subjects: the tables that take longer than a chapter may.
+
+``python -m helpers sweep`` writes them to ``helpers/tables``; chapters read them with `read_table`, and compute single
+rows again to show that they are what the code gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helpers.ablation import run_circuit
+from helpers.evaluation import Ends, ends, faithfulness
+from helpers.graph import Circuit, Graph
+from helpers.metrics import hit_at_k, logit_diff, match_nll, mean_metric
+from helpers.pairs import PromptPairs, relation_pairs
+from helpers.searches import acdc, eap_ig, random_circuit
+from helpers.world import relation, relations
+
+TABLES = Path(__file__).parent / "tables"
+KINDS = ("factual", "commonsense", "linguistic", "bias")
+PAIRS = {"train": 20, "test": 40}
+SHARE = 0.03  # of all edges
+RANDOM_SEEDS = 10
+TAU = 0.05  # nats of the answer token; see the chapter on edge pruning for how it compares with the paper's
+HITS = {"hit1": partial(hit_at_k, k=1), "hit10": partial(hit_at_k, k=10)}
+
+
+def asked_relations() -> list[str]:
+    """The relations that the sweeps ask: the four kinds of knowledge, where both halves have enough pairs."""
+    return [name for name in relations(*KINDS) if name not in ("occupation_gender", "occupation_age")]
+
+
+def read_table(name: str) -> pd.DataFrame:
+    """A committed table: ``"relations"`` (EAP-IG circuits), ``"acdc"`` (the paper's method), ``"cost"``, ``"bench"``.
+
+    Raises:
+        FileNotFoundError: if there is none; the message lists those that there are.
+    """
+    path = TABLES / f"{name}.csv"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no table {name!r}; there are {', '.join(sorted(p.stem for p in TABLES.glob('*.csv')))}"
+        )
+    return pd.read_csv(path)
+
+
+def write_table(name: str, table: pd.DataFrame) -> Path:
+    """Write a table to where `read_table` finds it."""
+    TABLES.mkdir(exist_ok=True)
+    path = TABLES / f"{name}.csv"
+    table.round(4).to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def both_halves(model, name: str) -> dict[str, PromptPairs]:
+    """Train and test pairs of a relation, as many as the sweeps use."""
+    return {split: relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()}
+
+
+def judge(model, circuit: Circuit, pairs: PromptPairs, scale: Ends | None = None, **options) -> dict[str, float]:
+    """What a circuit keeps on some pairs: faithfulness in logit difference with its interval, and its hits."""
+    kept = faithfulness(model, circuit, pairs, logit_diff, scale=scale, **options)
+    logits = run_circuit(model, circuit, pairs, **options)
+    hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
+    return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}
+
+
+def relation_row(model, name: str) -> dict[str, object]:
+    """The circuit of one relation: EAP-IG on the train half, 3 % of the edges, judged on the test half."""
+    graph, pairs = Graph.from_model(model), both_halves(model, name)
+    test = pairs["test"]
+    scale = ends(model, test, logit_diff, "corrupt")
+    circuit = eap_ig(model, pairs["train"]).greedy(int(SHARE * graph.n_edges))
+    own = judge(model, circuit, test, scale)
+    chance = [
+        judge(model, random_circuit(graph, circuit.n_edges, seed=seed), test, scale) for seed in range(RANDOM_SEEDS)
+    ]
+    model_hits = {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
+    rewired = [judge(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)]
+    row: dict[str, object] = {
+        "relation": name,
+        "kind": relation(name).kind,
+        "edges": circuit.n_edges,
+        **own,
+        **model_hits,
+    }
+    for baseline, rows in (("random", chance), ("rewired", rewired)):
+        for key in ("faithfulness", "hit1", "hit10"):
+            row[f"{baseline}_{key}"] = sum(r[key] for r in rows) / len(rows)
+        row[f"{baseline}_best"] = max(r["faithfulness"] for r in rows)
+    return row
+
+
+def paper_row(model, name: str) -> dict[str, object]:
+    """The paper's method (arXiv 2405.17969): ACDC, zero ablation, match-NLL; hits on both halves, each by its own labels."""
+    pairs = both_halves(model, name)
+    circuit = acdc(model, pairs["train"], match_nll, tau=TAU, ablation="zero")
+    row: dict[str, object] = {"relation": name, "kind": relation(name).kind, "edges": circuit.n_edges}
+    chance = random_circuit(circuit.graph, circuit.n_edges)
+    for half, split in (("val", "train"), ("test", "test")):
+        part = pairs[split]
+        for column, kept in (("circuit", circuit), ("random", chance)):
+            logits = run_circuit(model, kept, part, "zero")
+            row |= {f"{half}_{column}_{hit}": mean_metric(metric, logits, part) for hit, metric in HITS.items()}
+        row |= {f"{half}_model_{hit}": mean_metric(metric, part.reference, part) for hit, metric in HITS.items()}
+    return row
+
+
+def sweep(model, row, names: Sequence[str], progress: bool = True) -> pd.DataFrame:
+    """One row for each relation."""
+    return pd.DataFrame([row(model, name) for name in tqdm(names, disable=not progress)])
