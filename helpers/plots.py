@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.display import COLORS, INK
 from helpers.evaluation import Estimate
-from helpers.graph import Circuit, Graph
+from helpers.graph import Graph
 
 UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
@@ -153,44 +153,4 @@ def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
     figure.update_xaxes(title="source", tickvals=[name for name in graph.sources if "h" not in name], tickangle=0)
     ends = [f"m{n}" for n in range(graph.n_layers - 1)]  # the last one stands too close to the logits
     figure.update_yaxes(title="reader", autorange="reversed", tickvals=[*ends, "logits"])
-    return figure
-
-
-def circuit_map(circuit: Circuit, *, title: str) -> go.Figure:
-    """A small circuit as nodes and lines: heads by number on the left, everything else on the right, logits on top.
-
-    An edge into a query is drawn dashed, one into a key dotted.
-    """
-    figure = go.Figure(layout_title_text=title)
-    ends = [tuple(edge.split("->")) for edge in circuit.edges]
-    nodes = list(dict.fromkeys([*circuit.nodes, *(reader.split("<")[0] for _, reader in ends), "logits"]))
-    all_rows = ["embed", *(f"{kind} {n}" for n in range(circuit.graph.n_layers) for kind in ("heads", "MLP")), "logits"]
-
-    def where(node: str) -> tuple[str, str]:  # column, row
-        layer, _, head = node[1:].partition(".")
-        return (head, f"heads {layer}") if head else ("MLP", f"MLP {layer}" if node.startswith("m") else node)
-
-    heads = {where(node)[0] for node in nodes} - {"MLP"}
-    columns = [*sorted(heads, key=lambda head: int(head.lstrip("hkv"))), "MLP"]
-    rows = [row for row in all_rows if row in {where(node)[1] for node in nodes}]
-    for source, reader in ends:
-        (x, y), (x2, y2) = ((columns.index(c), rows.index(r)) for c, r in map(where, (source, reader.split("<")[0])))
-        bend = 0.12 * (y2 - y) if x == x2 == len(heads) and y2 - y > 1 else 0
-        dash = "dash" if reader.endswith("<q>") else "dot" if reader.endswith("<k>") else "solid"
-        path = f"M {x},{y} Q {(x + x2) / 2 + bend},{(y + y2) / 2} {x2},{y2}"
-        figure.add_shape(type="path", path=path, line=dict(color=COLORS["other"], width=1.5, dash=dash), layer="below")
-    figure.add_scatter(
-        x=[where(node)[0] for node in nodes],
-        y=[where(node)[1] for node in nodes],
-        text=nodes,
-        mode="markers+text",
-        textposition="top left",
-        marker=dict(size=15, color=[COLORS[{"a": "sources", "m": "mlp"}.get(node[0], "other")] for node in nodes]),
-        hovertext=["<br>".join(e for e in circuit.edges if e.startswith(f"{node}->")) or node for node in nodes],
-        hoverinfo="text",
-        cliponaxis=False,
-    )
-    figure.update_layout(height=120 + 42 * len(rows), showlegend=False)
-    figure.update_xaxes(type="category", categoryarray=columns, range=[-0.6, len(heads) + 0.7])
-    figure.update_yaxes(type="category", categoryarray=rows, range=[-0.5, len(rows) - 0.4])
     return figure

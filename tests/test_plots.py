@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import Circuit, Graph, plots
+from helpers import Graph, plots
 from helpers.evaluation import Estimate
 
 
@@ -52,20 +52,6 @@ def test_the_edge_matrix_marks_the_edges():
     marked = torch.stack([torch.tensor([[cell is not None for cell in row] for row in t.z]) for t in traces])
     assert torch.equal(marked.sum(0), graph.edges.int()), "each edge once"
     assert [int(kind.sum()) for kind in marked] == [30, 9, 7]
-
-
-def test_the_circuit_map_has_a_line_for_each_edge():
-    circuit = Circuit.from_edges(Graph(2, 2, 2), ["embed->a0.h1<q>", "a0.h1->m0", "m0->m1", "m1->logits"])
-    figure = plots.circuit_map(circuit, title="t")
-    assert len(figure.layout.shapes) == 4 and figure.layout.shapes[0].line.dash == "dash"
-    places = dict(zip(figure.data[0].text, zip(figure.data[0].x, figure.data[0].y, strict=True), strict=True))
-    assert places == {
-        "embed": ("MLP", "embed"),
-        "a0.h1": ("h1", "heads 0"),
-        "m0": ("MLP", "MLP 0"),
-        "m1": ("MLP", "MLP 1"),
-        "logits": ("MLP", "logits"),
-    }
 
 
 def test_estimates_have_their_intervals():
