@@ -47,7 +47,7 @@ def _rows(trace: dict[str, Any], name: str) -> list[list[Any]]:
         columns = x if x is not None and len(x) == z.shape[1] else np.arange(z.shape[1])
         labels = y if y is not None and len(y) == z.shape[0] else np.arange(z.shape[0])
         return [["", *columns], *([label, *row] for label, row in zip(labels, z, strict=True))]
-    if x is not None and y is not None and x.ndim == y.ndim == 1:
+    if z is None and x is not None and y is not None and x.ndim == y.ndim == 1:
         return [[name, a, b] for a, b in zip(x, y, strict=False)]
     return []
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.display import COLORS, INK
+from helpers.evaluation import Estimate
+from helpers.graph import Graph
 
 UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
@@ -42,6 +44,24 @@ def curves(
         figure.add_scatter(x=list(x), y=list(middle), error_y=bars, name=name, line_color=COLORS[color])
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(title=y_title)
+    return figure
+
+
+def estimates(
+    rows: Sequence[str], marks: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, x_title: str
+) -> go.Figure:
+    """Estimates with their intervals: for each name in ``marks``, one mark on each of the rows, the first on top."""
+    figure = go.Figure(layout_title_text=title)
+    symbols = ("circle", "diamond", "x", "square")
+    for symbol, (name, values), color in zip(symbols, marks.items(), colors, strict=False):
+        up, down = [v.high - v for v in values], [v - v.low for v in values]
+        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
+        marker = dict(symbol=symbol, size=10, color=COLORS[color])
+        x = [float(v) for v in values]
+        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker)
+    figure.update_layout(height=140 + 36 * len(rows))
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 
@@ -107,4 +127,30 @@ def beliefs(table: pd.DataFrame, told: str, believed: str, *, title: str, y_titl
         figure.add_scatter(x=[name], y=[share], mode="markers", marker=dict(symbol="diamond", size=11, color=INK))
     figure.update_layout(showlegend=False)
     figure.update_yaxes(title=y_title, range=[0, 1], tickformat=".0%")
+    return figure
+
+
+def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
+    """Who can read from whom: a row for each reader, a column for each source, the first reader on top."""
+    figure = go.Figure(layout_title_text=title)
+    for name, color, belongs in (
+        ("heads", "readers", lambda reader: "<" in reader),
+        ("MLPs", "mlp", lambda reader: reader.startswith("m")),
+        ("logits", "answer", lambda reader: reader == "logits"),
+    ):
+        rows = zip(graph.readers, graph.edges.tolist(), strict=True)
+        figure.add_heatmap(
+            z=[[1 if edge and belongs(reader) else None for edge in row] for reader, row in rows],
+            x=list(graph.sources),
+            y=list(graph.readers),
+            name=f"read by {name}",
+            colorscale=[COLORS[color]] * 2,
+            showscale=False,
+            showlegend=True,
+            hovertemplate="%{x} → %{y}<extra></extra>",
+        )
+    figure.update_layout(height=560)
+    figure.update_xaxes(title="source", tickvals=[name for name in graph.sources if "h" not in name], tickangle=0)
+    ends = [f"m{n}" for n in range(graph.n_layers - 1)]  # the last one stands too close to the logits
+    figure.update_yaxes(title="reader", autorange="reversed", tickvals=[*ends, "logits"])
     return figure

@@ -151,7 +151,8 @@ def test_a_long_table_says_how_much_it_leaves_out():
 
 
 def test_a_figure_without_a_table_form_has_none():
-    assert numbers_table(go.Figure(go.Heatmap(z=np.zeros((2, 500)))).to_dict()) == ""
+    wide = dict(z=np.zeros((2, 500)), x=np.arange(500), y=np.arange(2))
+    assert numbers_table(go.Figure(go.Heatmap(**wide)).to_dict()) == ""
     assert numbers_table(go.Figure().to_dict()) == ""
 
 

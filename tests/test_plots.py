@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import plots
+from helpers import Graph, plots
+from helpers.evaluation import Estimate
 
 
 def test_dots_have_a_row_for_each_label():
@@ -43,3 +44,17 @@ def test_beliefs_mark_what_was_told():
     table = pd.DataFrame({"told": [0.5, 0.5, 0.9], "believed": [0.4, 0.6, 0.8]})
     figure = plots.beliefs(table, "told", "believed", title="t", y_title="y")
     assert [list(t.y) for t in figure.data] == [[0.4, 0.6], [0.5], [0.8], [0.9]]
+
+
+def test_the_edge_matrix_marks_the_edges():
+    graph = Graph(2, 2, 2)
+    traces = plots.edge_matrix(graph, title="t").data
+    marked = torch.stack([torch.tensor([[cell is not None for cell in row] for row in t.z]) for t in traces])
+    assert torch.equal(marked.sum(0), graph.edges.int()), "each edge once"
+    assert [int(kind.sum()) for kind in marked] == [30, 9, 7]
+
+
+def test_estimates_have_their_intervals():
+    figure = plots.estimates(["one", "two"], {"a": [Estimate(1.0, 0.5, 3.0)] * 2}, ["clean"], title="t", x_title="x")
+    assert list(figure.data[0].x) == [1, 1] and list(figure.data[0].y) == ["one", "two"]
+    assert list(figure.data[0].error_x.array) == [2, 2] and list(figure.data[0].error_x.arrayminus) == [0.5, 0.5]
