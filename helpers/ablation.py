@@ -218,7 +218,8 @@ def run_circuit(
             positions' embedding goes with the tokens'), or its mean over the corrupt prompts of ``reference``
             position by position.
         batch: pairs at a time; fewer need less memory.
-        reference: pairs that the mean is taken over; ``pairs`` themselves by default.
+        reference: pairs that the mean is taken over; ``pairs`` themselves by default. (Of one pair alone, the mean is
+            its corrupt prompt.)
 
     Raises:
         ValueError: for an unknown ablation, or a circuit of another graph than the model's.

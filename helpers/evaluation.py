@@ -35,6 +35,10 @@ class Estimate(float):
         self.low, self.high = low, high
         return self
 
+    def __getnewargs__(self) -> tuple[float, float, float]:
+        """What copying needs to make it anew."""
+        return float(self), self.low, self.high
+
     def __repr__(self) -> str:
         return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
 

@@ -1,5 +1,7 @@
 """Faithfulness and its relatives: by hand, against TransformerLens, and on a circuit that is known."""
 
+import copy
+
 import pytest
 import torch
 from transformer_lens.tools.analysis import attribution_patching
@@ -109,4 +111,7 @@ def test_the_bootstrap_interval_covers():
         estimate = bootstrap(lambda x: x.mean(-1), torch.randn(40, generator=generator))
         hits.append(estimate.low <= 0 <= estimate.high)
     assert 0.88 < sum(hits) / len(hits) < 0.99
+    one = bootstrap(lambda x: x.mean(-1), torch.tensor([1.0, 2.0]))
+    again = copy.deepcopy(one)
+    assert again == one and (again.low, again.high) == (one.low, one.high)
     assert repr(bootstrap(lambda x: x.mean(-1), torch.ones(5))) == "1.000 [1.000, 1.000]"
