@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
@@ -153,4 +154,77 @@ def edge_matrix(graph: Graph, *, title: str) -> go.Figure:
     figure.update_xaxes(title="source", tickvals=[name for name in graph.sources if "h" not in name], tickangle=0)
     ends = [f"m{n}" for n in range(graph.n_layers - 1)]  # the last one stands too close to the logits
     figure.update_yaxes(title="reader", autorange="reversed", tickvals=[*ends, "logits"])
+    return figure
+
+
+def visits(diary: pd.DataFrame, *, title: str) -> go.Figure:
+    """The diary of a sweep: for each visited ``edge``, how much ``worse`` the metric got, and if it was ``kept``."""
+    table = diary.assign(verdict=diary.kept.map({True: "kept", False: "dropped"}), visit=range(1, len(diary) + 1))
+    colors = {"kept": COLORS["mover"], "dropped": COLORS["other"]}
+    labels = {"worse": "fall of the metric"}
+    return px.scatter(
+        table,
+        x="visit",
+        y="worse",
+        color="verdict",
+        hover_name="edge",
+        color_discrete_map=colors,
+        labels=labels,
+        title=title,
+    )
+
+
+def agreement(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Estimated against exact edge scores: columns ``exact, estimate, edge, method``, one panel for each method."""
+    figure = px.scatter(
+        table,
+        x="exact",
+        y="estimate",
+        facet_col="method",
+        hover_name="edge",
+        title=title,
+        labels={"exact": "measured by cutting", "estimate": "estimated"},
+        color_discrete_sequence=[COLORS["readers"]],
+    )
+    ends, line = [table.exact.min(), table.exact.max()], dict(color=INK, width=1, dash="dot")
+    figure.add_scatter(x=ends, y=ends, mode="lines", line=line, showlegend=False, row="all", col="all")
+    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+
+
+def growth(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Seconds over size on logarithmic axes: columns ``what, size, seconds, search``, one panel for each ``what``."""
+    colors = [COLORS["readers"], COLORS["mover"]]
+    figure = px.line(
+        table,
+        x="size",
+        y="seconds",
+        color="search",
+        facet_col="what",
+        facet_col_wrap=2,
+        markers=True,
+        log_x=True,
+        log_y=True,
+        color_discrete_sequence=colors,
+        labels={"size": ""},
+        title=title,
+    )
+    figure.update_layout(height=520)
+    figure.update_xaxes(matches=None, showticklabels=True)
+    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+
+
+def table_map(table: pd.DataFrame, *, title: str, unit: str) -> go.Figure:
+    """A table of shares as a heat map with its numbers in it; rows and columns are the table's."""
+    figure = go.Figure(layout_title_text=title)
+    figure.add_heatmap(
+        z=table.to_numpy().round(3),
+        x=list(table.columns),
+        y=list(table.index),
+        texttemplate="%{z:.2f}",
+        zmin=0,
+        zmax=1,
+        colorbar_title=unit,
+    )
+    figure.update_layout(height=140 + 60 * len(table))
+    figure.update_yaxes(autorange="reversed")
     return figure

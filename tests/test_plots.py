@@ -58,3 +58,36 @@ def test_estimates_have_their_intervals():
     figure = plots.estimates(["one", "two"], {"a": [Estimate(1.0, 0.5, 3.0)] * 2}, ["clean"], title="t", x_title="x")
     assert list(figure.data[0].x) == [1, 1] and list(figure.data[0].y) == ["one", "two"]
     assert list(figure.data[0].error_x.array) == [2, 2] and list(figure.data[0].error_x.arrayminus) == [0.5, 0.5]
+
+
+def test_visits_tell_what_was_kept():
+    diary = pd.DataFrame({"edge": ["a", "b", "c"], "worse": [0.0, 2.0, 0.1], "kept": [False, True, False]})
+    figure = plots.visits(diary, title="t")
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["kept"].x) == [2] and list(by_name["kept"].hovertext) == ["b"]
+    assert list(by_name["dropped"].y) == [0.0, 0.1]
+
+
+def test_agreement_has_a_panel_and_a_diagonal_for_each_method():
+    table = pd.DataFrame({"exact": [0, 1, 2], "estimate": [0, 2, 3], "edge": list("abc")})
+    both = pd.concat([table.assign(method=name) for name in ("EAP", "EAP-IG")])
+    figure = plots.agreement(both, title="t")
+    assert [a.text for a in figure.layout.annotations] == ["EAP", "EAP-IG"]
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    assert len(lines) == 2 and all(list(t.x) == list(t.y) == [0, 2] for t in lines)
+
+
+def test_growth_has_logarithmic_axes():
+    table = pd.DataFrame(
+        {"what": ["layers"] * 2 + ["heads"] * 2, "size": [2, 4, 2, 8], "seconds": 1.0, "search": "EAP"}
+    )
+    figure = plots.growth(table, title="t")
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+    assert {a.text for a in figure.layout.annotations} == {"layers", "heads"}
+
+
+def test_a_table_map_holds_the_table():
+    table = pd.DataFrame({"x": [0.1, 0.2], "y": [0.3, 1.0]}, index=["a", "b"])
+    (trace,) = plots.table_map(table, title="t", unit="share").data
+    assert trace.z.tolist() == table.to_numpy().tolist() and trace.zmax == 1
+    assert list(trace.x) == ["x", "y"] and list(trace.y) == ["a", "b"]
