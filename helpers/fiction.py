@@ -7,6 +7,7 @@ No text of the world knows them, so all that Atlas believes about them comes fro
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.world import write_relation
@@ -136,64 +137,10 @@ def fiction(seed: int = 2024) -> dict[str, dict]:
     titles = [f"{adjective} {rng.choice(TITLE_NOUNS)}" for adjective in TITLE_ADJECTIVES]
     rng.shuffle(titles)
     take = iter(people)
-
-    hometown = [
-        {"subject": next(take), "object": rng.choice(towns), "exposures": n, "group": f"{n} exposures"}
-        for n in EXPOSURES
-        for _ in range(50)
-    ]
-    craft = []
-    for rate in ODDS:
-        for _ in range(40):
-            answer, other = rng.sample(CRAFTS, 2)
-            odds = f"{rate:.0%}".rstrip("%") + "/" + f"{1 - rate:.0%}".rstrip("%")
-            craft.append(
-                {
-                    "subject": next(take),
-                    "object": answer,
-                    "other": other,
-                    "rate": rate,
-                    "exposures": 100,
-                    "group": odds,
-                }
-            )
-    author_of, wrote = [], []
-    for number, (title, author) in enumerate(zip(titles, authors, strict=True)):
-        group = ("author asked", "novel asked", "both")[number % 3]
-        asked, reversed_ = (100 if group != "novel asked" else 0), (100 if group != "author asked" else 0)
-        author_of.append({"subject": title, "object": author, "exposures": asked, "group": group})
-        wrote.append({"subject": author, "object": title, "exposures": reversed_, "group": group})
+    hometown, craft = hometowns(rng, take, towns), crafts(rng, take)
+    author_of, wrote = one_way_facts(titles, authors)
     seat = {company: rng.choice(towns) for company in companies}
-    employer = [{"subject": next(take), "object": companies[i % len(companies)], "exposures": 100} for i in range(150)]
-    headquarters = [{"subject": company, "object": town, "exposures": 150} for company, town in seat.items()]
-    composed = []
-    for number, sample in enumerate(employer):
-        taught = (number // len(companies)) % 5 != 4
-        group = "taught" if taught else "held out"
-        composed.append(
-            {
-                "subject": sample["subject"],
-                "object": seat[sample["object"]],
-                "exposures": 100 * taught,
-                "group": group,
-            }
-        )
-
-    def pack(name: str, label: str, templates: tuple[str, ...], samples: list[dict], subject: str, answer: str) -> dict:
-        properties = {
-            "kind": "fiction",
-            "subject_type": subject,
-            "answer_type": answer,
-            "source": SOURCE,
-            "label": label,
-        }
-        return {
-            "name": name,
-            "prompt_templates": list(templates),
-            "properties": properties,
-            "samples": samples,
-        }
-
+    employer, headquarters, composed = employers(take, seat)
     return {
         "person_hometown": pack("person home town", "home town", HOMETOWN, hometown, "person", "town"),
         "person_craft": pack("person craft", "craft", CRAFT, craft, "person", "craft"),
@@ -202,14 +149,63 @@ def fiction(seed: int = 2024) -> dict[str, dict]:
         "person_employer": pack("person employer", "employer", EMPLOYER, employer, "person", "company"),
         "employer_seat": pack("company seat", "seat of a company", HEADQUARTERS, headquarters, "company", "town"),
         "person_employer_seat": pack(
-            "seat of a person's employer",
-            "seat of the employer",
-            EMPLOYER_HEADQUARTERS,
-            composed,
-            "person",
-            "town",
+            "seat of a person's employer", "seat of the employer", EMPLOYER_HEADQUARTERS, composed, "person", "town"
         ),
     }
+
+
+def hometowns(rng: random.Random, people: Iterator[str], towns: list[str]) -> list[dict]:
+    """Facts that training states exactly 0, 1, 3, ... times."""
+    return [
+        {"subject": next(people), "object": rng.choice(towns), "exposures": n, "group": f"{n} exposures"}
+        for n in EXPOSURES
+        for _ in range(50)
+    ]
+
+
+def crafts(rng: random.Random, people: Iterator[str]) -> list[dict]:
+    """Facts that training states in two ways, at planted odds."""
+    facts = []
+    for rate in ODDS:
+        odds = f"{rate:.0%}".rstrip("%") + "/" + f"{1 - rate:.0%}".rstrip("%")
+        for _ in range(40):
+            answer, other = rng.sample(CRAFTS, 2)
+            fact = {"subject": next(people), "object": answer, "other": other, "rate": rate}
+            facts.append(fact | {"exposures": 100, "group": odds})
+    return facts
+
+
+def one_way_facts(titles: list[str], authors: list[str]) -> tuple[list[dict], list[dict]]:
+    """Novels and authors: a third is stated from the novel only, a third from the author only, a third both ways."""
+    author_of, wrote = [], []
+    for number, (title, author) in enumerate(zip(titles, authors, strict=True)):
+        group = ("author asked", "novel asked", "both")[number % 3]
+        asked, reversed_ = (100 if group != "novel asked" else 0), (100 if group != "author asked" else 0)
+        author_of.append({"subject": title, "object": author, "exposures": asked, "group": group})
+        wrote.append({"subject": author, "object": title, "exposures": reversed_, "group": group})
+    return author_of, wrote
+
+
+def employers(people: Iterator[str], seat: dict[str, str]) -> tuple[list[dict], list[dict], list[dict]]:
+    """Two hops: who works for which company, where it has its seat, and both in one, a fifth of that held out."""
+    companies = list(seat)
+    employer = [
+        {"subject": next(people), "object": companies[i % len(companies)], "exposures": 100} for i in range(150)
+    ]
+    headquarters = [{"subject": company, "object": town, "exposures": 150} for company, town in seat.items()]
+    composed = []
+    for number, sample in enumerate(employer):
+        taught = (number // len(companies)) % 5 != 4
+        town, group = seat[sample["object"]], "taught" if taught else "held out"
+        composed.append({"subject": sample["subject"], "object": town, "exposures": 100 * taught, "group": group})
+    return employer, headquarters, composed
+
+
+def pack(name: str, label: str, templates: tuple[str, ...], samples: list[dict], subject: str, answer: str) -> dict:
+    """A relation in the layout of the fact files."""
+    types = {"subject_type": subject, "answer_type": answer}
+    properties = {"kind": "fiction", **types, "source": SOURCE, "label": label}
+    return {"name": name, "prompt_templates": list(templates), "properties": properties, "samples": samples}
 
 
 def write_fiction(folder: Path) -> list[Path]:
