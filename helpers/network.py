@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import gelu, linear
-from transformers.activations import ACT2FN
 
 SHAPES = ("gpt2", "llama")
 
@@ -176,14 +175,13 @@ def read_network(model) -> Network:
             return cos[0], sin[0]
 
     name = hf.activation_function if hf.model_type == "gpt2" else hf.hidden_act
-    activation = gelu_tanh if name in ("gelu_new", "gelu_pytorch_tanh") else ACT2FN[name]
-    W_U = model.W_U
+    activation = gelu_tanh if name in ("gelu_new", "gelu_pytorch_tanh") else _named_activation(name)
     return Network(
         W_E=model.W_E,
         W_pos=model.W_pos if hf.model_type == "gpt2" else None,
         layers=tuple(_layer(block, activation) for block in model.blocks),
         norm=_norm(model.ln_final),
-        W_U=W_U,
+        W_U=model.W_U,
         b_U=model.b_U,
         rotary=rotary,
     )
@@ -192,6 +190,12 @@ def read_network(model) -> Network:
 def gelu_tanh(x: Tensor) -> Tensor:
     """GPT-2's activation in one operation."""
     return gelu(x, approximate="tanh")
+
+
+def _named_activation(name: str) -> Callable[[Tensor], Tensor]:
+    from transformers.activations import ACT2FN  # its import takes seconds
+
+    return ACT2FN[name]
 
 
 def _layer(block, activation: Callable) -> Layer:

@@ -9,29 +9,31 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from helpers.planted import finished
 
+ENDS = dict(bos_token_id=0, eos_token_id=0)
+
+
+def gpt2_shaped() -> GPT2LMHeadModel:
+    return GPT2LMHeadModel(GPT2Config(vocab_size=8192, n_positions=64, n_embd=32, n_layer=2, n_head=4, **ENDS))
+
+
+def llama_shaped() -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=8192,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        **ENDS,
+    )
+    return LlamaForCausalLM(config)
+
 
 def random_model(shape: str, folder: Path, scale: float = 4.0) -> object:
-    """A small random GPT-2 or Llama (with grouped queries) of two layers, with weights large enough to matter."""
+    """One of them as a bridge, with weights large enough to matter."""
     torch.manual_seed(0)
-    if shape == "gpt2":
-        config = GPT2Config(
-            vocab_size=8192, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
-        )
-        model = GPT2LMHeadModel(config)
-    else:
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=8192,
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                max_position_embeddings=64,
-                bos_token_id=0,
-                eos_token_id=0,
-            )
-        )
+    model = {"gpt2": gpt2_shaped, "llama": llama_shaped}[shape]()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim == 2:

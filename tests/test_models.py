@@ -5,39 +5,14 @@ import shutil
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-)
+from small_models import gpt2_shaped, llama_shaped
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import models
 from helpers.models import WEIGHTS, checkpoints, embedded_models, load_model, model_folder
 
 PROMPT = "The capital of France is"
 HOOKS = ("attn.hook_q_input", "attn.hook_k_input", "attn.hook_v_input", "attn.hook_result", "hook_mlp_in")
-
-
-def gpt2_shaped() -> GPT2LMHeadModel:
-    return GPT2LMHeadModel(GPT2Config(vocab_size=8192, n_positions=64, n_embd=32, n_layer=2, n_head=4))
-
-
-def llama_shaped() -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=8192,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    return LlamaForCausalLM(config)
 
 
 @pytest.fixture(params=[gpt2_shaped, llama_shaped], ids=["gpt2", "llama"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_models import gpt2_shaped, llama_shaped
+from small_models import gpt2_shaped, llama_shaped
 from transformers import AutoTokenizer
 
 from helpers.graph import Graph
