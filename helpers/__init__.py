@@ -5,6 +5,8 @@ from helpers.circuit_picture import circuit_picture, circuit_series
 from helpers.corpus import exposures
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.graph import Circuit, Graph
+from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
+from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.models import checkpoints, embedded_models, load_model
@@ -30,11 +32,14 @@ __all__ = [
     "PromptPairs",
     "Relation",
     "Scores",
+    "Thresholds",
     "acdc",
     "answer_ids",
     "checkpoints",
     "circuit_picture",
     "circuit_series",
+    "classify_heads",
+    "classify_skill_heads",
     "clean_corrupted",
     "completeness",
     "cpr_cmd",
@@ -54,6 +59,7 @@ __all__ = [
     "logit_diff",
     "lower_is_better",
     "match_nll",
+    "measure_heads",
     "minimality",
     "next_token_probabilities",
     "prob_diff",

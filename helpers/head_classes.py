@@ -1,0 +1,158 @@
+"""Names for attention heads, by rules that are written down: mover, relation, mixture; induction and its relatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from helpers.head_patterns import measure_patterns, name_positions, names_written
+from helpers.heads import measure_heads
+from helpers.pairs import PromptPairs, indirect_object_pairs
+
+KNOWLEDGE = ("mover", "relation", "mixture")
+SKILLS = (
+    "previous token",
+    "duplicate token",
+    "induction",
+    "S-inhibition",
+    "name mover",
+    "negative name mover",
+    "backup name mover",
+)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From which value on a head counts; every one is relative to chance or to the model itself.
+
+    Args:
+        subject_times: attention to the subject, in multiples of what uniform attention would give it.
+        relation_times: the same for the other words. They are most of a prompt, so no multiple much above 1 is
+            possible for them, and none for a head that also attends to the subject.
+        writes_times: a head's direct logit attribution, in multiples of an equal share: the whole model's own value
+            over the number of heads. (The equal share is generous: MLPs write most of a logit.)
+        effect_times: the fall of the logit difference under a cut, in multiples of the whole logit difference over
+            the number of heads.
+        pattern: for skills, attention beyond uniform: 0 is uniform attention, 1 attention to nothing else.
+        name_pattern: the same for attention to a name, which heads share out among several.
+
+    Raises:
+        ValueError: for a threshold that isn't positive: then a head that does nothing would count.
+    """
+
+    subject_times: float = 1.5
+    relation_times: float = 1.0
+    writes_times: float = 0.5
+    effect_times: float = 1.0
+    pattern: float = 0.4
+    name_pattern: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"{name} must be positive, not {value}: a head that does nothing would count")
+
+
+def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
+    """All measurements of `measure_heads`, and a ``class`` for each head (claim of arXiv 2405.17969, section 4).
+
+    - ``"mover"``: attends to the subject, and writes the answer above the rest of its type or has an effect.
+    - ``"relation"``: attends to the other words, and writes the type.
+    - ``"mixture"``: both.
+    - ``"none"``: neither.
+
+    "Writes the answer" compares ``writes_answer - writes_type`` with the model's own such difference; "writes the
+    type" compares ``writes_type`` with the model's; "has an effect" is ``effect``, under corrupt ablation, so it needs
+    what differs between subjects. Where the model itself shows nothing (its own value isn't positive), no head does.
+    A mover that reads the attribute from a later word than the subject, because another head brought it there, is
+    none: it attends to the wrong place for the name.
+
+    Args:
+        pairs: with known subjects.
+
+    Raises:
+        ValueError: as `measure_heads` does.
+    """
+    frame, t = measure_heads(model, pairs), thresholds
+    reads_subject = frame.to_subject >= t.subject_times * frame.uniform_subject
+    reads_relation = (frame.to_relation >= t.relation_times * frame.uniform_relation) & (frame.uniform_relation > 0)
+    specific = frame.writes_answer - frame.writes_type
+    writes_answer = _counts(specific, frame.model_answer - frame.model_type, t.writes_times)
+    answers = writes_answer | _counts(frame.effect, frame.model_diff, t.effect_times)
+    types = _counts(frame.writes_type, frame.model_type, t.writes_times)
+    mover, relation = reads_subject & answers, reads_relation & types
+    fits = {"mover": mover & ~relation, "relation": relation & ~mover, "mixture": mover & relation}
+    frame["class"] = _first(pd.DataFrame(fits))
+    return frame
+
+
+def classify_skill_heads(
+    model, thresholds: Thresholds = Thresholds(), *, pairs: PromptPairs | None = None, **options
+) -> pd.DataFrame:
+    """All measurements of `measure_patterns`, a ``class`` for each head, and ``fits``: all classes that it fits.
+
+    ``class`` is the first that fits, in this order (attention beyond uniform: see `Thresholds`):
+
+    - ``"previous token"``: attends to the token before.
+    - ``"duplicate token"``: attends to the earlier occurrence of its token, in random tokens.
+    - ``"induction"``: attends to the token after that earlier occurrence (arXiv 2209.11895).
+    - ``"S-inhibition"``: attends from the end to the second subject mention, and helps through later queries.
+    - ``"name mover"``: attends from the end to the indirect object most of all names, and writes it.
+    - ``"negative name mover"``: attends the same way, and writes against it.
+    - ``"backup name mover"``: writes the indirect object only when the name movers are cut (mean ablation);
+      ``writes_io_cut`` is what it then writes, direct logit attribution, indirect object minus subject.
+    - ``"none"``: none of these.
+
+    The last five are those of arXiv 2211.00593.
+
+    Args:
+        pairs: indirect-object pairs; drawn with the other ``options`` (see `measure_patterns`) by default.
+
+    Raises:
+        ValueError: as `measure_patterns` does.
+    """
+    count, seed = options.get("count", 16), options.get("seed", 0)
+    found, _ = name_positions(pairs or indirect_object_pairs(model, count, seed), model.tokenizer)
+    frame = measure_patterns(model, pairs=found, **options)
+    fits = skill_rules(frame, thresholds)
+    movers = frame["head"][fits["name mover"]].tolist()
+    frame["writes_io_cut"] = names_written(model, found, movers).flatten().tolist()
+    fits["backup name mover"] = (
+        _counts(frame.writes_io_cut, frame.model_diff, thresholds.writes_times)
+        & ~_counts(frame.writes_io, frame.model_diff, thresholds.writes_times)
+        & bool(movers)
+    )
+    frame["class"] = _first(fits)
+    frame["fits"] = [", ".join(name for name in SKILLS if row[name]) for _, row in fits.iterrows()]
+    return frame
+
+
+def skill_rules(frame: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+    """Which of the classes that need no second run each head fits: a boolean column for each of `SKILLS` but one."""
+    t, none = thresholds, frame.to_io * 0
+    to_io = (_beyond(frame.to_io, frame.uniform_io) >= t.name_pattern) & (frame.to_io > frame[["to_s1", "to_s2"]].max(1))
+    to_s2 = _beyond(frame.to_s2, frame.uniform_io) >= t.name_pattern
+    fits = {
+        "previous token": _beyond(frame.previous, frame.uniform_previous) >= t.pattern,
+        "duplicate token": _beyond(frame.duplicate, frame.uniform) >= t.pattern,
+        "induction": _beyond(frame.induction, frame.uniform) >= t.pattern,
+        "S-inhibition": to_s2 & _counts(frame.effect_via_queries, frame.model_diff, t.effect_times),
+        "name mover": to_io & _counts(frame.writes_io, frame.model_diff, t.writes_times),
+        "negative name mover": to_io & _counts(none - frame.writes_io, frame.model_diff, t.writes_times),
+    }
+    return pd.DataFrame(fits)
+
+
+def _counts(value: pd.Series, whole: pd.Series, times: float) -> pd.Series:
+    """Whether a head has ``times`` an equal share of what the whole model has."""
+    return (whole > 0) & (value >= times * whole / len(whole))
+
+
+def _beyond(attention: pd.Series, uniform: pd.Series) -> pd.Series:
+    """Attention on a scale where 0 is uniform attention and 1 all of it."""
+    return (attention - uniform) / (1 - uniform)
+
+
+def _first(fits: pd.DataFrame) -> list[str]:
+    return [next((name for name in fits.columns if row[name]), "none") for _, row in fits.iterrows()]

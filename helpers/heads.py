@@ -1,0 +1,235 @@
+"""What each attention head looks at, says and causes: the measurements behind the names of heads.
+
+Nothing here decides anything: `measure_heads` gives numbers with units, `helpers.head_classes` turns them into names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from helpers.ablation import attention_out, head_writes, qkv, resume
+from helpers.graph import Graph
+from helpers.metrics import logit_diff
+from helpers.network import Network, read_network
+from helpers.pairs import PromptPairs
+
+Replaced = Mapping[tuple[int, int], Tensor]  # (layer, head) -> what it writes instead, ``[#batch pos d_model]``
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """A layer's attention in one run; ``after`` is the residual stream behind it, before the MLP."""
+
+    pattern: Float[Tensor, "batch head pos key"]
+    values: Float[Tensor, "batch pos head d_head"]
+    written: Float[Tensor, "head batch pos d_model"]
+    after: Float[Tensor, "batch pos d_model"]
+
+
+@torch.no_grad()
+def run_layers(
+    net: Network, tokens: Int[Tensor, "batch pos"], replaced: Replaced | None = None
+) -> tuple[list[LayerRun], Float[Tensor, "batch pos d_model"]]:
+    """An ordinary run with every head's pattern, values and writes kept, and its final residual.
+
+    Args:
+        replaced: heads that write something else than they compute; ``written`` then holds that.
+    """
+    resid, runs = net.embed(tokens), []
+    for n, layer in enumerate(net.layers):
+        q, k, v = qkv(layer, layer.norm1(resid))
+        each = net.n_heads // net.n_groups
+        k, v = (t.repeat_interleave(each, dim=-2) for t in (net.rotate(k, 0), v))
+        pattern = net.pattern(net.rotate(q, 0), k)
+        z = (pattern @ v.transpose(-3, -2)).transpose(-3, -2)
+        written = head_writes(layer, z)
+        resid = resid + attention_out(layer, z)
+        for (where, head), other in (replaced or {}).items():
+            if where == n:
+                resid = resid + other - written[head]
+                written[head] = other
+        runs.append(LayerRun(pattern, v, written, resid))
+        resid = resid + layer.neurons(layer.norm2(resid)) @ layer.W_out + layer.b_out
+    return runs, resid
+
+
+def against_mean(net: Network, ids: Int[Tensor, " token"]) -> Float[Tensor, "token d_model"]:
+    """The directions that read a token's logit against the mean logit over the vocabulary."""
+    return net.W_U[:, ids].T - net.W_U.mean(1)
+
+
+def said_in_logits(
+    net: Network,
+    written: Float[Tensor, "head batch d_model"],
+    resid: Float[Tensor, "batch d_model"],
+    directions: Float[Tensor, "batch kind d_model"],
+) -> Float[Tensor, "head batch kind"]:
+    """Direct logit attribution: what writes add to logits when the final norm's scale is held at the run's own.
+
+    Args:
+        written: what each head writes at one position.
+        resid: the final residual there, which sets the scale.
+        directions: what is read from it, such as `against_mean`.
+    """
+    if net.norm.centred:
+        written = written - written.mean(-1, keepdim=True)
+    _, inverse = net.norm.standardize(resid)
+    return torch.einsum("hbd,bkd->hbk", written * inverse * net.norm.weight, directions)
+
+
+@torch.no_grad()
+def cut_logits(
+    net: Network,
+    run: LayerRun,
+    layer: int,
+    ablated: Float[Tensor, "head #batch pos d_model"],
+) -> Float[Tensor, "head batch d_vocab"]:
+    """The logits at the last position when all outgoing edges of one head of a layer are cut, for each head alone.
+
+    The same as `run_circuit` without these edges: every reader behind the head misses the same difference, so it can
+    be taken out of the residual stream at once.
+
+    Args:
+        ablated: what the heads write instead.
+    """
+    changed = run.after - run.written + ablated
+    return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
+
+
+def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = None) -> pd.DataFrame:
+    """What each head attends to, writes and causes at the answer position; means over the pairs.
+
+    Columns (the claims about heads of arXiv 2405.17969, section 4, put in numbers):
+
+    - ``head, layer``; ``to_subject, to_relation, to_first, to_self``: attention probability from the last position to
+      the subject's tokens, the other words, BOS and the last position itself, in clean prompts. (Where the prompt ends
+      with its subject, the last position counts for both.) ``uniform_subject, uniform_relation`` are the shares that
+      uniform attention would give.
+    - ``writes_answer, writes_type, writes_subject``: what the head adds to the logits of the answer, of the other
+      answers of the type (mean) and of the subject's last token, against the mean over the vocabulary, by direct logit
+      attribution at the last position with the final norm's scale held.
+    - ``ov_answer, ov_type``: the same if the head attended to the subject's last token only.
+    - ``effect, effect_mean``: by how many logits the logit difference falls when all outgoing edges of the head are
+      cut, with corrupt and with mean ablation (mean over the corrupt prompts of equal length). Positive: it helps.
+    - ``type_rises, answer_falls``: under mean ablation, the rise of the other answers' mean logit and the fall of the
+      answer's, against the mean over the vocabulary. The mean of a head that carries answers names all of them a
+      little, so part of the rise is put in by the ablation.
+    - ``model_diff, model_answer, model_type``: the whole model's logit difference, and its answer and type logits
+      against the mean over the vocabulary; the same in all rows.
+
+    Args:
+        pairs: with known subjects; they may differ in length.
+        types: token ids of the answers' type, at least two; all answers and wrong answers of the pairs by default.
+
+    Raises:
+        ValueError: if a subject isn't known, or the type has no other answer than a pair's own.
+    """
+    net, graph = read_network(model), Graph.from_model(model)
+    members = _members(pairs, types)
+    total: dict[str, Tensor] = {}
+    for _, group in pairs.groups():
+        for name, values in _measure_group(net, group, members).items():
+            total[name] = total.get(name, 0) + values.sum(-1) / len(pairs)
+    frame = pd.DataFrame({name: values.flatten().tolist() for name, values in total.items()})
+    places = [(n, h) for n in range(graph.n_layers) for h in range(graph.n_heads)]
+    frame.insert(0, "head", [f"a{n}.h{h}" for n, h in places])
+    frame.insert(1, "layer", [n for n, _ in places])
+    return frame
+
+
+def _members(pairs: PromptPairs, types: Sequence[int] | None) -> Int[Tensor, " token"]:
+    ids = torch.cat((pairs.answer_ids, pairs.wrong_ids)) if types is None else torch.tensor(list(types))
+    ids = ids.to(pairs.answer_ids.device).unique()
+    if any(not (ids != answer).any() for answer in pairs.answer_ids.unique()):
+        raise ValueError(f"the answers' type is {ids.tolist()}: it needs another token than a pair's answer")
+    return ids
+
+
+@torch.no_grad()
+def _measure_group(net: Network, pairs: PromptPairs, members: Tensor) -> dict[str, Float[Tensor, "layer head batch"]]:
+    """All numbers of pairs of one length."""
+    runs, resid = run_layers(net, pairs.clean_tokens)
+    looks = _attention(runs, pairs)
+    says = _attribution(net, runs, resid[:, -1], pairs, members)
+    causes = _effects(net, runs, net.unembed(resid[:, -1]), pairs, members)
+    return {**looks, **says, **causes}
+
+
+def _attention(runs: list[LayerRun], pairs: PromptPairs) -> dict[str, Tensor]:
+    last = torch.stack([run.pattern[:, :, -1] for run in runs])  # [layer batch head key]
+    first = torch.zeros_like(pairs.positions("last"))
+    first[:, 0] = True
+    places = {name: pairs.positions(name) for name in ("subject", "relation")}
+    places |= {"first": first, "self": pairs.positions("last")}
+    masks = {name: mask.to(last.device, last.dtype) for name, mask in places.items()}
+    result = {f"to_{name}": torch.einsum("lbhk,bk->lhb", last, mask) for name, mask in masks.items()}
+    for name in ("subject", "relation"):
+        result[f"uniform_{name}"] = masks[name].mean(-1).expand(len(runs), last.shape[2], -1)
+    return result
+
+
+def _read(logits_of_members: Tensor, members: Tensor, answers: Tensor) -> Float[Tensor, "*head batch"]:
+    """The mean over the type's members other than each pair's answer (``[... batch member]``)."""
+    others = (members[None] != answers[:, None]).to(logits_of_members.dtype)
+    return (logits_of_members * others).sum(-1) / others.sum(-1)
+
+
+def _attribution(
+    net: Network, runs: list[LayerRun], resid: Tensor, pairs: PromptPairs, members: Tensor
+) -> dict[str, Tensor]:
+    rows = torch.arange(len(pairs), device=resid.device)
+    ends = pairs.positions("subject_last").int().argmax(-1).to(resid.device)
+    answer, subject = (against_mean(net, ids) for ids in (pairs.answer_ids, pairs.clean_tokens[rows, ends]))
+    kinds = against_mean(net, members).expand(len(pairs), -1, -1)
+    directions = torch.cat((answer[:, None], subject[:, None], kinds), 1)
+    spoken, alone = [], []
+    for layer, run in zip(net.layers, runs, strict=True):
+        spoken.append(said_in_logits(net, run.written[:, :, -1], resid, directions))
+        value = head_writes(layer, run.values[rows, ends][:, None])[:, :, 0]
+        alone.append(said_in_logits(net, value, resid, directions))
+    spoken, alone = torch.stack(spoken), torch.stack(alone)  # [layer head batch kind]
+    return {
+        "writes_answer": spoken[..., 0],
+        "writes_type": _read(spoken[..., 2:], members, pairs.answer_ids),
+        "writes_subject": spoken[..., 1],
+        "ov_answer": alone[..., 0],
+        "ov_type": _read(alone[..., 2:], members, pairs.answer_ids),
+    }
+
+
+def _effects(
+    net: Network, runs: list[LayerRun], logits: Tensor, pairs: PromptPairs, members: Tensor
+) -> dict[str, Tensor]:
+    other, _ = run_layers(net, pairs.corrupt_tokens)
+    whole = _summary(logits[None], pairs, members)
+    cut = {"corrupt": [], "mean": []}
+    for n, (run, corrupt) in enumerate(zip(runs, other, strict=True)):
+        for name, ablated in (("corrupt", corrupt.written), ("mean", corrupt.written.mean(1, keepdim=True))):
+            cut[name].append(_summary(cut_logits(net, run, n, ablated), pairs, members))
+    corrupt, mean = (torch.stack(parts, 1) for parts in cut.values())  # [number layer head batch]
+    (diff, answer, kind), shape = whole, corrupt.shape[1:]
+    return {
+        "effect": diff - corrupt[0],
+        "effect_mean": diff - mean[0],
+        "type_rises": mean[2] - kind,
+        "answer_falls": answer - mean[1],
+        "model_diff": diff.expand(shape),
+        "model_answer": answer.expand(shape),
+        "model_type": kind.expand(shape),
+    }
+
+
+def _summary(
+    logits: Float[Tensor, "head batch d_vocab"], pairs: PromptPairs, members: Tensor
+) -> Float[Tensor, "number head batch"]:
+    """The logit difference, and the answer's and the other members' logits against the mean over the vocabulary."""
+    diff = torch.stack([logit_diff(part, pairs) for part in logits])
+    centred = logits - logits.mean(-1, keepdim=True)
+    answer = centred.gather(-1, pairs.answer_ids.expand(len(logits), -1)[..., None])[..., 0]
+    return torch.stack((diff, answer, _read(centred[..., members], members, pairs.answer_ids)))
