@@ -57,19 +57,19 @@ class Thresholds:
 def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
     """All measurements of `measure_heads`, and a ``class`` for each head (claim of arXiv 2405.17969, section 4).
 
-    - ``"mover"``: attends to the subject, and writes the answer above the rest of its type or has an effect.
-    - ``"relation"``: attends to the other words, and writes the type.
+    - ``"mover"``: attends to the subject, and what it brings from there names the answer or has an effect.
+    - ``"relation"``: attends to the other words, and what it brings from there names the type.
     - ``"mixture"``: both.
     - ``"none"``: neither.
 
-    "Writes the answer" compares ``writes_answer - writes_type`` with the model's own such difference; "writes the
-    type" compares ``writes_type`` with the model's; "has an effect" is ``effect``, under corrupt ablation, so it needs
-    what differs between subjects. Where the model itself shows nothing (its own value isn't positive), no head does.
-    A mover that reads the attribute from a later word than the subject, because another head brought it there, is
-    none: it attends to the wrong place for the name.
+    "Names the answer": ``from_subject_answer - from_subject_type`` against the model's own lead of the answer over
+    its type; "names the type": ``from_relation_type`` against the model's ``model_type``; "has an effect":
+    ``effect_from_subject`` against ``model_diff``. Where the model itself shows nothing (its own value isn't
+    positive), no head does. A head that reads the attribute at a later word, because another head brought it there,
+    is no mover: it looks at the wrong place for the name.
 
     Args:
-        pairs: with known subjects.
+        pairs: of one relation, with known subjects; their answers are the type.
 
     Raises:
         ValueError: as `measure_heads` does.
@@ -77,10 +77,10 @@ def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Threshold
     frame, t = measure_heads(model, pairs), thresholds
     reads_subject = frame.to_subject >= t.subject_times * frame.uniform_subject
     reads_relation = (frame.to_relation >= t.relation_times * frame.uniform_relation) & (frame.uniform_relation > 0)
-    specific = frame.writes_answer - frame.writes_type
-    writes_answer = _counts(specific, frame.model_answer - frame.model_type, t.writes_times)
-    answers = writes_answer | _counts(frame.effect, frame.model_diff, t.effect_times)
-    types = _counts(frame.writes_type, frame.model_type, t.writes_times)
+    lead, model_lead = frame.from_subject_answer - frame.from_subject_type, frame.model_answer - frame.model_type
+    named = _counts(lead, model_lead, t.writes_times)
+    answers = named | _counts(frame.effect_from_subject, frame.model_diff, t.effect_times)
+    types = _counts(frame.from_relation_type, frame.model_type, t.writes_times)
     mover, relation = reads_subject & answers, reads_relation & types
     fits = {"mover": mover & ~relation, "relation": relation & ~mover, "mixture": mover & relation}
     frame["class"] = _first(pd.DataFrame(fits))
@@ -131,7 +131,9 @@ def classify_skill_heads(
 def skill_rules(frame: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Which of the classes that need no second run each head fits: a boolean column for each of `SKILLS` but one."""
     t, none = thresholds, frame.to_io * 0
-    to_io = (_beyond(frame.to_io, frame.uniform_io) >= t.name_pattern) & (frame.to_io > frame[["to_s1", "to_s2"]].max(1))
+    to_io = (_beyond(frame.to_io, frame.uniform_io) >= t.name_pattern) & (
+        frame.to_io > frame[["to_s1", "to_s2"]].max(1)
+    )
     to_s2 = _beyond(frame.to_s2, frame.uniform_io) >= t.name_pattern
     fits = {
         "previous token": _beyond(frame.previous, frame.uniform_previous) >= t.pattern,

@@ -114,9 +114,13 @@ def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = No
     - ``writes_answer, writes_type, writes_subject``: what the head adds to the logits of the answer, of the other
       answers of the type (mean) and of the subject's last token, against the mean over the vocabulary, by direct logit
       attribution at the last position with the final norm's scale held.
+    - ``from_subject_answer, from_subject_type, from_relation_type``: the parts of these that it reads at the subject's
+      tokens, and at the other words.
     - ``ov_answer, ov_type``: the same if the head attended to the subject's last token only.
     - ``effect, effect_mean``: by how many logits the logit difference falls when all outgoing edges of the head are
       cut, with corrupt and with mean ablation (mean over the corrupt prompts of equal length). Positive: it helps.
+    - ``effect_from_subject``: the fall when only what it brings from the subject's tokens to the last position is
+      that of the corrupt prompt (its attention there and its values).
     - ``type_rises, answer_falls``: under mean ablation, the rise of the other answers' mean logit and the fall of the
       answer's, against the mean over the vocabulary. The mean of a head that carries answers names all of them a
       little, so part of the rise is put in by the ablation.
@@ -163,11 +167,10 @@ def _measure_group(net: Network, pairs: PromptPairs, members: Tensor) -> dict[st
 
 def _attention(runs: list[LayerRun], pairs: PromptPairs) -> dict[str, Tensor]:
     last = torch.stack([run.pattern[:, :, -1] for run in runs])  # [layer batch head key]
-    first = torch.zeros_like(pairs.positions("last"))
-    first[:, 0] = True
-    places = {name: pairs.positions(name) for name in ("subject", "relation")}
-    places |= {"first": first, "self": pairs.positions("last")}
-    masks = {name: mask.to(last.device, last.dtype) for name, mask in places.items()}
+    first = torch.zeros(pairs.clean_tokens.shape).to(last)
+    first[:, 0] = 1
+    masks = {name: pairs.positions(name).to(last) for name in ("subject", "relation")}
+    masks |= {"first": first, "self": pairs.positions("last").to(last)}
     result = {f"to_{name}": torch.einsum("lbhk,bk->lhb", last, mask) for name, mask in masks.items()}
     for name in ("subject", "relation"):
         result[f"uniform_{name}"] = masks[name].mean(-1).expand(len(runs), last.shape[2], -1)
@@ -180,6 +183,12 @@ def _read(logits_of_members: Tensor, members: Tensor, answers: Tensor) -> Float[
     return (logits_of_members * others).sum(-1) / others.sum(-1)
 
 
+def _part(net: Network, layer: int, run: LayerRun, mask: Tensor) -> Float[Tensor, "head batch d_model"]:
+    """What each head writes at the last position out of the values at some positions only."""
+    z = torch.einsum("bhk,bk,bkhd->bhd", run.pattern[:, :, -1], mask.to(run.pattern), run.values)
+    return head_writes(net.layers[layer], z[:, None])[:, :, 0]
+
+
 def _attribution(
     net: Network, runs: list[LayerRun], resid: Tensor, pairs: PromptPairs, members: Tensor
 ) -> dict[str, Tensor]:
@@ -188,18 +197,23 @@ def _attribution(
     answer, subject = (against_mean(net, ids) for ids in (pairs.answer_ids, pairs.clean_tokens[rows, ends]))
     kinds = against_mean(net, members).expand(len(pairs), -1, -1)
     directions = torch.cat((answer[:, None], subject[:, None], kinds), 1)
-    spoken, alone = [], []
-    for layer, run in zip(net.layers, runs, strict=True):
-        spoken.append(said_in_logits(net, run.written[:, :, -1], resid, directions))
-        value = head_writes(layer, run.values[rows, ends][:, None])[:, :, 0]
-        alone.append(said_in_logits(net, value, resid, directions))
-    spoken, alone = torch.stack(spoken), torch.stack(alone)  # [layer head batch kind]
+    places = [pairs.positions(name) for name in ("subject", "relation")]
+    said = []
+    for n, run in enumerate(runs):
+        value = head_writes(net.layers[n], run.values[rows, ends][:, None])[:, :, 0]
+        parts = run.written[:, :, -1], value, *(_part(net, n, run, place) for place in places)
+        said.append(torch.stack([said_in_logits(net, part, resid, directions) for part in parts]))
+    said = torch.stack(said, 1)  # [part layer head batch kind]
+    answer, kind = said[..., 0], _read(said[..., 2:], members, pairs.answer_ids)
     return {
-        "writes_answer": spoken[..., 0],
-        "writes_type": _read(spoken[..., 2:], members, pairs.answer_ids),
-        "writes_subject": spoken[..., 1],
-        "ov_answer": alone[..., 0],
-        "ov_type": _read(alone[..., 2:], members, pairs.answer_ids),
+        "writes_answer": answer[0],
+        "writes_type": kind[0],
+        "writes_subject": said[0, ..., 1],
+        "from_subject_answer": answer[2],
+        "from_subject_type": kind[2],
+        "from_relation_type": kind[3],
+        "ov_answer": answer[1],
+        "ov_type": kind[1],
     }
 
 
@@ -208,15 +222,18 @@ def _effects(
 ) -> dict[str, Tensor]:
     other, _ = run_layers(net, pairs.corrupt_tokens)
     whole = _summary(logits[None], pairs, members)
-    cut = {"corrupt": [], "mean": []}
+    subject, cut = pairs.positions("subject"), []
     for n, (run, corrupt) in enumerate(zip(runs, other, strict=True)):
-        for name, ablated in (("corrupt", corrupt.written), ("mean", corrupt.written.mean(1, keepdim=True))):
-            cut[name].append(_summary(cut_logits(net, run, n, ablated), pairs, members))
-    corrupt, mean = (torch.stack(parts, 1) for parts in cut.values())  # [number layer head batch]
+        brought = run.written.clone()
+        brought[:, :, -1] += _part(net, n, corrupt, subject) - _part(net, n, run, subject)
+        ablations = corrupt.written, corrupt.written.mean(1, keepdim=True), brought
+        cut.append(torch.stack([_summary(cut_logits(net, run, n, to), pairs, members) for to in ablations]))
+    corrupt, mean, brought = torch.stack(cut, 2)  # each [number layer head batch]
     (diff, answer, kind), shape = whole, corrupt.shape[1:]
     return {
         "effect": diff - corrupt[0],
         "effect_mean": diff - mean[0],
+        "effect_from_subject": diff - brought[0],
         "type_rises": mean[2] - kind,
         "answer_falls": answer - mean[1],
         "model_diff": diff.expand(shape),

@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from helpers.pairs import PromptPairs
 from helpers.planted import finished, pairs_of_tokens
 
-D_MODEL, HEADS, LAYERS = 256, 8, 3
+D_MODEL, HEADS, LAYERS = 256, 8, 4
 D_HEAD = D_MODEL // HEADS
 SUBJECTS, RELATIONS, ANSWERS, LAST, FILLERS = range(1, 4), range(4, 6), range(6, 12), 12, range(13, 15)
 WORDS, POSITIONS = range(1, 15), 17
@@ -31,6 +31,7 @@ SKILL_HEADS = {
     "a1.h1": "S-inhibition",
     "a2.h0": "name mover",
     "a2.h1": "negative name mover",
+    "a3.h0": "backup name mover",
 }
 
 
@@ -161,9 +162,7 @@ def _repeats(model) -> None:
     )
     sink = [(CONSTANT, 0, SHARP / SCALE / 2)], [(TOKEN, 0, SHARP)]
     words = _same(TOKEN, weight=SHARP)
-    _set_head(
-        model, "a0.h4", q=words + bar + sink[0], k=words + place + sink[1], v=_same(TOKEN), out=_same(DUPLICATE)
-    )
+    _set_head(model, "a0.h4", q=words + bar + sink[0], k=words + place + sink[1], v=_same(TOKEN), out=_same(DUPLICATE))
     _set_head(model, "a1.h0", q=words, k=_same(PREVIOUS, weight=SHARP), v=_same(TOKEN), out=_same(OUT))
 
 
@@ -177,3 +176,7 @@ def _names(model) -> None:
         _set_head(
             model, head, q=asks + barred, k=names, v=_same(TOKEN, ANSWERS), out=_same(OUT, ANSWERS, weight=strength)
         )
+    # the backup looks at BOS (column 1) as soon as the name movers have written the name
+    sink, written = [(CONSTANT, 1, SHARP / SCALE / 3)], _same(OUT, ANSWERS, weight=-1.5 * SHARP)
+    backup = dict(v=_same(TOKEN, ANSWERS), out=_same(OUT, ANSWERS))
+    _set_head(model, "a3.h0", q=asks + barred + written + sink, k=[*names, (TOKEN, 1, SHARP)], **backup)
