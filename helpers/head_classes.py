@@ -66,7 +66,9 @@ def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Threshold
     its type; "names the type": ``from_relation_type`` against the model's ``model_type``; "has an effect":
     ``effect_from_subject`` against ``model_diff``. Where the model itself shows nothing (its own value isn't
     positive), no head does. A head that reads the attribute at a later word, because another head brought it there,
-    is no mover: it looks at the wrong place for the name.
+    is no mover: it looks at the wrong place for the name. The columns ``reads_subject, reads_relation, names_answer,
+    names_type, has_effect`` say which conditions a head meets: a mover that only has an effect brings something that
+    later MLPs turn into the answer (the subject's name, say), not the answer itself.
 
     Args:
         pairs: of one relation, with known subjects; their answers are the type.
@@ -75,13 +77,15 @@ def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Threshold
         ValueError: as `measure_heads` does.
     """
     frame, t = measure_heads(model, pairs), thresholds
-    reads_subject = frame.to_subject >= t.subject_times * frame.uniform_subject
-    reads_relation = (frame.to_relation >= t.relation_times * frame.uniform_relation) & (frame.uniform_relation > 0)
     lead, model_lead = frame.from_subject_answer - frame.from_subject_type, frame.model_answer - frame.model_type
-    named = _counts(lead, model_lead, t.writes_times)
-    answers = named | _counts(frame.effect_from_subject, frame.model_diff, t.effect_times)
-    types = _counts(frame.from_relation_type, frame.model_type, t.writes_times)
-    mover, relation = reads_subject & answers, reads_relation & types
+    frame["reads_subject"] = frame.to_subject >= t.subject_times * frame.uniform_subject
+    enough = frame.to_relation >= t.relation_times * frame.uniform_relation
+    frame["reads_relation"] = enough & (frame.uniform_relation > 0)  # a prompt may have no other words
+    frame["names_answer"] = _counts(lead, model_lead, t.writes_times)
+    frame["names_type"] = _counts(frame.from_relation_type, frame.model_type, t.writes_times)
+    frame["has_effect"] = _counts(frame.effect_from_subject, frame.model_diff, t.effect_times)
+    mover = frame.reads_subject & (frame.names_answer | frame.has_effect)
+    relation = frame.reads_relation & frame.names_type
     fits = {"mover": mover & ~relation, "relation": relation & ~mover, "mixture": mover & relation}
     frame["class"] = _first(pd.DataFrame(fits))
     return frame

@@ -88,7 +88,7 @@ def cut_logits(
     net: Network,
     run: LayerRun,
     layer: int,
-    ablated: Float[Tensor, "head #batch pos d_model"],
+    ablated: Float[Tensor, "head _ pos d_model"],
 ) -> Float[Tensor, "head batch d_vocab"]:
     """The logits at the last position when all outgoing edges of one head of a layer are cut, for each head alone.
 
@@ -96,7 +96,7 @@ def cut_logits(
     be taken out of the residual stream at once.
 
     Args:
-        ablated: what the heads write instead.
+        ablated: what the heads write instead, for each pair or for all.
     """
     changed = run.after - run.written + ablated
     return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
@@ -124,6 +124,9 @@ def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = No
     - ``type_rises, answer_falls``: under mean ablation, the rise of the other answers' mean logit and the fall of the
       answer's, against the mean over the vocabulary. The mean of a head that carries answers names all of them a
       little, so part of the rise is put in by the ablation.
+    - ``answer_falls_zero, type_falls_zero``: the fall of the answer's and of the other answers' logits when the head
+      writes nothing. Corrupt prompts ask for the same type, so only this ablation takes the type away; but no other
+      head or MLP has ever seen a run without it.
     - ``model_diff, model_answer, model_type``: the whole model's logit difference, and its answer and type logits
       against the mean over the vocabulary; the same in all rows.
 
@@ -226,9 +229,9 @@ def _effects(
     for n, (run, corrupt) in enumerate(zip(runs, other, strict=True)):
         brought = run.written.clone()
         brought[:, :, -1] += _part(net, n, corrupt, subject) - _part(net, n, run, subject)
-        ablations = corrupt.written, corrupt.written.mean(1, keepdim=True), brought
+        ablations = corrupt.written, corrupt.written.mean(1, keepdim=True), brought, 0 * brought
         cut.append(torch.stack([_summary(cut_logits(net, run, n, to), pairs, members) for to in ablations]))
-    corrupt, mean, brought = torch.stack(cut, 2)  # each [number layer head batch]
+    corrupt, mean, brought, zero = torch.stack(cut, 2)  # each [number layer head batch]
     (diff, answer, kind), shape = whole, corrupt.shape[1:]
     return {
         "effect": diff - corrupt[0],
@@ -236,6 +239,8 @@ def _effects(
         "effect_from_subject": diff - brought[0],
         "type_rises": mean[2] - kind,
         "answer_falls": answer - mean[1],
+        "answer_falls_zero": answer - zero[1],
+        "type_falls_zero": kind - zero[2],
         "model_diff": diff.expand(shape),
         "model_answer": answer.expand(shape),
         "model_type": kind.expand(shape),

@@ -158,6 +158,14 @@ def test_the_part_from_the_subject_is_a_part_of_the_pattern_and_its_effect_a_pat
     assert frame.effect_from_subject["a0.h2"] == pytest.approx(totals[1].item(), abs=1e-4)
 
 
+def test_zero_ablation_is_that_of_circuits_without_the_head(small, frame):
+    model, pairs = small
+    for head in ("a0.h0", "a1.h3"):
+        fall = pairs.reference - cut_by_circuit(model, pairs, head, "zero")
+        fall = (fall.gather(-1, pairs.answer_ids[:, None])[:, 0] - fall.mean(-1)).mean().item()
+        assert frame.answer_falls_zero[head] == pytest.approx(fall, abs=1e-4)
+
+
 def test_the_order_of_the_pairs_does_not_matter(small, frame):
     model, pairs = small
     again = measure_heads(model, pairs.select(list(reversed(range(len(pairs)))))).set_index("head")
@@ -194,6 +202,14 @@ def test_planted_knowledge_heads_are_found_and_no_others(known):
     for rows in (range(6), range(6, 12), range(12)):  # either relation, both together
         found = classify_heads(known.model, known.pairs.select(rows)).set_index("head")["class"]
         assert found[found != "none"].to_dict() == known.knowledge
+
+
+def test_the_conditions_say_why(known):
+    table = classify_heads(known.model, known.pairs.select(range(6))).set_index("head")
+    conditions = ["reads_subject", "reads_relation", "names_answer", "names_type", "has_effect"]
+    assert [name for name in conditions if table[name]["a0.h2"]] == conditions
+    assert [name for name in conditions if table[name]["a0.h1"]] == ["reads_relation", "names_type"]
+    assert [name for name in conditions if table[name]["a0.h5"]] == ["reads_subject"]
 
 
 def test_planted_skill_heads_are_found_and_no_others(known):
