@@ -104,8 +104,8 @@ def classify_skill_heads(
     - ``"S-inhibition"``: attends from the end to the second subject mention, and helps through later queries.
     - ``"name mover"``: attends from the end to the indirect object most of all names, and writes it.
     - ``"negative name mover"``: attends the same way, and writes against it.
-    - ``"backup name mover"``: writes the indirect object only when the name movers are cut (mean ablation);
-      ``writes_io_cut`` is what it then writes, direct logit attribution, indirect object minus subject.
+    - ``"backup name mover"``: doesn't write the indirect object, but writes so much more of it when all name movers
+      are cut (mean ablation); ``writes_io_cut`` is what it then writes, in the unit of ``writes_io``.
     - ``"none"``: none of these.
 
     The last five are those of arXiv 2211.00593.
@@ -122,11 +122,9 @@ def classify_skill_heads(
     fits = skill_rules(frame, thresholds)
     movers = frame["head"][fits["name mover"]].tolist()
     frame["writes_io_cut"] = names_written(model, found, movers).flatten().tolist()
-    fits["backup name mover"] = (
-        _counts(frame.writes_io_cut, frame.model_diff, thresholds.writes_times)
-        & ~_counts(frame.writes_io, frame.model_diff, thresholds.writes_times)
-        & bool(movers)
-    )
+    rise = frame.writes_io_cut - frame.writes_io
+    before, risen = (_counts(value, frame.model_diff, thresholds.writes_times) for value in (frame.writes_io, rise))
+    fits["backup name mover"] = ~before & risen & bool(movers)
     frame["class"] = _first(fits)
     frame["fits"] = [", ".join(name for name in SKILLS if row[name]) for _, row in fits.iterrows()]
     return frame

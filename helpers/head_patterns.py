@@ -114,7 +114,8 @@ def _copies(net: Network, n: int, run: LayerRun, tokens: Tensor, resid: Tensor) 
             written = written - written.mean(-1, keepdim=True)
         raised = written * net.norm.weight @ net.W_U  # the norm's scale doesn't change the order
         own = raised.gather(-1, tokens[:, 1:, None])
-        shares.append(((raised > own).sum(-1) < TOP).float().mean() * (own.abs() > 0).float().mean())
+        copied = ((raised > own).sum(-1) < TOP) & (own[..., 0] > 0)  # a head that writes nothing raises nothing
+        shares.append(copied.float().mean())
     return torch.stack(shares)
 
 

@@ -13,13 +13,14 @@ from helpers import (
     Thresholds,
     classify_heads,
     classify_skill_heads,
+    indirect_object_pairs,
     logit_diff,
     measure_heads,
     relation_pairs,
     run_circuit,
 )
 from helpers.head_classes import KNOWLEDGE, skill_rules
-from helpers.head_patterns import effect_via_queries, measure_patterns, names_written, repeated_tokens
+from helpers.head_patterns import effect_via_queries, measure_patterns, name_positions, names_written, repeated_tokens
 from helpers.heads import run_layers
 from helpers.network import read_network
 from helpers.planted_heads import planted_heads
@@ -268,6 +269,57 @@ def test_patterns_are_what_the_pattern_hook_gives(small):
     for name, parts in expected.items():
         torch.testing.assert_close(as_table(frame, name, graph), sum(parts) / len(parts), atol=1e-5, rtol=1e-4)
     assert frame.uniform.iloc[0] == pytest.approx(sum(1 / (i + 1) for i in second) / n)
+
+
+def test_copies_are_counted_by_hand(small):
+    model, _ = small
+    graph, tokens = Graph.from_model(model), repeated_tokens(model, 6, 3, 0)
+    frame = measure_patterns(model, length=6, count=3).set_index("head")
+    _, cache = model.run_with_cache(tokens)
+    net = read_network(model)
+    for n, h in ((0, 0), (1, 3)):
+        v = cache[f"blocks.{n}.attn.hook_v"][:, 1:7]
+        write = v[:, :, h * v.shape[2] // graph.n_heads] @ model.blocks[n].attn.W_O[h]
+        write = write - write.mean(-1, keepdim=True) if net.norm.centred else write
+        best = (write * net.norm.weight @ model.W_U).topk(5).indices
+        assert frame.copies[f"a{n}.h{h}"] == pytest.approx((best == tokens[:, 1:7, None]).any(-1).float().mean().item())
+
+
+def test_planted_heads_copy_what_they_were_made_to(known):
+    options = dict(length=8, pairs=known.indirect, vocabulary=known.vocabulary)
+    copies = measure_patterns(known.model, **options).set_index("head").copies
+    assert copies["a1.h0"] == 1 and copies["a0.h3"] == 0 and copies["a0.h7"] == 0
+    names = (repeated_tokens(known.model, 8, 16, 0, known.vocabulary)[:, 1:9] // 6 == 1).float().mean()
+    assert copies["a2.h0"] == pytest.approx(names.item())  # tokens 6 to 11
+
+
+def test_names_are_found_by_their_tokens(atlas):
+    pairs, places = name_positions(indirect_object_pairs(atlas, 6), atlas.tokenizer)
+    assert len(pairs) == 6
+    for row, (io, s1, s2) in enumerate(places.tolist()):
+        words = [atlas.tokenizer.decode([i]).strip() for i in pairs.clean_ids[row]]
+        assert words[io] == pairs.answers[row].strip()
+        assert words[s1] == words[s2] == pairs.wrong[row].strip() and s1 < s2 and io < s2
+
+
+def test_indirect_objects_are_measured_as_hooks_measure_them(atlas):
+    pairs = indirect_object_pairs(atlas, 4)
+    frame = measure_patterns(atlas, length=5, count=2, pairs=pairs)
+    _, places = name_positions(pairs, atlas.tokenizer)
+    graph = Graph.from_model(atlas)
+    total = torch.zeros(5, graph.n_layers, graph.n_heads)
+    for row, (ids, (io, s1, s2)) in enumerate(zip(pairs.clean_ids, places.tolist(), strict=True)):
+        _, cache = atlas.run_with_cache(torch.tensor([ids]))
+        pattern = torch.stack([cache[f"blocks.{n}.attn.hook_pattern"][0] for n in range(graph.n_layers)])
+        write = torch.stack([cache[f"blocks.{n}.attn.hook_result"][0, -1] for n in range(graph.n_layers)])
+        resid = cache[f"blocks.{graph.n_layers - 1}.hook_resid_post"][0, -1]
+        names = [int(pairs.answer_ids[row]), int(pairs.wrong_ids[row])]
+        parts = [pattern[..., -1, io], pattern[..., -1, s1], pattern[..., -1, s2], pattern[..., s2, s1]]
+        said = [[read_by_hand(atlas, w, resid, names) for w in heads] for heads in write]
+        parts.append(torch.stack([torch.stack([s[0] - s[1] for s in heads]) for heads in said]))
+        total += torch.stack(parts) / len(pairs)
+    for name, expected in zip(("to_io", "to_s1", "to_s2", "s2_to_s1", "writes_io"), total, strict=True):
+        torch.testing.assert_close(as_table(frame, name, graph), expected, atol=1e-4, rtol=1e-3)
 
 
 def test_the_effect_via_queries_is_that_of_the_edges_alone(known):
