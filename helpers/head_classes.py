@@ -36,6 +36,7 @@ class Thresholds:
             the number of heads.
         pattern: for skills, attention beyond uniform: 0 is uniform attention, 1 attention to nothing else.
         name_pattern: the same for attention to a name, which heads share out among several.
+        name_times: attention to the indirect object, in multiples of that to either mention of the subject.
 
     Raises:
         ValueError: for a threshold that isn't positive: then a head that does nothing would count.
@@ -47,6 +48,7 @@ class Thresholds:
     effect_times: float = 1.0
     pattern: float = 0.4
     name_pattern: float = 0.2
+    name_times: float = 1.5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -102,7 +104,7 @@ def classify_skill_heads(
     - ``"duplicate token"``: attends to the earlier occurrence of its token, in random tokens.
     - ``"induction"``: attends to the token after that earlier occurrence (arXiv 2209.11895).
     - ``"S-inhibition"``: attends from the end to the second subject mention, and helps through later queries.
-    - ``"name mover"``: attends from the end to the indirect object most of all names, and writes it.
+    - ``"name mover"``: attends from the end to the indirect object, more than to the subject, and writes it.
     - ``"negative name mover"``: attends the same way, and writes against it.
     - ``"backup name mover"``: doesn't write the indirect object, but writes so much more of it when all name movers
       are cut (mean ablation); ``writes_io_cut`` is what it then writes, in the unit of ``writes_io``.
@@ -132,10 +134,9 @@ def classify_skill_heads(
 
 def skill_rules(frame: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Which of the classes that need no second run each head fits: a boolean column for each of `SKILLS` but one."""
-    t, none = thresholds, frame.to_io * 0
-    to_io = (_beyond(frame.to_io, frame.uniform_io) >= t.name_pattern) & (
-        frame.to_io > frame[["to_s1", "to_s2"]].max(1)
-    )
+    t = thresholds
+    prefers_io = frame.to_io >= t.name_times * frame[["to_s1", "to_s2"]].max(axis=1)
+    to_io = prefers_io & (_beyond(frame.to_io, frame.uniform_io) >= t.name_pattern)
     to_s2 = _beyond(frame.to_s2, frame.uniform_io) >= t.name_pattern
     fits = {
         "previous token": _beyond(frame.previous, frame.uniform_previous) >= t.pattern,
@@ -143,7 +144,7 @@ def skill_rules(frame: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
         "induction": _beyond(frame.induction, frame.uniform) >= t.pattern,
         "S-inhibition": to_s2 & _counts(frame.effect_via_queries, frame.model_diff, t.effect_times),
         "name mover": to_io & _counts(frame.writes_io, frame.model_diff, t.writes_times),
-        "negative name mover": to_io & _counts(none - frame.writes_io, frame.model_diff, t.writes_times),
+        "negative name mover": to_io & _counts(-frame.writes_io, frame.model_diff, t.writes_times),
     }
     return pd.DataFrame(fits)
 

@@ -372,10 +372,11 @@ def test_rules_state_what_they_need():
     rows = [
         base | {"to_io": 0.9, "writes_io": 2.0},
         base | {"to_io": 0.45, "to_s1": 0.5, "writes_io": 2.0},  # looks at the subject more
+        base | {"to_io": 0.5, "to_s1": 0.45, "writes_io": 2.0},  # looks at both alike
         base | {"to_io": 0.9, "writes_io": -2.0},
         base | {"to_s2": 0.9},  # no effect
         base | {"previous": 0.45},
     ]
     fits = skill_rules(pd.DataFrame(rows), Thresholds())
     found = [[name for name in fits.columns if row[name]] for _, row in fits.iterrows()]
-    assert found == [["name mover"], [], ["negative name mover"], [], []]
+    assert found == [["name mover"], [], [], ["negative name mover"], [], []]
