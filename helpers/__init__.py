@@ -10,10 +10,11 @@ from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.models import checkpoints, embedded_models, load_model
-from helpers.pairs import PromptPairs, indirect_object_pairs, relation_pairs
+from helpers.pairs import PromptPairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
+from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
 from helpers.words import written_words
 from helpers.world import (
     Fact,
@@ -51,8 +52,10 @@ __all__ = [
     "exposures",
     "faithfulness",
     "held_out_paraphrases",
+    "greater_than_pairs",
     "hit_at_k",
     "indirect_object_pairs",
+    "induction_pairs",
     "kept_hits",
     "kl",
     "load_model",
@@ -78,4 +81,5 @@ __all__ = [
     "token_span",
     "write_eap_ig",
     "written_words",
+    "year_diff",
 ]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from helpers.head_patterns import measure_patterns, name_positions, names_written
 from helpers.heads import measure_heads
-from helpers.pairs import PromptPairs, indirect_object_pairs
+from helpers.pairs import PromptPairs
+from helpers.skill_pairs import indirect_object_pairs
 
 KNOWLEDGE = ("mover", "relation", "mixture")
 SKILLS = (

@@ -14,7 +14,8 @@ from helpers.graph import Circuit, Graph
 from helpers.heads import LayerRun, Replaced, against_mean, run_layers, said_in_logits
 from helpers.metrics import logit_diff
 from helpers.network import Network, read_network
-from helpers.pairs import PromptPairs, indirect_object_pairs
+from helpers.pairs import PromptPairs
+from helpers.skill_pairs import indirect_object_pairs
 
 TOP = 5  # a token counts as copied if its logit is among this many that are raised most (arXiv 2211.00593, appendix)
 
@@ -54,7 +55,7 @@ def measure_patterns(
         count: random prompts, and pairs if none are given.
         pairs: indirect-object pairs, answer the indirect object, wrong answer the subject; drawn by default. Those
             in whose prompts the names aren't single tokens where they should be are left out.
-        vocabulary: token ids to draw from; all but the first by default.
+        vocabulary: token ids to draw from; all but id 0 by default, and never BOS.
 
     Raises:
         ValueError: if the repeated prompt is longer than the model can read, the vocabulary is smaller than

@@ -16,8 +16,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers import skills
-from helpers.draw import Draw
 from helpers.predict import answer_ids, logits_after, prompt_ids, token_span
 from helpers.world import Fact, Relation, relation, stable_hash
 
@@ -94,6 +92,35 @@ class PromptPairs:
             *(torch.tensor(t, device=device) for t in targets),
             reference=torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids[0])),
             subjects=_subject_spans(tokenizer, clean, subjects),
+        )
+
+    @staticmethod
+    def from_tokens(
+        model,
+        clean: Sequence[Sequence[int]],
+        corrupt: Sequence[Sequence[int]],
+        answers: Sequence[int],
+        wrong: Sequence[int],
+    ) -> PromptPairs:
+        """Pairs from token ids that no text would encode to, such as random ones; BOS has to be among them.
+
+        Raises:
+            ValueError: if the lists differ in length, or the two prompts of a pair do.
+        """
+        sizes = {len(clean), len(corrupt), len(answers), len(wrong)}
+        unequal = [n for n, pair in enumerate(zip(clean, corrupt, strict=False)) if len(pair[0]) != len(pair[1])]
+        if len(sizes) > 1 or unequal:
+            where = f"pair {unequal[0]} has prompts of unequal length" if unequal else f"there are {sorted(sizes)}"
+            raise ValueError(f"clean, corrupt, answers and wrong must be equally many, of equal length: {where}")
+        ids = [tuple(map(tuple, part)) for part in (clean, corrupt)]
+        device, decode = model.W_E.device, model.tokenizer.decode
+        return PromptPairs(
+            *(tuple(decode(row) for row in part) for part in ids),
+            *(tuple(decode([token]) for token in part) for part in (answers, wrong)),
+            *ids,
+            *(torch.tensor(part, device=device) for part in (answers, wrong)),
+            reference=torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids[0])),
+            subjects=(None,) * len(ids[0]),
         )
 
     def __len__(self) -> int:
@@ -244,18 +271,3 @@ def relation_pairs(
         subjects=[facts[i].subject for i, _ in chosen],
         first_token=True,
     )
-
-
-def indirect_object_pairs(model, n: int, seed: int = 0, split: skills.Split = "test") -> PromptPairs:
-    """Indirect-object pairs (arXiv 2211.00593): in the corrupt prompt the other name is repeated."""
-    draw = Draw(stable_hash(seed, "indirect object", split))
-    clean, corrupt, answers, wrong = [], [], [], []
-    while len(clean) < n:
-        example = skills.indirect_object(draw, split)
-        name, subject = example.answer.strip(), example.wrong[0].strip()
-        head, tail = example.prompt.rsplit(subject, 1)
-        other = head + name + tail
-        if len(prompt_ids(model.tokenizer, other)) == len(prompt_ids(model.tokenizer, example.prompt)):
-            clean.append(example.prompt), corrupt.append(other)
-            answers.append(example.answer), wrong.append(example.wrong[0])
-    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, first_token=True)

@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedM
 
 from helpers.models import WEIGHTS, load_model
 from helpers.pairs import PromptPairs
-from helpers.predict import logits_after
 
 D_MODEL, HEADS, LAYERS = 64, 2, 2
 D_HEAD = D_MODEL // HEADS
@@ -97,19 +96,7 @@ def finished(model: PreTrainedModel, folder: Path | None = None) -> object:
 def pairs_of_tokens(model, rows: list[tuple[list[int], list[int], int, int]]) -> PromptPairs:
     """Pairs from token ids: (clean, corrupt, answer, wrong answer), BOS is added."""
     clean, corrupt, answers, wrong = zip(*rows, strict=True)
-    ids = [tuple((0, *row) for row in part) for part in (clean, corrupt)]
-    texts = [tuple(" ".join(map(str, row)) for row in part) for part in ids]
-    reference = torch.cat(logits_after(lambda tokens: model(tokens), ids[0]))
-    return PromptPairs(
-        *texts,
-        tuple(map(str, answers)),
-        tuple(map(str, wrong)),
-        *ids,
-        torch.tensor(answers),
-        torch.tensor(wrong),
-        reference,
-        (None,) * len(rows),
-    )
+    return PromptPairs.from_tokens(model, *([(0, *row) for row in part] for part in (clean, corrupt)), answers, wrong)
 
 
 def planted_chain(folder: Path | None = None) -> Planted:

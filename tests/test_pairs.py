@@ -6,7 +6,7 @@ from inspect import unwrap
 import pytest
 import torch
 
-from helpers import PromptPairs, indirect_object_pairs, read_relation, relation, relation_pairs
+from helpers import PromptPairs, read_relation, relation, relation_pairs
 from helpers.pairs import split_of
 
 CLEAN, CORRUPT = "The capital of France is", "The capital of Poland is"
@@ -99,8 +99,11 @@ def test_a_readers_own_relation(atlas, tmp_path):
     assert all(prompt.startswith("The capital of") for prompt in pairs.clean + pairs.corrupt)
 
 
-def test_indirect_object_pairs_repeat_the_other_name(atlas):
-    pairs = indirect_object_pairs(atlas, 20)
-    for clean, corrupt, answer, wrong in zip(pairs.clean, pairs.corrupt, pairs.answers, pairs.wrong, strict=True):
-        assert clean != corrupt and clean.count(wrong.strip()) == 2 and corrupt.count(answer.strip()) == 2
-        assert clean.count(answer.strip()) == 1 == corrupt.count(wrong.strip())
+def test_pairs_of_tokens(atlas):
+    pairs = PromptPairs.from_tokens(atlas, [[0, 300, 301]], [[0, 300, 302]], [303], [304])
+    torch.testing.assert_close(pairs.reference, atlas(torch.tensor([[0, 300, 301]]))[:, -1])
+    assert pairs.first_difference == 2 and pairs.answer_ids.tolist() == [303]
+    with pytest.raises(ValueError, match="pair 0 has prompts of unequal length"):
+        PromptPairs.from_tokens(atlas, [[0, 1]], [[0]], [2], [3])
+    with pytest.raises(ValueError, match=r"there are \[1, 2\]"):
+        PromptPairs.from_tokens(atlas, [[0, 1]], [[0, 2]], [2, 3], [3])

@@ -1,0 +1,95 @@
+"""Pairs for skills: induction, indirect objects, greater-than. What a corrupt prompt changes decides what is found."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers import skills
+from helpers.draw import Draw
+from helpers.metrics import Metric
+from helpers.pairs import PromptPairs
+from helpers.predict import answer_ids, prompt_ids
+from helpers.world import stable_hash
+
+FIRST_WORD = 257  # ids below are BOS and single bytes
+
+
+def indirect_object_pairs(model, n: int, seed: int = 0, split: skills.Split = "test") -> PromptPairs:
+    """Indirect-object pairs (arXiv 2211.00593): in the corrupt prompt the other name is repeated."""
+    draw = Draw(stable_hash(seed, "indirect object", split))
+    clean, corrupt, answers, wrong = [], [], [], []
+    while len(clean) < n:
+        example = skills.indirect_object(draw, split)
+        name, subject = example.answer.strip(), example.wrong[0].strip()
+        head, tail = example.prompt.rsplit(subject, 1)
+        other = head + name + tail
+        if len(prompt_ids(model.tokenizer, other)) == len(prompt_ids(model.tokenizer, example.prompt)):
+            clean.append(example.prompt), corrupt.append(other)
+            answers.append(example.answer), wrong.append(example.wrong[0])
+    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, first_token=True)
+
+
+def induction_pairs(model, n: int, seed: int = 0, length: int = 8) -> PromptPairs:
+    """Random tokens said twice, up to one whose successor is asked.
+
+    Three kinds of corruption take turns, because each shows other edges: the asked token stands elsewhere the first
+    time (so keys differ), another token is asked (queries), or another token follows it the first time (values).
+
+    Args:
+        length: tokens of the repeated part, at least 4.
+
+    Raises:
+        ValueError: for a shorter part.
+    """
+    if length < 4:
+        raise ValueError(f"length must be at least 4, not {length}: there has to be another place to look at")
+    rng = random.Random(stable_hash(seed, "induction"))
+    bos, rows = model.tokenizer.bos_token_id, []
+    for number in range(n):
+        *part, new = rng.sample(range(FIRST_WORD, model.cfg.d_vocab), length + 1)
+        i, j = rng.sample(range(0, length - 1, 2), 2)  # two places that aren't neighbours
+        clean, first, asked = [*part, *part[: i + 1]], list(part), part[: i + 1]
+        if number % 3 == 0:
+            first[i], first[j], wrong = part[j], part[i], part[j + 1]
+        elif number % 3 == 1:
+            asked, wrong = [*part[:i], part[j]], part[j + 1]
+        else:
+            first[i + 1] = wrong = new
+        rows.append(([bos, *clean], [bos, *first, *asked], part[i + 1], wrong))
+    return PromptPairs.from_tokens(model, *zip(*rows, strict=True))
+
+
+def greater_than_pairs(
+    model, n: int, seed: int = 0, split: skills.Split = "test", template: str | None = None
+) -> PromptPairs:
+    """Greater-than pairs (arXiv 2305.00586): in the corrupt prompt the event begins in the year 01 of its century.
+
+    The answer is a year after the clean prompt's, the wrong one a year before; `year_diff` looks at all of them.
+    """
+    draw = Draw(stable_hash(seed, "greater-than", split))
+    rows = []
+    for _ in range(n):
+        start = draw.integer(3, 97)
+        prompt = skills.greater_than(draw, split, template, start).prompt
+        corrupt = re.sub(r"(\d\d)\d\d", r"\g<1>01", prompt, count=1)
+        rows.append((prompt, corrupt, f"{draw.integer(start + 1, 99):02d}", f"{draw.integer(2, start - 1):02d}"))
+    return PromptPairs.from_prompts(model, *(list(column) for column in zip(*rows, strict=True)))
+
+
+def year_diff(model, pairs: PromptPairs) -> Metric:
+    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
+    ids = [answer_ids(model.tokenizer, pairs.clean[0], f"{year:02d}")[0] for year in range(100)]
+
+    def probability_of_later_years(
+        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
+    ) -> Float[Tensor, " batch"]:
+        starts = torch.tensor([int(re.search(r"\d\d(\d\d)", text)[1]) for text in pairs.clean], device=logits.device)
+        later = torch.arange(100, device=logits.device) > starts[:, None]
+        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
+
+    return probability_of_later_years
