@@ -27,7 +27,6 @@ from helpers.graph import Circuit, Graph
 from helpers.metrics import Metric, logit_diff, sign_of
 from helpers.models import WEIGHTS, load_model
 from helpers.pairs import PromptPairs, relation_pairs
-from helpers.predict import logits_after
 from helpers.searches import acdc, eap, eap_ig, edge_pruning, exact_scores
 
 PAIRS, TAU, SIZE = 20, 0.1, 100
@@ -138,10 +137,7 @@ def random_pairs(model, length: int, count: int) -> PromptPairs:
     clean[:, : length // 2] = clean[:1, : length // 2]
     corrupt = torch.cat((clean[:, : length // 2], other[:, length // 2 :]), 1)
     answers, wrong = torch.randint(1, 8000, (2, count), generator=generator)
-    ids = [tuple(map(tuple, t.tolist())) for t in (clean, corrupt)]
-    names = [tuple(str(i) for i in range(count))] * 4
-    reference = torch.cat(logits_after(model, ids[0]))
-    return PromptPairs(*names, *ids, answers, wrong, reference, (None,) * count)
+    return PromptPairs.from_tokens(model, *(t.tolist() for t in (clean, corrupt, answers, wrong)))
 
 
 def prepare(case: Case) -> tuple[object, PromptPairs]:

@@ -32,21 +32,21 @@ class Planted:
     edges: frozenset[str]
 
 
-def feature(index: int) -> torch.Tensor:
+def feature(index: int, d_model: int = D_MODEL) -> torch.Tensor:
     """The direction of a feature, ``[d_model]``."""
-    direction = torch.zeros(D_MODEL)
-    direction[index], direction[index + D_MODEL // 2] = 0.5**0.5, -(0.5**0.5)
+    direction = torch.zeros(d_model)
+    direction[index], direction[index + d_model // 2] = 0.5**0.5, -(0.5**0.5)
     return direction
 
 
-def blank() -> GPT2LMHeadModel:
-    """A GPT-2 of two layers that embeds words and positions, reads answers, and computes nothing in between."""
+def idle_gpt2(d_model: int, layers: int, heads: int, positions: int) -> GPT2LMHeadModel:
+    """A GPT-2 in which everything but the norms is zero; unembedding and embedding are separate."""
     config = GPT2Config(
         vocab_size=8192,
-        n_positions=16,
-        n_embd=D_MODEL,
-        n_layer=LAYERS,
-        n_head=HEADS,
+        n_positions=positions,
+        n_embd=d_model,
+        n_layer=layers,
+        n_head=heads,
         tie_word_embeddings=False,
         bos_token_id=0,
         eos_token_id=0,
@@ -56,8 +56,14 @@ def blank() -> GPT2LMHeadModel:
         for name, parameter in model.named_parameters():
             if "ln_" not in name:
                 parameter.zero_()
-        for word in range(8192):
-            model.transformer.wte.weight[word] = SCALE * feature(CONSTANT)
+    return model
+
+
+def blank() -> GPT2LMHeadModel:
+    """A GPT-2 of two layers that embeds words and positions, reads answers, and computes nothing in between."""
+    model = idle_gpt2(D_MODEL, LAYERS, HEADS, positions=16)
+    with torch.no_grad():
+        model.transformer.wte.weight += SCALE * feature(CONSTANT)
         for word in range(1, WORDS + 1):
             model.transformer.wte.weight[word] += feature(TOKEN + word - 1)
             model.lm_head.weight[word] = 10 * feature(OUT + word - 1)

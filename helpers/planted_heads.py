@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 from helpers.pairs import PromptPairs
-from helpers.planted import finished, pairs_of_tokens
+from helpers.planted import feature, finished, idle_gpt2, pairs_of_tokens
 
 D_MODEL, HEADS, LAYERS = 256, 8, 4
 D_HEAD = D_MODEL // HEADS
@@ -88,28 +88,13 @@ def _attribute(subject: int, relation: int) -> int:
 
 
 def _feature(index: int) -> torch.Tensor:
-    direction = torch.zeros(D_MODEL)
-    direction[index], direction[index + D_MODEL // 2] = 0.5**0.5, -(0.5**0.5)
-    return direction
+    return feature(index, D_MODEL)
 
 
 def _blank() -> GPT2LMHeadModel:
     """Words and positions as features, an unembedding for each word, and nothing in between."""
-    config = GPT2Config(
-        vocab_size=8192,
-        n_positions=64,
-        n_embd=D_MODEL,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        tie_word_embeddings=False,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    model = GPT2LMHeadModel(config)
+    model = idle_gpt2(D_MODEL, LAYERS, HEADS, positions=64)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "ln_" not in name:
-                parameter.zero_()
         model.transformer.wte.weight += SCALE * _feature(CONSTANT)
         for word in (0, *WORDS):
             model.transformer.wte.weight[word] += _feature(TOKEN + word)

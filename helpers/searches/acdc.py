@@ -51,38 +51,49 @@ def acdc(
     graph = Graph.from_model(model)
     kept = graph.edges.clone()
     runs = [MaskedRun(scene, graph, kept) for _, scene in scenes(model, pairs, ablation, batch)]
-    sign = -sign_of(metric)
-
-    def loss(logits: list[Float[Tensor, "trial _ d_vocab"]]) -> Float[Tensor, " trial"]:
-        total = 0.0
-        for run, part in zip(runs, logits, strict=True):
-            trials = len(part)
-            repeated = run.scene.pairs.select(list(range(len(run.scene.pairs))) * trials)
-            total = total + metric(part.flatten(0, 1), repeated).view(trials, -1).double().sum(1)
-        return sign * total / len(pairs)
-
     last = len(graph.readers) - 1
-    current = loss([run.net.unembed(run.inputs[last][:, -1])[None] for run in runs]).item()
-    tokens = sum(run.inputs[0].shape[:2].numel() for run in runs)
-    most = max(1, TOKENS_AT_ONCE // tokens)
+    current = _losses(runs, metric, [run.net.unembed(run.inputs[last][:, -1])[None] for run in runs]).item()
     width = FIRST_WIDTH
     for reader in tqdm(range(last, -1, -1), disable=not progress, desc="readers"):
-        if reader != last and not kept[:, graph.source_of(reader)].any():
+        if reader == last or kept[:, graph.source_of(reader)].any():
+            current, width = _visit(runs, reader, metric, tau, current, width)
+        else:
             kept[reader] = False
-            continue
-        todo = kept[reader].nonzero().flatten().flip(0)
-        while len(todo):
-            ahead = todo[: min(width, most)]
-            changes = [-run.differences[ahead].cumsum(0) for run in runs]
-            losses = loss([run.trial(reader, change) for run, change in zip(runs, changes, strict=True)])
-            worse = losses - torch.cat((losses.new_tensor([current]), losses[:-1]))
-            too_bad = (worse >= tau).nonzero().flatten()
-            accepted = int(too_bad[0]) if len(too_bad) else len(ahead)
-            if accepted:
-                for run, change in zip(runs, changes, strict=True):
-                    run.commit(reader, change[accepted - 1])
-                kept[reader, ahead[:accepted]] = False
-                current = losses[accepted - 1].item()
-            width = max(1, width // 2) if len(too_bad) else 2 * width
-            todo = todo[accepted + bool(len(too_bad)) :]
     return Circuit(graph, kept)
+
+
+def _visit(
+    runs: list[MaskedRun], reader: int, metric: Metric, tau: float, current: float, width: int
+) -> tuple[float, int]:
+    """Cut what can be cut of a reader's edges; from the loss and the number of trials ahead to the new ones."""
+    kept = runs[0].kept  # the runs share it
+    most = max(1, TOKENS_AT_ONCE // sum(run.inputs[0].shape[:2].numel() for run in runs))
+    todo = kept[reader].nonzero().flatten().flip(0)
+    while len(todo):
+        ahead = todo[: min(width, most)]
+        changes = [-run.differences[ahead].cumsum(0) for run in runs]
+        losses = _losses(runs, metric, [run.trial(reader, change) for run, change in zip(runs, changes, strict=True)])
+        worse = losses - torch.cat((losses.new_tensor([current]), losses[:-1]))
+        too_bad = (worse >= tau).nonzero().flatten()
+        accepted = int(too_bad[0]) if len(too_bad) else len(ahead)
+        if accepted:
+            for run, change in zip(runs, changes, strict=True):
+                run.commit(reader, change[accepted - 1])
+            kept[reader, ahead[:accepted]] = False
+            current = losses[accepted - 1].item()
+        width = max(1, width // 2) if len(too_bad) else 2 * width
+        todo = todo[accepted + bool(len(too_bad)) :]
+    return current, width
+
+
+def _losses(
+    runs: list[MaskedRun], metric: Metric, logits: list[Float[Tensor, "trial _ d_vocab"]]
+) -> Float[Tensor, " trial"]:
+    """The mean loss over all pairs of each trial: the metric, or minus it where more is better."""
+    total, count = 0.0, 0
+    for run, part in zip(runs, logits, strict=True):
+        pairs = run.scene.pairs
+        repeated = pairs.select(list(range(len(pairs))) * len(part))
+        total = total + metric(part.flatten(0, 1), repeated).view(len(part), -1).double().sum(1)
+        count += len(pairs)
+    return -sign_of(metric) * total / count
