@@ -46,3 +46,11 @@ def planted(request):
     from helpers.planted import planted_chain, planted_induction
 
     return {"chain": planted_chain, "induction": planted_induction}[request.param]()
+
+
+@pytest.fixture(scope="session")
+def known():
+    """A model whose heads have known jobs."""
+    from helpers.planted_heads import planted_heads
+
+    return planted_heads()
