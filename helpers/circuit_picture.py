@@ -17,7 +17,7 @@ from jaxtyping import Float
 from helpers.circuit_layout import Arc, Point, arcs_of, entry, place, spine
 from helpers.display import COLORS, INK
 from helpers.graph import Circuit, Graph
-from helpers.plots import UNREADABLE
+from helpers.plots.maps import UNREADABLE
 from helpers.scores import Scores
 
 Select = Literal["greedy", "top"]

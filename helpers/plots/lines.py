@@ -1,0 +1,84 @@
+"""Points, lines and boxes: numbers with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from helpers.display import COLORS, INK
+from helpers.evaluation import Estimate
+
+Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
+
+
+def dots(table: pd.DataFrame, label: str, colors: Mapping[str, str], *, title: str, x_title: str) -> go.Figure:
+    """One row for each ``label``, one mark for each column in ``colors`` (column -> name in ``COLORS``).
+
+    Columns are drawn as a short line, an open circle and a filled circle, in this order.
+    """
+    figure = go.Figure(layout_title_text=title)
+    for symbol, (column, color) in zip(("line-ns-open", "circle-open", "circle"), colors.items(), strict=False):
+        marker = dict(symbol=symbol, size=9, color=COLORS[color])
+        figure.add_scatter(x=table[column], y=table[label], name=column, mode="markers", marker=marker)
+    figure.update_layout(height=120 + 19 * len(table))
+    figure.update_yaxes(dtick=1, tickfont_size=11)
+    figure.update_xaxes(title=x_title, tickformat=".0%", range=[-0.03, 1.05])
+    return figure
+
+
+def curves(
+    x: Sequence, lines: Mapping[str, Line], colors: Sequence[str], *, title: str, x_title: str, y_title: str
+) -> go.Figure:
+    """Lines with error bars; ``lines`` maps a name to its middle, low and high values."""
+    figure = go.Figure(layout_title_text=title)
+    for (name, (middle, low, high)), color in zip(lines.items(), colors, strict=True):
+        up = [h - m for m, h in zip(middle, high, strict=True)]
+        down = [m - lo for m, lo in zip(middle, low, strict=True)]
+        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
+        figure.add_scatter(x=list(x), y=list(middle), error_y=bars, name=name, line_color=COLORS[color])
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(title=y_title)
+    return figure
+
+
+def estimates(
+    rows: Sequence[str], marks: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, x_title: str
+) -> go.Figure:
+    """Estimates with their intervals: for each name in ``marks``, one mark on each of the rows, the first on top."""
+    figure = go.Figure(layout_title_text=title)
+    symbols = ("circle", "diamond", "x", "square")
+    for symbol, (name, values), color in zip(symbols, marks.items(), colors, strict=False):
+        up, down = [v.high - v for v in values], [v - v.low for v in values]
+        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
+        marker = dict(symbol=symbol, size=10, color=COLORS[color])
+        x = [float(v) for v in values]
+        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker)
+    figure.update_layout(height=140 + 36 * len(rows))
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def beside_chance(value: float, chance: Sequence[float], names: tuple[str, str], *, title: str, unit: str) -> go.Figure:
+    """A measured value beside the same measurement of random choices; ``names`` are those of the two rows."""
+    figure = go.Figure(layout_title_text=title)
+    figure.add_box(x=list(chance), name=names[1], boxpoints="all", marker_color=COLORS["other"])
+    marker = dict(symbol="diamond", size=13, color=COLORS["mover"])
+    figure.add_scatter(x=[value], y=[names[0]], mode="markers", marker=marker)
+    figure.update_layout(showlegend=False, height=260)
+    figure.update_xaxes(title=unit)
+    return figure
+
+
+def beliefs(table: pd.DataFrame, told: str, believed: str, *, title: str, y_title: str) -> go.Figure:
+    """One box for each planted share in column ``told``; diamonds mark the shares themselves."""
+    figure = go.Figure(layout_title_text=title)
+    for share, part in table.groupby(told):
+        name = f"told {share:.0%}"
+        figure.add_box(y=part[believed], name=name, marker_color=COLORS["answer"], boxpoints="all")
+        figure.add_scatter(x=[name], y=[share], mode="markers", marker=dict(symbol="diamond", size=11, color=INK))
+    figure.update_layout(showlegend=False)
+    figure.update_yaxes(title=y_title, range=[0, 1], tickformat=".0%")
+    return figure
