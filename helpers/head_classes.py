@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from helpers.head_patterns import measure_patterns, name_positions, names_written
@@ -176,4 +177,5 @@ def _beyond(attention: pd.Series, uniform: pd.Series) -> pd.Series:
 
 
 def _first(fits: pd.DataFrame) -> list[str]:
-    return [next((name for name in fits.columns if row[name]), "none") for _, row in fits.iterrows()]
+    yes = fits.to_numpy(bool)
+    return np.where(yes.any(1), fits.columns.to_numpy()[yes.argmax(1)], "none").tolist()

@@ -25,22 +25,13 @@ def head_overview(counts: pd.DataFrame, n: int, *, title: str) -> go.Figure:
     x, layer = np.array(places).T
     base = layer - FILL / 2
     figure = go.Figure(layout_title_text=title)
-    cell = dict(width=FILL, customdata=_lines(counts, n), hovertemplate="%{customdata}<extra></extra>")
-    figure.add_bar(
-        x=x,
-        y=[FILL] * len(x),
-        base=base,
-        marker_color=GRID,
-        opacity=0.45,
-        width=FILL,
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    told = dict(customdata=_lines(counts, n), hovertemplate="%{customdata}<extra></extra>")
+    back = dict(marker_color=GRID, opacity=0.45, width=FILL, showlegend=False)
+    figure.add_bar(x=x, y=[FILL] * len(x), base=base, **back, **told)
     for name in counts.columns:
         height = FILL * counts[name].to_numpy() / n
-        figure.add_bar(
-            x=x, y=height, base=base, name=name, hovertemplate=hover, **cell | {"marker_color": COLORS[name]}
-        )
+        marker = dict(color=COLORS[name], line_width=0)
+        figure.add_bar(x=x, y=height, base=base, name=name, width=FILL, marker=marker, **told)
         base = base + height
     figure.update_layout(barmode="overlay", meta={"table": _count_rows(counts)})
     return _grid(figure, places)
