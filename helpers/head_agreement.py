@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
+Names = Sequence[str] | np.ndarray | pd.Series  # the name of each head, in the order of the heads
 
-def kappa(first: Sequence[str], second: Sequence[str]) -> float:
+
+def kappa(first: Names, second: Names) -> float:
     """Cohen's kappa of two namings: 1 if all heads have the same name in both, 0 as chance with these counts.
 
     Raises:
@@ -21,7 +23,7 @@ def kappa(first: Sequence[str], second: Sequence[str]) -> float:
     return float(cohen_kappa_score(list(first), list(second)))
 
 
-def jaccard(first: Sequence[str], second: Sequence[str], name: str) -> float:
+def jaccard(first: Names, second: Names, name: str) -> float:
     """The heads that both namings call ``name``, over those that either does; 1 if neither does for any.
 
     Raises:
@@ -33,7 +35,7 @@ def jaccard(first: Sequence[str], second: Sequence[str], name: str) -> float:
     return float((one & other).sum() / either) if either else 1.0
 
 
-def agreement(first: Sequence[str], second: Sequence[str]) -> dict[str, float]:
+def agreement(first: Names, second: Names) -> dict[str, float]:
     """Kappa over all classes, and the Jaccard index of movers and of relation heads."""
     return {
         "kappa": kappa(first, second),
@@ -42,7 +44,7 @@ def agreement(first: Sequence[str], second: Sequence[str]) -> dict[str, float]:
     }
 
 
-def shuffled(names: Sequence[str], layers: Sequence[int] | None = None, seed: int = 0) -> list[str]:
+def shuffled(names: Names, layers: Sequence[int] | None = None, seed: int = 0) -> list[str]:
     """The same names, dealt out anew: over all heads, or within each layer (given a layer for each head).
 
     Within layers is the harder chance: it keeps how many heads of each class a layer has.
@@ -55,11 +57,11 @@ def shuffled(names: Sequence[str], layers: Sequence[int] | None = None, seed: in
     return names.tolist()
 
 
-def mean_agreement(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> pd.Series:
+def mean_agreement(pairs: Sequence[tuple[Names, Names]]) -> pd.Series:
     """`agreement`, averaged over several pairs of namings."""
     return pd.DataFrame([agreement(*pair) for pair in pairs]).mean()
 
 
-def _same_length(first: Sequence[str], second: Sequence[str]) -> None:
+def _same_length(first: Names, second: Names) -> None:
     if len(first) != len(second):
         raise ValueError(f"the namings must be of the same heads; one has {len(first)}, the other {len(second)}")
