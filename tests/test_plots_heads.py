@@ -66,4 +66,4 @@ def test_looks_and_acts_shows_every_head_and_names_movers():
     dots = [trace for trace in figure.data if trace.mode == "markers"]
     assert sum(len(trace.x) for trace in dots) == 3
     assert min(y for trace in dots for y in trace.y) == 0.01, "what doesn't fall is drawn at the bottom"
-    assert list(figure.data[-1].text) == ["a0.h0"]
+    assert [text.strip() for text in figure.data[-1].text] == ["a0.h0"]

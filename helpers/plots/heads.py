@@ -149,7 +149,7 @@ def sensitivity(table: pd.DataFrame, *, title: str) -> go.Figure:
     )
     values = sorted(table.times.unique())
     figure.update_xaxes(tickvals=values, ticktext=[f"{v:g}" for v in values], showticklabels=True)
-    figure.update_layout(height=560)
+    figure.update_layout(height=580, margin_t=80, legend=dict(title_text="", y=1.09))
     return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
 
 
@@ -168,16 +168,18 @@ def looks_and_acts(frame: pd.DataFrame, *, title: str) -> go.Figure:
         labels={"to_subject": "attention from the last token to the subject", "shown": "effect in logits"},
         title=title,
     )
-    named = table[(table["class"] == "mover") & (table.to_subject > 0.2)]
+    named = table[table["class"] == "mover"].sort_values("shown", ascending=False)
+    beside = ["top left", "bottom left", "middle left"]  # neighbours keep off each other
     figure.add_scatter(
         x=named.to_subject,
         y=named.shown,
-        text=named["head"],
+        text=[f"{name}\u2002" for name in named["head"]],
         mode="text",
-        textposition="middle left",
+        textposition=[beside[i % 3] for i in range(len(named))],
         showlegend=False,
         hoverinfo="skip",
     )
     figure.update_traces(marker_size=10, selector=dict(mode="markers"))
+    figure.update_layout(legend_title_text="")
     figure.update_yaxes(tickvals=[0.01, 0.1, 1, 10], ticktext=["0.01 or less", "0.1", "1", "10"])
     return figure
