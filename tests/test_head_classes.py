@@ -106,4 +106,4 @@ def test_measurements_can_be_named_again(known):
     pd.testing.assert_frame_equal(measured, before)
     assert named["class"].tolist() == classify_heads(known.model, pairs)["class"].tolist()
     assert ((named.strength > 0) == (named["class"] != "none")).all()
-    assert (name_heads(measured, Thresholds(subject_times=100, relation_times=100))["class"] == "none").all()
+    assert (name_heads(measured, Thresholds(subject_times=100.0, relation_times=100.0))["class"] == "none").all()
