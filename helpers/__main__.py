@@ -1,4 +1,7 @@
-"""Commands: ``python -m helpers train | abilities | sweep | bench | world | repository``; ``--help`` explains each."""
+"""Commands: ``python -m helpers train | abilities | sweep | heads | bench | world | repository``.
+
+``--help`` explains each.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,20 @@ def sweep_command(arguments: argparse.Namespace) -> None:
         print(write_table(name, sweep(model, row, asked_relations())))
 
 
+def heads_command(arguments: argparse.Namespace) -> None:
+    """Name the heads of both seeds in all relations and several wordings, and write the tables."""
+    import torch
+
+    from helpers.head_tables import head_tables
+    from helpers.models import load_model
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    for name, table in head_tables({name: load_model(name) for name in NAMES.values()}).items():
+        print(write_table(name, table))
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -102,6 +119,9 @@ def parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="find and judge the circuits of all relations (some minutes)")
     sweep.add_argument("--threads", type=int, help="processor threads (default: all)")
     sweep.set_defaults(run=sweep_command)
+    heads = commands.add_parser("heads", help="name the heads in all relations and several wordings (some minutes)")
+    heads.add_argument("--threads", type=int, help="processor threads (default: all)")
+    heads.set_defaults(run=heads_command)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

@@ -29,6 +29,7 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
+CLASSES = ("mover", "relation", "mixture")  # of heads
 WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
@@ -54,6 +55,7 @@ def circuit_picture(
     title: str,
     scores: Scores | None = None,
     words: Mapping[str, Sequence[str]] | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> go.Figure:
     """Draw a circuit, the first layer at the bottom and the logits on top; with several circuits, a slider chooses.
 
@@ -65,24 +67,43 @@ def circuit_picture(
         title: the finding.
         scores: the edges' scores; the widths of all circuits share one scale, and a negative score is dashed.
         words: the top tokens that a source writes, as from `written_words`.
+        classes: heads by class (``"mover"``, ``"relation"``, ``"mixture"``; ``"none"`` is as if not named). Then the
+            colours tell the classes, and all edges are gray.
 
     Raises:
         TypeError: if ``circuits`` holds something else than circuits.
-        ValueError: for no circuits, circuits or scores of another graph, or words of an unknown source.
+        ValueError: for no circuits, circuits or scores of another graph, words or a class of an unknown source, or an
+            unknown class.
     """
     shown = _checked(circuits, scores, words or {})
+    named = _named(classes, next(iter(shown.values())).graph)
     graph = next(iter(shown.values())).graph
     arcs = {label: arcs_of(circuit, scores) for label, circuit in shown.items()}
     everything = [arc for part in arcs.values() for arc in part]
     widest = max((abs(arc.score) for arc in everything if arc.score is not None), default=0.0)
-    groups = [[*_lines(arcs[label], widest), *_nodes(shown[label], arcs[label], words or {})] for label in shown]
-    fixed = [_faint(graph), *_legend(everything)]
+    plain = classes is not None
+    groups = [
+        [*_lines(arcs[label], widest, plain), *_nodes(shown[label], arcs[label], words or {}, named)] for label in shown
+    ]
+    fixed = [_faint(graph), *(_class_legend(named) if plain else _legend(everything))]
     figure = go.Figure([*fixed, *groups[0]], layout=_layout(graph, everything, title))
     for group in groups[1:]:
         figure.add_traces([trace.update(visible=False) for trace in group])
     if len(shown) > 1:
         figure.update_layout(sliders=[_slider(list(shown), len(fixed), [len(group) for group in groups])])
+    if plain:
+        figure.update_layout(legend_title_text="")
     return figure.update_layout(meta={"table": _table(arcs)})
+
+
+def _named(classes: Mapping[str, str] | None, graph: Graph) -> dict[str, str]:
+    """The heads that have a class, after a check."""
+    for name, kind in (classes or {}).items():
+        if name not in graph.sources:
+            raise ValueError(f"a class is given for {name!r}, which is no source of {graph}")
+        if kind not in (*CLASSES, "none"):
+            raise ValueError(f"unknown class {kind!r} of {name}; choose from {', '.join((*CLASSES, 'none'))}")
+    return {name: kind for name, kind in (classes or {}).items() if kind != "none"}
 
 
 def _checked(
@@ -111,7 +132,7 @@ def _level(arc: Arc, widest: float) -> int:
     return min(int(len(WIDTHS) * share**0.5), len(WIDTHS) - 1)
 
 
-def _lines(arcs: list[Arc], widest: float) -> list[go.Scatter]:
+def _lines(arcs: list[Arc], widest: float, plain: bool = False) -> list[go.Scatter]:
     """The edges, thin ones below, and an invisible mark in the middle of each that tells what it is."""
     lines, marks = [], []
     styles = sorted({(_level(arc, widest), arc.kind, (arc.score or 0) < 0) for arc in arcs})
@@ -119,7 +140,8 @@ def _lines(arcs: list[Arc], widest: float) -> list[go.Scatter]:
         mine = [a for a in arcs if (_level(a, widest), a.kind, (a.score or 0) < 0) == (level, kind, negative)]
         x, y = np.array([point for arc in mine for point in (*arc.points, GAP)]).T
         opacity = FAINTEST + (STRONGEST - FAINTEST) * level / (len(WIDTHS) - 1)
-        style = dict(color=_color(kind), width=WIDTHS[level], shape="spline", dash="dot" if negative else "solid")
+        color = COLORS["other"] if plain else _color(kind)
+        style = dict(color=color, width=WIDTHS[level], shape="spline", dash="dot" if negative else "solid")
         lines.append(_trace(x, y, mode="lines", line=style, opacity=opacity, legendgroup=kind, hoverinfo="skip"))
     for kind in KINDS:
         mine = [arc for arc in arcs if arc.kind == kind]
@@ -144,7 +166,9 @@ def _edge_text(arc: Arc) -> str:
     return html.escape(arc.name.replace("->", " → ")) + score
 
 
-def _nodes(circuit: Circuit, arcs: list[Arc], words: Mapping[str, Sequence[str]]) -> list[go.Scatter]:
+def _nodes(
+    circuit: Circuit, arcs: list[Arc], words: Mapping[str, Sequence[str]], named: Mapping[str, str]
+) -> list[go.Scatter]:
     """The nodes that the circuit uses, and the marks of its key/value groups with a line to each of their heads."""
     graph = circuit.graph
     reads: dict[str, list[Arc]] = {}
@@ -157,10 +181,14 @@ def _nodes(circuit: Circuit, arcs: list[Arc], words: Mapping[str, Sequence[str]]
             marks[graph.readers[reader][:-3]] = [entry(graph, reader), *(place(graph, name) for name in fed)]
     used = [*circuit.nodes, *(["logits"] if "logits" in reads else [])]
     text = [_node_text(n, reads.get(n, []), [a for a in arcs if a.source == n], words.get(n, ())) for n in used]
+    text = [f"{told}<br>class: {named[n]}" if n in named else told for n, told in zip(used, text, strict=True)]
     traces = _group_marks(marks)
     if used:
         x, y = np.array([place(graph, name) for name in used]).T
         marker = dict(symbol=[_symbol(name) for name in used], size=_size(graph), color=INK, opacity=1)
+        if named:
+            colors = [COLORS[named[name]] if name in named else INK for name in used]
+            marker |= dict(color=colors, size=[_size(graph) * (1.4 if name in named else 1) for name in used])
         traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
 
@@ -216,6 +244,12 @@ def _legend(arcs: list[Arc]) -> list[go.Scatter]:
         dash = dict(color=COLORS["other"], width=2, dash="dot")
         entries.append(go.Scatter(x=[None], y=[None], mode="lines", name="negative score", line=dash))
     return entries
+
+
+def _class_legend(named: Mapping[str, str]) -> list[go.Scatter]:
+    present = [(kind, COLORS[kind]) for kind in CLASSES if kind in named.values()]
+    dots = [(kind, dict(color=color, size=11)) for kind, color in present] + [("no class", dict(color=INK, size=9))]
+    return [go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker) for name, marker in dots]
 
 
 def _layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from helpers.head_patterns import measure_patterns, name_positions, names_written
@@ -58,7 +59,19 @@ class Thresholds:
 
 
 def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
-    """All measurements of `measure_heads`, and a ``class`` for each head (claim of arXiv 2405.17969, section 4).
+    """All measurements of `measure_heads`, and what `name_heads` makes of them: a ``class`` for each head.
+
+    Args:
+        pairs: of one relation, with known subjects; their answers are the type.
+
+    Raises:
+        ValueError: as `measure_heads` does.
+    """
+    return name_heads(measure_heads(model, pairs), thresholds)
+
+
+def name_heads(measured: pd.DataFrame, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
+    """The table with a ``class`` for each head added, and why (claim of arXiv 2405.17969, section 4).
 
     - ``"mover"``: attends to the subject, and what it brings from there names the answer or has an effect.
     - ``"relation"``: attends to the other words, and what it brings from there names the type.
@@ -71,15 +84,13 @@ def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Threshold
     positive), no head does. A head that reads the attribute at a later word, because another head brought it there,
     is no mover: it looks at the wrong place for the name. The columns ``reads_subject, reads_relation, names_answer,
     names_type, has_effect`` say which conditions a head meets: a mover that only has an effect brings something that
-    later MLPs turn into the answer (the subject's name, say), not the answer itself.
+    later MLPs turn into the answer (the subject's name, say), not the answer itself. ``strength`` is the largest of
+    the shares of the whole model's own value that earned the class, and 0 without one.
 
     Args:
-        pairs: of one relation, with known subjects; their answers are the type.
-
-    Raises:
-        ValueError: as `measure_heads` does.
+        measured: a row for each head of one model and one relation, as from `measure_heads`.
     """
-    frame, t = measure_heads(model, pairs), thresholds
+    frame, t = measured.copy(), thresholds
     lead, model_lead = frame.from_subject_answer - frame.from_subject_type, frame.model_answer - frame.model_type
     frame["reads_subject"] = frame.to_subject >= t.subject_times * frame.uniform_subject
     enough = frame.to_relation >= t.relation_times * frame.uniform_relation
@@ -91,6 +102,11 @@ def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Threshold
     relation = frame.reads_relation & frame.names_type
     fits = {"mover": mover & ~relation, "relation": relation & ~mover, "mixture": mover & relation}
     frame["class"] = _first(pd.DataFrame(fits))
+    shares = {"mover": (lead / model_lead).where(frame.names_answer, 0)}
+    shares["effect"] = (frame.effect_from_subject / frame.model_diff).where(frame.has_effect, 0)
+    shares["relation"] = (frame.from_relation_type / frame.model_type).where(frame.names_type, 0)
+    by_subject = pd.DataFrame({k: shares[k] for k in ("mover", "effect")}).max(axis=1).where(mover, 0)
+    frame["strength"] = by_subject.combine(shares["relation"].where(relation, 0), max)
     return frame
 
 
@@ -161,4 +177,5 @@ def _beyond(attention: pd.Series, uniform: pd.Series) -> pd.Series:
 
 
 def _first(fits: pd.DataFrame) -> list[str]:
-    return [next((name for name in fits.columns if row[name]), "none") for _, row in fits.iterrows()]
+    yes = fits.to_numpy(bool)
+    return np.where(yes.any(1), fits.columns.to_numpy()[yes.argmax(1)], "none").tolist()

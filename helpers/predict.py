@@ -70,10 +70,11 @@ def token_span(tokenizer, prompt: str, part: str) -> slice:
     Raises:
         ValueError: if the prompt doesn't contain the part as whole tokens.
     """
-    ids, wanted = prompt_ids(tokenizer, prompt), tokenizer.encode(f" {part}", add_special_tokens=False)
-    for start in range(1, len(ids) - len(wanted) + 1):
-        if tokenizer.decode(ids[start : start + len(wanted)]).strip().lower() == part.lower():
-            return slice(start, start + len(wanted))
+    ids = prompt_ids(tokenizer, prompt)
+    for start in range(1, len(ids)):  # at the start of a sentence a name may be other tokens than elsewhere
+        for stop in range(start + 1, len(ids) + 1):
+            if tokenizer.decode(ids[start:stop]).strip().lower() == part.lower():
+                return slice(start, stop)
     raise ValueError(f"{part!r} isn't a run of whole tokens in {prompt!r}")
 
 

@@ -5,7 +5,7 @@ from jaxtyping import install_import_hook
 
 CHECKED = (
     "skill_pairs "
-    "circuit_layout words heads head_patterns head_classes "
+    "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training"
 )

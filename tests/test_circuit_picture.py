@@ -201,3 +201,26 @@ def test_showing_keeps_the_table_beside_the_text_alternative(monkeypatch):
     monkeypatch.setattr(go.Figure, "show", lambda figure, **_: shown.append(figure.layout.meta))
     display.show(circuit_picture(Circuit.from_edges(GRAPH, ["m0->m1"]), title="t"), alt="one edge")
     assert shown == [{"alt": "one edge", "table": [["edge"], ["m0->m1"]]}]
+
+
+def test_classes_colour_heads_and_leave_edges_gray():
+    scores = random_scores()
+    circuit = scores.top(40)
+    heads = [name for name in circuit.nodes if name.startswith("a")]
+    classes = {heads[0]: "mover", heads[1]: "relation", heads[2]: "none"}
+    figure = circuit_picture(circuit, scores=scores, classes=classes, title="finding")
+    drawn = next(trace for trace in figure.data if trace.name == "node")
+    color = dict(zip(nodes(figure.data), drawn.marker.color, strict=True))
+    assert color[heads[0]] == display.COLORS["mover"] and color[heads[1]] == display.COLORS["relation"]
+    assert {color[name] for name in color if name not in heads[:2]} == {display.INK}
+    told = dict(zip(nodes(figure.data), drawn.hovertext, strict=True))
+    assert "class: mover" in told[heads[0]] and "class" not in told[heads[2]]
+    lines = [trace for trace in figure.data if trace.mode == "lines" and trace.legendgroup]
+    assert lines and {trace.line.color for trace in lines} == {display.COLORS["other"]}
+    assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["mover", "relation", "no class"]
+
+
+@pytest.mark.parametrize(("classes", "message"), [({"a9.h0": "mover"}, "no source"), ({"a0.h0": "boss"}, "boss")])
+def test_wrong_classes_are_refused(classes, message):
+    with pytest.raises(ValueError, match=message):
+        circuit_picture(random_scores().top(5), classes=classes, title="t")

@@ -13,7 +13,7 @@ from helpers import (
     measure_heads,
     relation_pairs,
 )
-from helpers.head_classes import KNOWLEDGE, skill_rules
+from helpers.head_classes import KNOWLEDGE, name_heads, skill_rules
 from helpers.head_patterns import names_written
 
 
@@ -96,3 +96,14 @@ def test_rules_state_what_they_need():
     fits = skill_rules(pd.DataFrame(rows), Thresholds())
     found = [[name for name in fits.columns if row[name]] for _, row in fits.iterrows()]
     assert found == [["name mover"], [], [], ["negative name mover"], [], []]
+
+
+def test_measurements_can_be_named_again(known):
+    pairs = known.pairs.select(range(6))
+    measured = measure_heads(known.model, pairs)
+    before = measured.copy()
+    named = name_heads(measured)
+    pd.testing.assert_frame_equal(measured, before)
+    assert named["class"].tolist() == classify_heads(known.model, pairs)["class"].tolist()
+    assert ((named.strength > 0) == (named["class"] != "none")).all()
+    assert (name_heads(measured, Thresholds(subject_times=100.0, relation_times=100.0))["class"] == "none").all()

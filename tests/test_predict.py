@@ -58,3 +58,12 @@ def test_said_is_greedy_decoding(tokenizer, forward):
     if tokenizer.encode(prompt + greedy, add_special_tokens=False) == ids[1:]:  # the text encodes to the same tokens
         assert predict.said(forward, tokenizer, [prompt], [greedy]).tolist() == [True]
     assert predict.said(forward, tokenizer, [prompt, prompt], [" Paris", " of the sea"]).tolist() == [False, False]
+
+
+def test_a_span_is_found_where_a_capital_makes_other_tokens_of_it(tokenizer):
+    for prompt, part in (("Bromine has the atomic number", "bromine"), ("The atomic number of bromine is", "bromine")):
+        span = predict.token_span(tokenizer, prompt, part)
+        ids = predict.prompt_ids(tokenizer, prompt)
+        assert tokenizer.decode(ids[span]).strip().lower() == part
+    with pytest.raises(ValueError, match="isn't a run of whole tokens"):
+        predict.token_span(tokenizer, "The atomic number of bromine is", "iron")

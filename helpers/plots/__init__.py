@@ -1,5 +1,6 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
+from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.searching import agreement, growth, visits
@@ -8,13 +9,18 @@ __all__ = [
     "agreement",
     "beliefs",
     "beside_chance",
+    "confusion",
     "curves",
     "dots",
     "edge_matrix",
     "estimates",
     "growth",
+    "head_atlas",
     "head_map",
+    "head_overview",
     "lens",
+    "looks_and_acts",
+    "sensitivity",
     "table_map",
     "visits",
 ]
