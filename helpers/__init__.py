@@ -2,6 +2,7 @@
 
 from helpers.ablation import run_circuit
 from helpers.circuit_picture import circuit_picture, circuit_series
+from helpers.composition import composition, cut_effect, edges_between, edges_from
 from helpers.corpus import exposures
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.graph import Circuit, Graph
@@ -43,10 +44,14 @@ __all__ = [
     "classify_skill_heads",
     "clean_corrupted",
     "completeness",
+    "composition",
     "cpr_cmd",
+    "cut_effect",
     "eap",
     "eap_ig",
     "edge_pruning",
+    "edges_between",
+    "edges_from",
     "embedded_models",
     "exact_scores",
     "exposures",
