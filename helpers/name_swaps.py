@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -21,7 +22,14 @@ VARIANTS = ("other subject", "other order", "third name", "named once", "other o
 
 
 def name_swaps(
-    model, n: int, seed: int = 0, split: Split = "test", *, template: str | None = None, order: str | None = None
+    model,
+    n: int,
+    seed: int = 0,
+    split: Split = "test",
+    *,
+    template: str | None = None,
+    order: str | None = None,
+    variants: Sequence[str] = VARIANTS,
 ) -> dict[str, PromptPairs]:
     """The same clean prompts beside five variants: what changes, and what doesn't (compare arXiv 2211.00593, 3.2).
 
@@ -39,10 +47,13 @@ def name_swaps(
     Args:
         template: with the fields ``a, b, s, place, object``; those of `skills.INDIRECT_OBJECT` in turn by default.
         order: ``"ABBA"`` (the indirect object comes first) or ``"BABA"``; both by default.
+        variants: those that are wanted; the prompts are the same whichever they are.
 
     Raises:
-        ValueError: for an unknown order.
+        ValueError: for an unknown order or variant.
     """
+    if unknown := set(variants) - set(VARIANTS):
+        raise ValueError(f"unknown variant {min(unknown)!r}; choose from {', '.join(VARIANTS)}")
     if order is not None and order not in get_args(Order):
         raise ValueError(f"unknown order {order!r}; choose from {', '.join(get_args(Order))}")
     draw, rows = Draw(stable_hash(seed, "name swaps", split)), []
@@ -62,7 +73,7 @@ def name_swaps(
         prompts = [[row[key] for row in rows] for key in ("clean", variant)]
         return PromptPairs.from_prompts(model, *prompts, *names, first_token=True)
 
-    return {variant: pairs(variant) for variant in VARIANTS}
+    return {variant: pairs(variant) for variant in variants}
 
 
 def _texts(form: str, first: bool, names: tuple[str, ...], **words: str) -> dict[str, str]:

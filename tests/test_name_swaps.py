@@ -34,7 +34,8 @@ def test_each_variant_changes_what_it_says(swaps):
 
 @pytest.mark.parametrize("order", ["ABBA", "BABA"])
 def test_the_order_is_as_asked(atlas, order):
-    pairs = name_swaps(atlas, 6, order=order)["other subject"]
+    pairs = name_swaps(atlas, 6, order=order, variants=["other subject"])["other subject"]
+    assert pairs.clean == name_swaps(atlas, 6, order=order, variants=["third name"])["third name"].clean
     for row, text in enumerate(pairs.clean):
         io, s = names(pairs, row)
         assert (text.index(io) < text.index(s)) == (order == "ABBA")
@@ -76,5 +77,7 @@ def test_atlas_reads_the_name_and_not_the_place(atlas, swaps):
 def test_bad_inputs_say_what_is_wrong(atlas, swaps):
     with pytest.raises(ValueError, match="choose from ABBA, BABA"):
         name_swaps(atlas, 1, order="AABB")
+    with pytest.raises(ValueError, match="unknown variant 'twice'"):
+        name_swaps(atlas, 1, variants=["twice"])
     with pytest.raises(ValueError, match="nothing after layer 9"):
         patched_end(atlas, swaps["third name"], 9)
