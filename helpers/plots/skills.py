@@ -33,6 +33,7 @@ def heads_on_axes(
         title=title,
     )
     figure.update_traces(marker_size=9)
+    figure.update_layout(legend=dict(title_text="", y=1.1))  # above the names of the panels
     return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
 
 
