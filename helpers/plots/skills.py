@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-from helpers.display import COLORS, GRID, INK
+from helpers.display import COLORS, INK
 from helpers.evaluation import Estimate
 
 
@@ -46,7 +46,7 @@ def formation(
         formed: the two steps between which the change falls; the strip between them is shaded.
     """
     figure = go.Figure(layout_title_text=title)
-    figure.add_vrect(*formed, fillcolor=GRID, opacity=0.35, line_width=0, layer="below")
+    figure.add_vrect(*formed, fillcolor=COLORS["other"], opacity=0.15, line_width=0, layer="below")
     symbols, dashes = ("circle", "diamond", "square", "x"), ("solid", "dash", "dot", "dashdot")
     for symbol, dash, (name, color) in zip(symbols, dashes, colors.items(), strict=False):
         style = dict(line=dict(color=COLORS[color], dash=dash), marker=dict(symbol=symbol, size=9))
