@@ -2,6 +2,7 @@
 
 from helpers.ablation import run_circuit
 from helpers.circuit_picture import circuit_picture, circuit_series
+from helpers.composition import composition, cut_effect, edges_between, edges_from
 from helpers.corpus import exposures
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.graph import Circuit, Graph
@@ -10,6 +11,7 @@ from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.models import checkpoints, embedded_models, load_model
+from helpers.name_swaps import name_swaps, patched_end
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.scores import Scores
@@ -43,10 +45,14 @@ __all__ = [
     "classify_skill_heads",
     "clean_corrupted",
     "completeness",
+    "composition",
     "cpr_cmd",
+    "cut_effect",
     "eap",
     "eap_ig",
     "edge_pruning",
+    "edges_between",
+    "edges_from",
     "embedded_models",
     "exact_scores",
     "exposures",
@@ -64,7 +70,9 @@ __all__ = [
     "match_nll",
     "measure_heads",
     "minimality",
+    "name_swaps",
     "next_token_probabilities",
+    "patched_end",
     "prob_diff",
     "prompt_ids",
     "random_circuit",

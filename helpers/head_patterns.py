@@ -61,9 +61,22 @@ def measure_patterns(
         ValueError: if the repeated prompt is longer than the model can read, the vocabulary is smaller than
             ``length``, or no pair has names that can be found.
     """
-    graph, net = Graph.from_model(model), read_network(model)
-    tokens = repeated_tokens(model, length, count, seed, vocabulary)
-    numbers = {**_repeats(net, tokens), **measure_indirect(model, pairs or indirect_object_pairs(model, count, seed))}
+    repeats = measure_repeats(model, length=length, count=count, seed=seed, vocabulary=vocabulary)
+    numbers = measure_indirect(model, pairs or indirect_object_pairs(model, count, seed))
+    return repeats.assign(**{name: values.flatten().tolist() for name, values in numbers.items()})
+
+
+def measure_repeats(
+    model, *, length: int = 20, count: int = 16, seed: int = 0, vocabulary: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """The columns of `measure_patterns` for repeated random tokens alone, in a fraction of its time.
+
+    Raises:
+        ValueError: if the repeated prompt is longer than the model can read, or the vocabulary is smaller than
+            ``length``.
+    """
+    graph = Graph.from_model(model)
+    numbers = _repeats(read_network(model), repeated_tokens(model, length, count, seed, vocabulary))
     frame = pd.DataFrame({name: values.flatten().tolist() for name, values in numbers.items()})
     frame.insert(0, "head", [f"a{n}.h{h}" for n in range(graph.n_layers) for h in range(graph.n_heads)])
     frame.insert(1, "layer", [n for n in range(graph.n_layers) for _ in range(graph.n_heads)])

@@ -4,7 +4,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 CHECKED = (
-    "skill_pairs "
+    "skill_pairs composition name_swaps "
     "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training"
