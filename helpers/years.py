@@ -14,11 +14,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.ablation import resume, run_writes
+from helpers.ablation import Past, attention_out, qkv, resume, run_past, run_writes
 from helpers.evaluation import Estimate, bootstrap, recovered
 from helpers.gradients import reader_gradients
 from helpers.graph import Graph
-from helpers.heads import run_layers
 from helpers.metrics import Metric
 from helpers.network import Network, read_network
 from helpers.pairs import PromptPairs
@@ -93,6 +92,7 @@ class MlpScene:
     net: Network
     layer: int
     pairs: PromptPairs
+    past: Past | None
     before: Float[Tensor, "batch pos d_model"]
     neurons: Float[Tensor, "batch pos d_mlp"]
     ablated: Float[Tensor, "#batch pos d_mlp"]
@@ -106,12 +106,13 @@ class MlpScene:
         layer = self.net.layers[self.layer]
         return self.before + neurons @ layer.W_out + layer.b_out
 
+    @torch.no_grad()
     def only(self, neurons: Sequence[int] | Int[Tensor, " kept"]) -> Float[Tensor, "batch d_vocab"]:
         """The logits when at the last position only these neurons are kept; other positions stay as they are."""
-        kept = torch.ones(self.neurons.shape[1:], dtype=torch.bool)
-        kept[-1] = False
-        kept[-1, torch.as_tensor(neurons, dtype=torch.long)] = True
-        return self.logits(kept)
+        kept = torch.zeros(self.neurons.shape[-1], dtype=torch.bool)
+        kept[torch.as_tensor(neurons, dtype=torch.long)] = True
+        after = self._after(torch.where(kept.to(self.before.device), self.neurons, self.ablated))[:, -1:]
+        return resume(self.net, after, 2 * self.layer + 2, self.past)
 
 
 @torch.no_grad()
@@ -131,16 +132,20 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
     net = read_network(model)
     if not 0 <= layer < len(net.layers):
         raise ValueError(f"layer must be from 0 to {len(net.layers) - 1}, not {layer}")
-    before, neurons = _neurons(net, layer, pairs.clean_tokens)
+    tokens = pairs.clean_tokens
+    before, neurons = _neurons(net, layer, tokens)
     other = neurons.mean(0, keepdim=True) if ablation == "mean" else _neurons(net, layer, pairs.corrupt_tokens)[1]
-    return MlpScene(net, layer, pairs, before, neurons, other)
+    return MlpScene(net, layer, pairs, run_past(net, tokens[:, :-1]), before, neurons, other)
 
 
 def _neurons(net: Network, layer: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The residual stream before an MLP and the MLP's neurons."""
-    before = run_layers(net, tokens)[0][layer].after
-    part = net.layers[layer]
-    return before, part.neurons(part.norm2(before))
+    resid = net.embed(tokens)
+    for part in net.layers[: layer + 1]:
+        before = resid + attention_out(part, net.attend(*qkv(part, part.norm1(resid))))
+        neurons = part.neurons(part.norm2(before))
+        resid = before + neurons @ part.W_out + part.b_out
+    return before, neurons
 
 
 def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Sequence[int]]) -> pd.DataFrame:
@@ -159,6 +164,7 @@ def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Se
             for place, positions in places.items():
                 kept = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)
                 kept[list(positions)] = False
+                kept = kept.to(scene.before.device)
                 fall = full - metric(scene.logits(kept), pairs).mean()
                 rows.append((f"m{layer}", place, ablation, float(fall)))
     return pd.DataFrame(rows, columns=["mlp", "place", "ablation", "fall"])
@@ -188,8 +194,7 @@ def kept_effect(scene: MlpScene, metric: Metric, neurons: Sequence[int] | Int[Te
     1 as with all neurons, 0 as with none; the interval is over the pairs.
     """
     full = metric(scene.pairs.reference, scene.pairs).float()
-    values = (metric(scene.only(chosen), scene.pairs).float() for chosen in (neurons, []))
-    kept, none = values
+    kept, none = (metric(scene.only(chosen), scene.pairs).float() for chosen in (neurons, []))
     return bootstrap(recovered, kept, full, none)
 
 
@@ -204,6 +209,6 @@ def neuron_years(
     layer, ids = scene.net.layers[scene.layer], year_ids(model, scene.pairs.clean[0])
     active = by_start(scene.neurons[:, -1, rows], scene.pairs).T
     with torch.no_grad():
-        resid = run_layers(scene.net, scene.pairs.clean_tokens)[1][:, -1]
+        resid = run_writes(scene.net, scene.pairs.clean_tokens)[1][:, -1]
         written = layer.W_out[rows][:, None].expand(-1, len(resid), -1)
         return active, _said(scene.net, written, resid, ids).mean(1)
