@@ -138,8 +138,11 @@ def test_halves_multiply_to_what_a_neuron_says(atlas):
 
 
 def test_bad_inputs_say_what_to_do(atlas, asked):
+    unchecked = years.mlp_scene.__wrapped__  # the tests' type checker would say it first
+    while hasattr(unchecked, "__wrapped__"):
+        unchecked = unchecked.__wrapped__
     with pytest.raises(ValueError, match="'zero'"):
-        years.mlp_scene(atlas, asked, 0, "zero")
+        unchecked(atlas, asked, 0, "zero")
     with pytest.raises(ValueError, match="from 0 to 5, not 6"):
         years.mlp_scene(atlas, asked, 6)
     other = greater_than_pairs(atlas, 6)

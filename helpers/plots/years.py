@@ -76,6 +76,7 @@ def falls(table: pd.DataFrame, places: Mapping[str, str], *, title: str, unit: s
         labels={"mlp": "", "fall": unit},
         title=title,
     )
+    figure.update_layout(legend=dict(y=-0.12, yanchor="top", title_text=""))
     return figure.for_each_annotation(lambda a: a.update(text=f"ablation: {a.text.split('=')[-1]}"))
 
 
