@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers import skills
@@ -65,30 +66,55 @@ def induction_pairs(model, n: int, seed: int = 0, length: int = 8) -> PromptPair
 
 
 def greater_than_pairs(
-    model, n: int, seed: int = 0, split: skills.Split = "test", template: str | None = None
+    model,
+    n: int,
+    seed: int = 0,
+    split: skills.Split = "test",
+    template: str | None = None,
+    starts: Sequence[int] | None = None,
 ) -> PromptPairs:
     """Greater-than pairs (arXiv 2305.00586): in the corrupt prompt the event begins in the year 01 of its century.
 
     The answer is a year after the clean prompt's, the wrong one a year before; `year_diff` looks at all of them.
+
+    Args:
+        template: one prompt form; all of them in turn at random by default.
+        starts: the starting years to go through, from 3 to 97, over and over; drawn at random by default.
+
+    Raises:
+        ValueError: for a starting year that leaves no year before or after it.
     """
+    if starts is not None and not (starts and all(3 <= start <= 97 for start in starts)):
+        raise ValueError(f"starts must be years from 3 to 97, not {list(starts)}")
     draw = Draw(stable_hash(seed, "greater-than", split))
     rows = []
-    for _ in range(n):
-        start = draw.integer(3, 97)
+    for i in range(n):
+        start = draw.integer(3, 97) if starts is None else starts[i % len(starts)]
         prompt = skills.greater_than(draw, split, template, start).prompt
         corrupt = re.sub(r"(\d\d)\d\d", r"\g<1>01", prompt, count=1)
         rows.append((prompt, corrupt, f"{draw.integer(start + 1, 99):02d}", f"{draw.integer(2, start - 1):02d}"))
     return PromptPairs.from_prompts(model, *(list(column) for column in zip(*rows, strict=True)))
 
 
+def start_years(pairs: PromptPairs) -> Int[Tensor, " batch"]:
+    """The last two digits of the first year in each clean prompt."""
+    years = [int(re.search(r"\d\d(\d\d)", text)[1]) for text in pairs.clean]
+    return torch.tensor(years, device=pairs.reference.device)
+
+
+def year_ids(model, prompt: str) -> list[int]:
+    """The tokens of the 100 years 00 to 99 as they stand after a prompt that ends with a century."""
+    return [answer_ids(model.tokenizer, prompt, f"{year:02d}")[0] for year in range(100)]
+
+
 def year_diff(model, pairs: PromptPairs) -> Metric:
     """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
-    ids = [answer_ids(model.tokenizer, pairs.clean[0], f"{year:02d}")[0] for year in range(100)]
+    ids = year_ids(model, pairs.clean[0])
 
     def probability_of_later_years(
         logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
     ) -> Float[Tensor, " batch"]:
-        starts = torch.tensor([int(re.search(r"\d\d(\d\d)", text)[1]) for text in pairs.clean], device=logits.device)
+        starts = start_years(pairs).to(logits.device)
         later = torch.arange(100, device=logits.device) > starts[:, None]
         return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
 

@@ -7,7 +7,7 @@ CHECKED = (
     "skill_pairs composition name_swaps "
     "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
-    "scores searches training"
+    "scores searches training years"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

@@ -5,6 +5,7 @@ from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.searching import agreement, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
+from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
 
 __all__ = [
     "agreement",
@@ -13,6 +14,7 @@ __all__ = [
     "confusion",
     "changes",
     "curves",
+    "cutoffs",
     "dots",
     "edge_matrix",
     "estimates",
@@ -22,9 +24,15 @@ __all__ = [
     "head_map",
     "head_overview",
     "heads_on_axes",
+    "falls",
+    "growth",
+    "halves",
+    "head_map",
+    "head_maps",
     "lens",
     "looks_and_acts",
     "sensitivity",
     "table_map",
     "visits",
+    "year_maps",
 ]
