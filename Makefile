@@ -62,6 +62,9 @@ abilities: $(READY) ## measure what the model can do, and write the table
 sweep: $(READY) ## find and judge the circuits of all relations, and write the tables
 	$(BIN)/python -m helpers sweep
 
+sharing: $(READY) ## compare the circuits of all relations, and write the tables
+	$(BIN)/python -m helpers sharing
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -72,4 +75,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep bench repository clean
+.PHONY: help setup book test lint format train abilities sweep sharing bench repository clean

@@ -1,4 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | sweep | bench | world | repository``; ``--help`` explains each."""
+"""Commands: ``python -m helpers train | abilities | sweep | sharing | bench | world | repository``; ``--help`` explains each."""
 
 from __future__ import annotations
 
@@ -61,6 +61,33 @@ def sweep_command(arguments: argparse.Namespace) -> None:
         print(write_table(name, sweep(model, row, asked_relations())))
 
 
+def sharing_command(arguments: argparse.Namespace) -> None:
+    """Find circuits of all relations, try each on the others, and write the tables."""
+    import torch
+
+    from helpers.graph import Graph
+    from helpers.models import load_model
+    from helpers.sharing import (
+        TRANSFERRED,
+        circuit_rows,
+        cut_rows,
+        read_circuits,
+        shared_relations,
+        transfer_rows,
+    )
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model, names = load_model("atlas"), shared_relations()
+    print(write_table("cuts", cut_rows(model, names)))
+    circuits = circuit_rows(model, names)
+    print(write_table("circuits", circuits))
+    found = read_circuits(Graph.from_model(model), table=circuits)
+    found = {name: found[name] for name in TRANSFERRED}
+    print(write_table("transfer", transfer_rows(model, found, TRANSFERRED)))
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -102,6 +129,9 @@ def parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="find and judge the circuits of all relations (some minutes)")
     sweep.add_argument("--threads", type=int, help="processor threads (default: all)")
     sweep.set_defaults(run=sweep_command)
+    sharing = commands.add_parser("sharing", help="compare the circuits of all relations (some minutes)")
+    sharing.add_argument("--threads", type=int, help="processor threads (default: all)")
+    sharing.set_defaults(run=sharing_command)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)
