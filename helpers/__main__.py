@@ -1,4 +1,7 @@
-"""Commands: ``python -m helpers train | abilities | sweep | sharing | bench | world | repository``; ``--help`` explains each."""
+"""Commands: ``python -m helpers train | abilities | sweep | sharing | bench | world | repository``.
+
+``--help`` explains each.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 import pandas as pd
@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.ablation import Ablation, attention_out, qkv
+from helpers.ablation import Ablation, attention_out, qkv, resume
+from helpers.lens import residuals
 from helpers.metrics import logit_diff
 from helpers.network import Network, read_network
 from helpers.pairs import PromptPairs
@@ -39,22 +40,29 @@ def split_positions(pairs: PromptPairs, at: At) -> Bool[Tensor, "batch pos"]:
     return {"subject_last": end, "subject_rest": subject & ~end, "other": ~(subject | last)}[at]
 
 
+def _written(net: Network, n: int, part: str, resid: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
+    """What a sublayer writes for a residual stream, without its bias."""
+    layer = net.layers[n]
+    if part == "MLP":
+        return layer.neurons(layer.norm2(resid)) @ layer.W_out
+    return attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))) - layer.b_O
+
+
+def _sublayers(net: Network) -> Iterator[tuple[Sublayer, Float[Tensor, " d"]]]:
+    """The sublayers in order, with their biases."""
+    for n, layer in enumerate(net.layers):
+        yield (n, "attention"), layer.b_O
+        yield (n, "MLP"), layer.b_out
+
+
 @torch.no_grad()
 def sublayer_writes(net: Network, tokens: Int[Tensor, "batch pos"]) -> dict[Sublayer, Float[Tensor, "batch pos d"]]:
     """What each attention and each MLP writes, without its bias."""
     resid, writes = net.embed(tokens), {}
-    for n, layer in enumerate(net.layers):
-        for part, written in _sublayers(net, n, lambda: resid):
-            writes[n, part] = written
-            resid = resid + written + (layer.b_O if part == "attention" else layer.b_out)
+    for name, bias in _sublayers(net):
+        writes[name] = _written(net, *name, resid)
+        resid = resid + writes[name] + bias
     return writes
-
-
-def _sublayers(net: Network, n: int, resid):
-    layer = net.layers[n]
-    z = net.attend(*qkv(layer, layer.norm1(resid())))
-    yield "attention", attention_out(layer, z) - layer.b_O
-    yield "MLP", layer.neurons(layer.norm2(resid())) @ layer.W_out
 
 
 @torch.no_grad()
@@ -65,12 +73,12 @@ def run_replaced(
     at: Bool[Tensor, "batch pos"],
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits at the last position when some sublayers write something else at some positions."""
-    resid, at = net.embed(tokens), at[..., None]
-    for n, layer in enumerate(net.layers):
-        for part, written in _sublayers(net, n, lambda: resid):
-            if (n, part) in replaced:
-                written = torch.where(at, replaced[n, part], written)
-            resid = resid + written + (layer.b_O if part == "attention" else layer.b_out)
+    resid = net.embed(tokens)
+    for name, bias in _sublayers(net):
+        written = _written(net, *name, resid)
+        if name in replaced:
+            written = torch.where(at[..., None], replaced[name], written)
+        resid = resid + written + bias
     return net.unembed(resid[:, -1])
 
 
@@ -115,6 +123,7 @@ def _ablated(written: Float[Tensor, "batch pos d"], ablation: str) -> Float[Tens
     return written.mean(0, keepdim=True) if ablation == "mean" else torch.zeros_like(written[:1])
 
 
+@torch.no_grad()
 def mlp_effects(
     model, pairs: PromptPairs, *, at: Sequence[At] = ("everywhere",), ablations: Sequence[Ablation] = ("corrupt",)
 ) -> pd.DataFrame:
@@ -124,15 +133,21 @@ def mlp_effects(
         Columns ``pair, mlp`` (such as ``m0``), ``at, ablation, lost``: 0 if nothing is lost; 1 if right and wrong
         answer are then alike; above 1 if the wrong one leads.
     """
-    whole, tables = logit_diff(pairs.reference, pairs), []
-    for n in range(model.cfg.n_layers):
-        for place in at:
-            for ablation in ablations:
-                cut = logit_diff(cut_sublayers(model, pairs, [(n, "MLP")], at=place, ablation=ablation), pairs)
-                lost = ((whole - cut) / whole.mean()).tolist()
-                tables.append(pd.DataFrame({"mlp": f"m{n}", "at": place, "ablation": ablation, "lost": lost}))
-    table = pd.concat(tables).rename_axis("pair").reset_index()
-    return table[["pair", "mlp", "at", "ablation", "lost"]]
+    net, wanted = read_network(model), [(place, ablation) for place in at for ablation in ablations]
+    whole, parts = logit_diff(pairs.reference, pairs), []
+    for chosen, group in pairs.groups():
+        other, clean = (sublayer_writes(net, tokens) for tokens in (group.corrupt_tokens, group.clean_tokens))
+        behind = residuals(net, group.clean_tokens)[2::2]
+        masks = [split_positions(group, place)[..., None].to(whole.device) for place, _ in wanted]
+        for n, after in enumerate(behind):
+            instead = [_ablated(other[n, "MLP"], ablation) - clean[n, "MLP"] for _, ablation in wanted]
+            changed = [after + torch.where(m, i, 0.0) for m, i in zip(masks, instead, strict=True)]
+            logits = resume(net, torch.cat(changed), 2 * n + 2).unflatten(0, (len(wanted), -1))
+            for (place, ablation), cut in zip(wanted, logits, strict=True):
+                lost = (whole[chosen.to(whole.device)] - logit_diff(cut, group)) / whole.mean()
+                columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
+                parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
+    return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
 
 
 def rising_tokens(

@@ -52,9 +52,7 @@ def _check(net: Network, layer: int) -> None:
 
 
 @torch.no_grad()
-def answer_neurons(
-    model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " batch"] | None = None
-) -> Neurons:
+def answer_neurons(model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " batch"] | None = None) -> Neurons:
     """What each neuron of an MLP adds to the answer's logit at the last position of the clean prompts.
 
     Args:

@@ -27,6 +27,7 @@ from helpers.sweep import SHARE, asked_relations, read_table
 from helpers.world import relation, relations
 
 N_PAIRS = 20
+RELABELLED = 5  # draws for each circuit
 # Three circuits for each relation, each found with 20 pairs: how these differ from the first is what the names say.
 DRAWS = ("first", "other subjects", "other words")
 # The relations whose circuits are tried on each other's questions: near and far ones of all kinds.
@@ -109,14 +110,17 @@ def asked(model, names: Sequence[str], progress: bool = True) -> Iterator[tuple[
 def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str], progress: bool = True) -> pd.DataFrame:
     """Columns ``asked, circuit, kept, relabelled``: what a relation keeps with the circuit of another.
 
-    ``relabelled``: with the same circuit, in whose layers the heads have changed places.
+    ``relabelled``: the mean over circuits of the same shape, in whose layers the heads have changed places.
     """
+    chance = {
+        name: [random_circuit(c.graph, like=c, seed=RELABELLED * n + i) for i in range(RELABELLED)]
+        for n, (name, c) in enumerate(circuits.items())
+    }
     rows = []
     for name, pairs, scale in asked(model, names, progress):
-        for seed, (other, circuit) in enumerate(circuits.items()):
-            chance = random_circuit(circuit.graph, like=circuit, seed=seed)
-            both = [kept(model, c, pairs, scale) for c in (circuit, chance)]
-            rows.append((name, other, *both))
+        for other, circuit in circuits.items():
+            drawn = [kept(model, c, pairs, scale) for c in chance[other]]
+            rows.append((name, other, kept(model, circuit, pairs, scale), sum(drawn) / RELABELLED))
     return pd.DataFrame(rows, columns=["asked", "circuit", "kept", "relabelled"])
 
 

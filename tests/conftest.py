@@ -5,7 +5,7 @@ from jaxtyping import install_import_hook
 
 CHECKED = (
     "skill_pairs "
-    "circuit_layout words heads head_patterns head_classes "
+    "lens mlps neurons overlap circuit_layout words heads head_patterns head_classes "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training"
 )

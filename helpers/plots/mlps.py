@@ -28,7 +28,9 @@ def rank_by_layer(table: pd.DataFrame, places: Mapping[str, str], names: Mapping
         for token, name in names.items():
             part = table[(table.place == place) & (table.token == token)]
             low, middle, high = (part.groupby("stop")["rank"].quantile(q) for q in (0.25, 0.5, 0.75))
-            bars = dict(type="data", symmetric=False, array=high - middle, arrayminus=middle - low, thickness=1, width=2)
+            bars = dict(
+                type="data", symmetric=False, array=high - middle, arrayminus=middle - low, thickness=1, width=2
+            )
             look = dict(color=COLORS[TOKENS[token]])
             figure.add_scatter(
                 x=stops,
