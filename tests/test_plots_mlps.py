@@ -35,7 +35,7 @@ def test_the_clustered_map_holds_table_and_groups():
     figure = plots.clustered(table, {"a_x": "one", "b": "two"}, title="t", unit="shared")
     strip, heat, *legend = figure.data
     assert heat.z.tolist() == table.to_numpy().tolist() and list(heat.x) == ["a x", "b"]
-    assert strip.z.tolist() == [[0], [1]] and [t.name for t in legend] == ["one", "two"]
+    assert [list(row) for row in strip.z] == [[0], [1]] and [t.name for t in legend] == ["one", "two"]
 
 
 def test_strips_have_a_row_for_each_label():
