@@ -65,6 +65,9 @@ sweep: $(READY) ## find and judge the circuits of all relations, and write the t
 heads: $(READY) ## name the heads in all relations and several wordings, and write the tables
 	$(BIN)/python -m helpers heads
 
+sharing: $(READY) ## compare the circuits of all relations, and write the tables
+	$(BIN)/python -m helpers sharing
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -75,4 +78,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing bench repository clean

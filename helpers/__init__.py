@@ -9,9 +9,13 @@ from helpers.graph import Circuit, Graph
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
+from helpers.lens import answer_by_layer, made_first
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
+from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
 from helpers.name_swaps import name_swaps, patched_end
+from helpers.neurons import answer_neurons, without_neurons
+from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.scores import Scores
@@ -37,7 +41,10 @@ __all__ = [
     "Scores",
     "Thresholds",
     "acdc",
+    "answer_by_layer",
     "answer_ids",
+    "answer_neurons",
+    "chance_overlaps",
     "checkpoints",
     "circuit_picture",
     "circuit_series",
@@ -48,6 +55,7 @@ __all__ = [
     "composition",
     "cpr_cmd",
     "cut_effect",
+    "cut_sublayers",
     "eap",
     "eap_ig",
     "edge_pruning",
@@ -57,8 +65,9 @@ __all__ = [
     "exact_scores",
     "exposures",
     "faithfulness",
-    "held_out_paraphrases",
+    "follows",
     "greater_than_pairs",
+    "held_out_paraphrases",
     "hit_at_k",
     "indirect_object_pairs",
     "induction_pairs",
@@ -67,12 +76,16 @@ __all__ = [
     "load_model",
     "logit_diff",
     "lower_is_better",
+    "made_first",
     "match_nll",
     "measure_heads",
     "minimality",
     "name_swaps",
     "next_token_probabilities",
     "patched_end",
+    "mlp_effects",
+    "next_token_probabilities",
+    "overlaps",
     "prob_diff",
     "prompt_ids",
     "random_circuit",
@@ -87,6 +100,7 @@ __all__ = [
     "said",
     "taught_paraphrases",
     "token_span",
+    "without_neurons",
     "write_eap_ig",
     "written_words",
     "year_diff",

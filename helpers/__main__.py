@@ -1,4 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | bench | world | repository``.
+"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | bench | world | repository``.
 
 ``--help`` explains each.
 """
@@ -78,6 +78,33 @@ def heads_command(arguments: argparse.Namespace) -> None:
         print(write_table(name, table))
 
 
+def sharing_command(arguments: argparse.Namespace) -> None:
+    """Find circuits of all relations, try each on the others, and write the tables."""
+    import torch
+
+    from helpers.graph import Graph
+    from helpers.models import load_model
+    from helpers.sharing import (
+        TRANSFERRED,
+        circuit_rows,
+        cut_rows,
+        read_circuits,
+        shared_relations,
+        transfer_rows,
+    )
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model, names = load_model("atlas"), shared_relations()
+    print(write_table("cuts", cut_rows(model, names)))
+    circuits = circuit_rows(model, names)
+    print(write_table("circuits", circuits))
+    found = read_circuits(Graph.from_model(model), table=circuits)
+    found = {name: found[name] for name in TRANSFERRED}
+    print(write_table("transfer", transfer_rows(model, found, TRANSFERRED)))
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -122,6 +149,9 @@ def parser() -> argparse.ArgumentParser:
     heads = commands.add_parser("heads", help="name the heads in all relations and several wordings (some minutes)")
     heads.add_argument("--threads", type=int, help="processor threads (default: all)")
     heads.set_defaults(run=heads_command)
+    sharing = commands.add_parser("sharing", help="compare the circuits of all relations (some minutes)")
+    sharing.add_argument("--threads", type=int, help="processor threads (default: all)")
+    sharing.set_defaults(run=sharing_command)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

@@ -6,6 +6,7 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "skill_pairs composition name_swaps "
     "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
+    "contests competition lens mlps neurons overlap "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training years"
 )

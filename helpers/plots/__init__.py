@@ -3,6 +3,7 @@
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
+from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
 from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
@@ -11,27 +12,29 @@ __all__ = [
     "agreement",
     "beliefs",
     "beside_chance",
-    "confusion",
     "changes",
+    "clustered",
+    "confusion",
     "curves",
     "cutoffs",
     "dots",
     "edge_matrix",
     "estimates",
+    "falls",
+    "first_stops",
     "formation",
     "growth",
+    "halves",
     "head_atlas",
     "head_map",
+    "head_maps",
     "head_overview",
     "heads_on_axes",
-    "falls",
-    "growth",
-    "halves",
-    "head_map",
-    "head_maps",
     "lens",
     "looks_and_acts",
+    "rank_by_layer",
     "sensitivity",
+    "strips",
     "table_map",
     "visits",
     "year_maps",

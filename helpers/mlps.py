@@ -1,0 +1,159 @@
+"""What MLPs cause: their output replaced, everywhere or at some positions only, and what is said instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, get_args
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from helpers.ablation import Ablation, attention_out, qkv, resume
+from helpers.lens import residuals
+from helpers.metrics import logit_diff
+from helpers.network import Network, read_network
+from helpers.pairs import PromptPairs
+
+At = Literal["everywhere", "subject_last", "subject_rest", "last", "other"]
+Sublayer = tuple[int, str]  # (layer, "attention" | "MLP")
+
+
+def split_positions(pairs: PromptPairs, at: At) -> Bool[Tensor, "batch pos"]:
+    """The positions of a prompt, each in one of four parts, or all of them.
+
+    ``last`` is the last token, ``subject_last`` the subject's (where that isn't the last of all), ``subject_rest``
+    the subject's other tokens, ``other`` all that remain.
+
+    Raises:
+        ValueError: for an unknown part, or if a subject isn't known.
+    """
+    if at not in get_args(At):
+        raise ValueError(f"unknown positions {at!r}; choose from {', '.join(get_args(At))}")
+    last = pairs.positions("last")
+    if at == "everywhere":
+        return torch.ones_like(last)
+    if at == "last":
+        return last
+    subject, end = pairs.positions("subject") & ~last, pairs.positions("subject_last") & ~last
+    return {"subject_last": end, "subject_rest": subject & ~end, "other": ~(subject | last)}[at]
+
+
+def _written(net: Network, n: int, part: str, resid: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
+    """What a sublayer writes for a residual stream, without its bias."""
+    layer = net.layers[n]
+    if part == "MLP":
+        return layer.neurons(layer.norm2(resid)) @ layer.W_out
+    return attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))) - layer.b_O
+
+
+def _sublayers(net: Network) -> Iterator[tuple[Sublayer, Float[Tensor, " d"]]]:
+    """The sublayers in order, with their biases."""
+    for n, layer in enumerate(net.layers):
+        yield (n, "attention"), layer.b_O
+        yield (n, "MLP"), layer.b_out
+
+
+@torch.no_grad()
+def sublayer_writes(net: Network, tokens: Int[Tensor, "batch pos"]) -> dict[Sublayer, Float[Tensor, "batch pos d"]]:
+    """What each attention and each MLP writes, without its bias."""
+    resid, writes = net.embed(tokens), {}
+    for name, bias in _sublayers(net):
+        writes[name] = _written(net, *name, resid)
+        resid = resid + writes[name] + bias
+    return writes
+
+
+@torch.no_grad()
+def run_replaced(
+    net: Network,
+    tokens: Int[Tensor, "batch pos"],
+    replaced: Mapping[Sublayer, Float[Tensor, "_ pos d"]],
+    at: Bool[Tensor, "batch pos"],
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the last position when some sublayers write something else at some positions."""
+    resid = net.embed(tokens)
+    for name, bias in _sublayers(net):
+        written = _written(net, *name, resid)
+        if name in replaced:
+            written = torch.where(at[..., None], replaced[name], written)
+        resid = resid + written + bias
+    return net.unembed(resid[:, -1])
+
+
+def cut_sublayers(
+    model,
+    pairs: PromptPairs,
+    sublayers: Sequence[Sublayer],
+    *,
+    at: At = "everywhere",
+    ablation: Ablation = "corrupt",
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the answer position when sublayers write their ablated output at some positions.
+
+    With ``at="everywhere"`` this is `run_circuit` without all outgoing edges of these sublayers.
+
+    Args:
+        sublayers: such as ``[(0, "MLP")]``; several are replaced together.
+        ablation: what they write instead: what they write in the corrupt prompt, its mean over the corrupt prompts of
+            equal length (position by position), or nothing (their bias stays).
+
+    Raises:
+        ValueError: for a sublayer that the model doesn't have, unknown positions or an unknown ablation.
+    """
+    net = read_network(model)
+    if ablation not in get_args(Ablation):
+        raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Ablation))}")
+    for layer, part in sublayers:
+        if part not in ("attention", "MLP") or not 0 <= layer < len(net.layers):
+            raise ValueError(f"no sublayer {(layer, part)}; layers are 0 to {len(net.layers) - 1}, attention or MLP")
+    result = torch.empty_like(pairs.reference)
+    for chosen, group in pairs.groups():
+        writes = sublayer_writes(net, group.corrupt_tokens)
+        other = {name: _ablated(writes[name], ablation) for name in sublayers}
+        mask = split_positions(group, at).to(result.device)
+        result[chosen.to(result.device)] = run_replaced(net, group.clean_tokens, other, mask)
+    return result
+
+
+def _ablated(written: Float[Tensor, "batch pos d"], ablation: str) -> Float[Tensor, "_ pos d"]:
+    if ablation == "corrupt":
+        return written
+    return written.mean(0, keepdim=True) if ablation == "mean" else torch.zeros_like(written[:1])
+
+
+@torch.no_grad()
+def mlp_effects(
+    model, pairs: PromptPairs, *, at: Sequence[At] = ("everywhere",), ablations: Sequence[Ablation] = ("corrupt",)
+) -> pd.DataFrame:
+    """What each MLP alone is worth: how far the logit difference falls without it, as a share of the whole model's.
+
+    Returns:
+        Columns ``pair, mlp`` (such as ``m0``), ``at, ablation, lost``: 0 if nothing is lost; 1 if right and wrong
+        answer are then alike; above 1 if the wrong one leads.
+    """
+    net, wanted = read_network(model), [(place, ablation) for place in at for ablation in ablations]
+    whole, parts = logit_diff(pairs.reference, pairs), []
+    for chosen, group in pairs.groups():
+        other, clean = (sublayer_writes(net, tokens) for tokens in (group.corrupt_tokens, group.clean_tokens))
+        behind = residuals(net, group.clean_tokens)[2::2]
+        masks = [split_positions(group, place)[..., None].to(whole.device) for place, _ in wanted]
+        for n, after in enumerate(behind):
+            instead = [_ablated(other[n, "MLP"], ablation) - clean[n, "MLP"] for _, ablation in wanted]
+            changed = [after + torch.where(m, i, 0.0) for m, i in zip(masks, instead, strict=True)]
+            logits = resume(net, torch.cat(changed), 2 * n + 2).unflatten(0, (len(wanted), -1))
+            for (place, ablation), cut in zip(wanted, logits, strict=True):
+                lost = (whole[chosen.to(whole.device)] - logit_diff(cut, group)) / whole.mean()
+                columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
+                parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
+    return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
+
+
+def rising_tokens(
+    model, pairs: PromptPairs, logits: Float[Tensor, "batch d_vocab"], k: int = 8
+) -> list[tuple[str, float]]:
+    """The ``k`` tokens whose probability rises most against the whole model's, on the mean over the pairs."""
+    rise = (logits.softmax(-1) - pairs.reference.softmax(-1)).mean(0)
+    best = rise.topk(k)
+    return [(model.tokenizer.decode([i]), v) for i, v in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
