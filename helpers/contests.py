@@ -180,7 +180,7 @@ def conflict_contests(
     seed: int = 0,
     split: skills.Split = "train",
 ) -> Contests:
-    """Two conflicting facts about one subject: the first continuation was taught in the share ``told``, the second else.
+    """Two conflicting facts about one subject: the first was taught in the share ``told``, the second in the rest.
 
     No prompt supports only one of them, so here ``first`` and ``second`` have the same clean prompts as ``both``, and
     ask another question: the answer of one kind against the same kind's answer of the corrupt prompt's subject.
