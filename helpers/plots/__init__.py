@@ -1,5 +1,6 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
+from helpers.plots.competition import by_group, foreseen, told_gap
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -12,6 +13,7 @@ __all__ = [
     "agreement",
     "beliefs",
     "beside_chance",
+    "by_group",
     "changes",
     "clustered",
     "confusion",
@@ -22,6 +24,7 @@ __all__ = [
     "estimates",
     "falls",
     "first_stops",
+    "foreseen",
     "formation",
     "growth",
     "halves",
@@ -36,6 +39,7 @@ __all__ = [
     "sensitivity",
     "strips",
     "table_map",
+    "told_gap",
     "visits",
     "year_maps",
 ]
