@@ -56,7 +56,10 @@ def estimates(
         x = [float(v) for v in values]
         figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker, orientation="h")
     figure.update_layout(height=140 + 44 * len(rows), scattermode="group", scattergap=0.5)
-    figure.update_xaxes(title=x_title)
+    drawn = [value for values in marks.values() for value in values]
+    low, high = min(value.low for value in drawn), max(value.high for value in drawn)
+    room = 0.05 * (high - low)  # or a mark at the end is cut in two
+    figure.update_xaxes(title=x_title, range=[low - room, high + room] if room else None)
     figure.update_yaxes(autorange="reversed")
     return figure
 

@@ -46,7 +46,7 @@ def rank_by_layer(table: pd.DataFrame, places: Mapping[str, str], names: Mapping
                 row=row,
                 col=1,
             )
-    figure.update_yaxes(type="log", autorange="reversed", dtick=1, title="rank")
+    figure.update_yaxes(type="log", autorange="reversed", dtick=1, title="rank", matches="y")
     figure.update_xaxes(tickangle=0, tickvals=stops[::2])
     figure.update_xaxes(title="read behind", row=len(places))
     figure.update_layout(title_text=title, height=150 + 230 * len(places), margin_t=40, legend=BELOW)
