@@ -98,8 +98,8 @@ def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, u
     kinds = list(dict.fromkeys(groups[row] for row in sorted(groups)))
     palette = [COLORS[c] for c in ("mover", "relation", "mlp", "mixture", "readers", "other")]
     figure = make_subplots(rows=1, cols=2, column_widths=[0.025, 0.975], horizontal_spacing=0.008, shared_yaxes=True)
-    steps = [(i / len(kinds), palette[i % len(palette)]) for i in range(len(kinds))]
-    scale = [stop for i, (low, color) in enumerate(steps) for stop in ((low, color), ((i + 1) / len(kinds), color))]
+    colors = [palette[n % len(palette)] for n in range(len(kinds))]
+    scale = [((n + end) / len(kinds), color) for n, color in enumerate(colors) for end in (0, 1)]
     figure.add_heatmap(
         z=[[kinds.index(groups[row])] for row in overlap.index],
         x=["group"],
@@ -123,10 +123,8 @@ def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, u
         col=2,
     )
     present = {groups[row] for row in overlap.index}
-    for n, kind in enumerate(kinds):
-        if kind not in present:
-            continue
-        marker = dict(symbol="square", size=11, color=palette[n % len(palette)])
+    for n, kind in ((n, kind) for n, kind in enumerate(kinds) if kind in present):
+        marker = dict(symbol="square", size=11, color=colors[n])
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=kind, row=1, col=2)
     cell, font = (15, 10.5) if len(names) > 20 else (28, 12)
     size = dict(width=min(780, 290 + cell * len(names)), height=200 + cell * len(names), autosize=False)
