@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-from helpers.display import COLORS, GRID, SEQUENTIAL
+from helpers.display import COLORS, SEQUENTIAL
 from helpers.graph import head_place
 
 CLASSES = ("mover", "relation", "mixture")
@@ -27,7 +27,7 @@ def head_overview(counts: pd.DataFrame, n: int, *, title: str) -> go.Figure:
     base = layer - FILL / 2
     figure = go.Figure(layout_title_text=title)
     told = dict(customdata=_lines(counts, n), hovertemplate="%{customdata}<extra></extra>")
-    back = dict(marker_color=GRID, opacity=0.45, width=FILL, showlegend=False)
+    back = dict(marker_color=COLORS["other"], opacity=0.16, width=FILL, showlegend=False)
     figure.add_bar(x=x, y=[FILL] * len(x), base=base, **back, **told)
     for name in counts.columns:
         height = FILL * counts[name].to_numpy() / n
