@@ -90,7 +90,14 @@ def template() -> go.layout.Template:
 
 
 def setup() -> None:
-    """Make the book's template the default; in the book's build, draw with the book's own scripts."""
+    """Make the book's template the default; in the book's build, draw with the book's own scripts.
+
+    circuitsvis asks a search engine whether there is internet, and waits for the answer, each time it draws; it would
+    then fetch its script from elsewhere. From here on it draws with the script in its own package.
+    """
+    from circuitsvis.utils import render
+
+    render.internet_on = lambda: False
     pio.templates["book"] = template()
     pio.templates.default = "book"
     if building():
@@ -196,4 +203,3 @@ def _render_circuitsvis_for_the_page() -> None:
         return f'<div id="{ident}"></div><script>{script}</script>'
 
     render.render_local = for_the_page
-    render.internet_on = lambda: False

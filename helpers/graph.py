@@ -17,6 +17,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 
+def head_place(name: str) -> tuple[int, int]:
+    """Layer and number of a head: ``(2, 5)`` for ``"a2.h5"``."""
+    layer, number = name[1:].split(".h")
+    return int(layer), int(number)
+
+
 @dataclass(frozen=True)
 class Graph:
     """All edges of a transformer of a given shape; ``n_groups`` counts key/value heads of a layer."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.ablation import run_circuit
-from helpers.graph import Circuit, Graph
+from helpers.graph import Circuit, Graph, head_place
 from helpers.heads import LayerRun, Replaced, against_mean, run_layers, said_in_logits
 from helpers.metrics import logit_diff
 from helpers.network import Network, read_network
@@ -197,7 +197,7 @@ def names_written(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[T
         cut: heads that write their mean over the corrupt prompts instead, such as the name movers.
     """
     net, total = read_network(model), 0.0
-    places = [tuple(int(i) for i in name[1:].split(".h")) for name in cut]
+    places = [head_place(name) for name in cut]
     for _, group in pairs.groups():
         replaced: Replaced = {}
         if places:

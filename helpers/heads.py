@@ -77,10 +77,7 @@ def said_in_logits(
         resid: the final residual there, which sets the scale.
         directions: what is read from it, such as `against_mean`.
     """
-    if net.norm.centred:
-        written = written - written.mean(-1, keepdim=True)
-    _, inverse = net.norm.standardize(resid)
-    return torch.einsum("hbd,bkd->hbk", written * inverse * net.norm.weight, directions)
+    return torch.einsum("hbd,bkd->hbk", net.norm.share(written, resid), directions)
 
 
 @torch.no_grad()

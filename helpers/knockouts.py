@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.graph import Graph
+from helpers.graph import Graph, head_place
 from helpers.heads import run_layers
 from helpers.network import read_network
 from helpers.pairs import PromptPairs
@@ -78,4 +78,4 @@ def _places(model, heads: Sequence[str]) -> list[tuple[int, int]]:
     for name in heads:
         if name not in known:
             raise ValueError(f"{name!r} is no head; heads are {known[0]}, ..., {known[-1]}")
-    return [tuple(int(part) for part in name[1:].split(".h")) for name in heads]
+    return [head_place(name) for name in heads]

@@ -43,6 +43,17 @@ class Norm:
         """The normalised input."""
         return self.affine(self.standardize(x)[0])
 
+    def share(
+        self, part: Float[Tensor, "*more at d_model"], whole: Float[Tensor, "at d_model"]
+    ) -> Float[Tensor, "*more at d_model"]:
+        """What a part of the input adds to the output when the scale is held at the whole input's; without the bias.
+
+        This is how direct logit attribution reads a write: the shares of all parts add up.
+        """
+        if self.centred:
+            part = part - part.mean(-1, keepdim=True)
+        return part * self.standardize(whole)[1] * self.weight
+
     def backward(self, gradient: Tensor, standard: Tensor, inverse: Tensor) -> Tensor:
         """The gradient at the norm's input for one at its output; leading axes broadcast (one norm, many readers)."""
         gradient = gradient * self.weight

@@ -7,11 +7,14 @@ so the layer norms scale everything alike.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers.utils import logging as progress
 
 from helpers.models import WEIGHTS, load_model
 from helpers.pairs import PromptPairs
@@ -89,12 +92,25 @@ def decoy_head(model: GPT2LMHeadModel, layer: int, head: int) -> None:
     set_head(model, layer, head, v=[(TOKEN + w, w, 1.0) for w in words], out=[(w, UNREAD + w, 1.0) for w in words])
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """No progress bars of transformers: they are for weights that take a while."""
+    shown = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            progress.enable_progress_bar()
+
+
 def finished(model: PreTrainedModel, folder: Path | None = None) -> object:
     """The model as a bridge, by way of a folder on disk (a temporary one by default)."""
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return finished(model, Path(temporary))
-    model.save_pretrained(folder)
+    with silent():
+        model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(WEIGHTS / "atlas").save_pretrained(folder)
     return load_model(str(folder), device="cpu")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from transformers import GPT2LMHeadModel
 
+from helpers.graph import head_place
 from helpers.pairs import PromptPairs
 from helpers.planted import feature, finished, idle_gpt2, pairs_of_tokens
 
@@ -110,7 +111,7 @@ Entries = Iterable[tuple[int, int, float]]
 @torch.no_grad()
 def _set_head(model, name: str, *, q: Entries = (), k: Entries = (), v: Entries = (), out: Entries = ()) -> None:
     """Set a head's matrices from (feature, column, weight) triples."""
-    layer, head = (int(part) for part in name[1:].split(".h"))
+    layer, head = head_place(name)
     attn = model.transformer.h[layer].attn
     for part, entries in enumerate((q, k, v)):
         for row, column, weight in entries:

@@ -51,7 +51,4 @@ def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, 
     """What each source adds to the logits at the last position, summed over pairs of one length."""
     writes, resid = run_writes(net, pairs.clean_tokens)
     written = writes.expand(net)[rows, :, -1]
-    if net.norm.centred:
-        written = written - written.mean(-1, keepdim=True)
-    _, inverse = net.norm.standardize(resid[:, -1])
-    return (written * inverse * net.norm.weight).sum(1) @ net.W_U
+    return net.norm.share(written, resid[:, -1]).sum(1) @ net.W_U

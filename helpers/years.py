@@ -53,10 +53,7 @@ def source_years(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "start ye
 
 def _said(net: Network, written: Tensor, resid: Float[Tensor, "batch d_model"], ids: Sequence[int]) -> Tensor:
     """Logits of the years, against their mean, for writes ``[... batch d_model]``."""
-    if net.norm.centred:
-        written = written - written.mean(-1, keepdim=True)
-    _, inverse = net.norm.standardize(resid)
-    said = (written * inverse * net.norm.weight) @ net.W_U[:, list(ids)]
+    said = net.norm.share(written, resid) @ net.W_U[:, list(ids)]
     return said - said.mean(-1, keepdim=True)
 
 

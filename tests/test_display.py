@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,24 @@ def test_circuitsvis_writes_numbers_only(in_the_book):
     assert "0.333" in html and "0.3333" not in html
     assert html.count("</script>") == 1, "a token cannot end the script"
     assert "http" not in html and len(html) < 2000
+
+
+def test_circuitsvis_asks_nobody_outside_the_book_either(monkeypatch):
+    from circuitsvis.attention import attention_heads
+    from circuitsvis.utils import render
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a request")
+
+    monkeypatch.delenv("BOOK_BUILD", raising=False)
+    monkeypatch.setattr(render, "internet_on", render.internet_on)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(render.request, "urlopen", refuse)
+    template = pio.templates.default
+    display.setup()
+    html = attention_heads(np.full((1, 2, 2), 0.5), ["a", "b"])._repr_html_()
+    pio.templates.default = template
+    assert "unpkg.com" not in html and "CircuitsVis.render(" in html
 
 
 def test_explore_shows_the_page_in_the_book_and_controls_elsewhere(monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers import Circuit, Graph, random_circuit, run_circuit
+from helpers.graph import head_place
 
 ATLAS = Graph(6, 8, 8)
 
@@ -117,3 +118,7 @@ def test_a_file_of_another_kind_is_named(tmp_path, text):
 def test_nodes_are_those_with_an_edge():
     circuit = Circuit.from_edges(ATLAS, ["embed->a0.h0<v>", "a0.h0->m1", "m1->logits"])
     assert circuit.nodes == ("embed", "a0.h0", "m1")
+
+
+def test_the_place_of_a_head():
+    assert head_place("a2.h5") == (2, 5) and head_place("a11.h10") == (11, 10)

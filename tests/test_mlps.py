@@ -1,5 +1,7 @@
 """MLPs cut everywhere are circuits without their edges; cut at some positions they are patched hooks."""
 
+from inspect import unwrap
+
 import pytest
 import torch
 
@@ -89,7 +91,7 @@ def test_bad_inputs(small):
     model, pairs = small
     with pytest.raises(ValueError, match="no sublayer"):
         cut_sublayers(model, pairs, [(9, "MLP")])
-    with pytest.raises(Exception, match="noise"):  # here the types are checked before the function is reached
-        cut_sublayers(model, pairs, [(0, "MLP")], ablation="noise")
-    with pytest.raises(Exception, match="first"):
-        split_positions(pairs.groups()[0][1], "first")
+    with pytest.raises(ValueError, match="unknown ablation 'noise'; choose from"):
+        unwrap(cut_sublayers)(model, pairs, [(0, "MLP")], ablation="noise")
+    with pytest.raises(ValueError, match="unknown positions 'first'; choose from everywhere, subject_last"):
+        unwrap(split_positions)(pairs.groups()[0][1], "first")

@@ -84,3 +84,11 @@ def test_other_architectures_are_refused(small, monkeypatch):
     monkeypatch.setattr(model.original_model.config, "model_type", "mamba")
     with pytest.raises(ValueError, match="gpt2 and llama.*not for 'mamba'"):
         read_network(model)
+
+
+def test_the_shares_of_all_parts_add_up(small):
+    norm = read_network(small[0]).norm
+    parts = torch.randn(3, 5, len(norm.weight), generator=torch.Generator().manual_seed(0))
+    whole = parts.sum(0)
+    bias = 0 if norm.bias is None else norm.bias
+    assert torch.allclose(norm.share(parts, whole).sum(0) + bias, norm(whole), atol=1e-5)

@@ -28,6 +28,7 @@ def test_first_stops_are_shares():
     figure = plots.first_stops(table, ["embed", "a0", "m0", "a1", "m1"], "model", title="t")
     bars = {t.name: list(t.y) for t in figure.data}
     assert bars == {"attention": [0, 0, 0, 0.25, 0], "MLP": [0, 0, 0.5, 0, 0.25]}
+    assert list(figure.layout.xaxis.categoryarray) == ["embed", "a0", "m0", "a1", "m1"]
 
 
 def test_the_clustered_map_holds_table_and_groups():
@@ -36,6 +37,8 @@ def test_the_clustered_map_holds_table_and_groups():
     strip, heat, *legend = figure.data
     assert heat.z.tolist() == table.to_numpy().tolist() and list(heat.x) == ["a x", "b"]
     assert [list(row) for row in strip.z] == [[0], [1]] and [t.name for t in legend] == ["one", "two"]
+    part = plots.clustered(table.loc[["b"], ["b"]], {"a_x": "one", "b": "two"}, title="t", unit="shared")
+    assert [t.name for t in part.data[2:]] == ["two"] and part.data[2].marker.color == legend[1].marker.color
 
 
 def test_strips_have_a_row_for_each_label():

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-from helpers.display import COLORS, GRID, SEQUENTIAL
+from helpers.display import COLORS, SEQUENTIAL
+from helpers.graph import head_place
 
 CLASSES = ("mover", "relation", "mixture")
 FILL = 0.86  # share of a cell's width and height that is drawn
@@ -26,7 +27,7 @@ def head_overview(counts: pd.DataFrame, n: int, *, title: str) -> go.Figure:
     base = layer - FILL / 2
     figure = go.Figure(layout_title_text=title)
     told = dict(customdata=_lines(counts, n), hovertemplate="%{customdata}<extra></extra>")
-    back = dict(marker_color=GRID, opacity=0.45, width=FILL, showlegend=False)
+    back = dict(marker_color=COLORS["other"], opacity=0.16, width=FILL, showlegend=False)
     figure.add_bar(x=x, y=[FILL] * len(x), base=base, **back, **told)
     for name in counts.columns:
         height = FILL * counts[name].to_numpy() / n
@@ -89,8 +90,8 @@ def _told(row: pd.Series) -> str:
 
 def _place(name: str) -> tuple[int, int]:
     """Column and row of a head: ``"a2.h5"`` stands at (5, 2)."""
-    layer, head = name[1:].split(".h")
-    return int(head), int(layer)
+    layer, head = head_place(name)
+    return head, layer
 
 
 def _grid(figure: go.Figure, places: list[tuple[int, int]]) -> go.Figure:
@@ -117,18 +118,19 @@ def confusion(planted: pd.Series, found: pd.Series, *, title: str) -> go.Figure:
     figure.add_heatmap(
         z=table.to_numpy() / table.sum(axis=1).clip(lower=1).to_numpy()[:, None],
         text=table.to_numpy(),
-        x=[f"named {name}" for name in names],
-        y=[f"planted {name}" for name in names],
+        x=names,
+        y=names,
         texttemplate="%{text}",
         textfont_size=15,
         colorscale=SEQUENTIAL,
         zmin=0,
         zmax=1.6,  # so that the darkest cell leaves its number readable
         showscale=False,
-        hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+        hovertemplate="planted %{y}, named %{x}: %{text}<extra></extra>",
     )
-    figure.update_layout(height=330)
-    return figure.update_yaxes(autorange="reversed")
+    figure.update_layout(height=350)
+    figure.update_xaxes(title="named", tickangle=0)
+    return figure.update_yaxes(title="planted", autorange="reversed")
 
 
 def sensitivity(table: pd.DataFrame, *, title: str) -> go.Figure:
@@ -144,7 +146,7 @@ def sensitivity(table: pd.DataFrame, *, title: str) -> go.Figure:
         markers=True,
         log_x=True,
         color_discrete_map={name: COLORS[name] for name in CLASSES},
-        labels={"times": "threshold, times its default", "heads": "heads in a relation"},
+        labels={"times": "times its default", "heads": "heads in a relation"},
         title=title,
     )
     values = sorted(table.times.unique())
@@ -169,13 +171,13 @@ def looks_and_acts(frame: pd.DataFrame, *, title: str) -> go.Figure:
         title=title,
     )
     named = table[table["class"] == "mover"].sort_values("shown", ascending=False)
-    beside = ["top left", "bottom left", "middle left"]  # neighbours keep off each other
+    beside = ["top left", "bottom left", "middle left", "top center"]  # neighbours keep off each other
     figure.add_scatter(
         x=named.to_subject,
         y=named.shown,
         text=[f"{name}\u2002" for name in named["head"]],
         mode="text",
-        textposition=[beside[i % 3] for i in range(len(named))],
+        textposition=[beside[i % 4] for i in range(len(named))],
         showlegend=False,
         hoverinfo="skip",
     )

@@ -54,9 +54,12 @@ def estimates(
         bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
         marker = dict(symbol=symbol, size=10, color=COLORS[color])
         x = [float(v) for v in values]
-        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker)
-    figure.update_layout(height=140 + 36 * len(rows))
-    figure.update_xaxes(title=x_title)
+        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker, orientation="h")
+    figure.update_layout(height=140 + 44 * len(rows), scattermode="group", scattergap=0.5)
+    drawn = [value for values in marks.values() for value in values]
+    low, high = min(value.low for value in drawn), max(value.high for value in drawn)
+    room = 0.05 * (high - low)  # or a mark at the end is cut in two
+    figure.update_xaxes(title=x_title, range=[low - room, high + room] if room else None)
     figure.update_yaxes(autorange="reversed")
     return figure
 

@@ -12,6 +12,7 @@ from helpers.display import COLORS
 
 TOKENS = {"answer": "answer", "wrong": "corrupt", "random": "other"}  # token -> its colour
 PARTS = {"embedding": "sources", "attention": "readers", "MLP": "mlp"}
+BELOW = dict(y=-0.14, yanchor="top")  # where a legend stands below the figure
 
 
 def rank_by_layer(table: pd.DataFrame, places: Mapping[str, str], names: Mapping[str, str], *, title: str) -> go.Figure:
@@ -22,9 +23,11 @@ def rank_by_layer(table: pd.DataFrame, places: Mapping[str, str], names: Mapping
         places: a panel for each place, with its heading.
         names: what each token is called in the legend.
     """
-    figure = make_subplots(rows=1, cols=len(places), shared_yaxes=True, subplot_titles=list(places.values()))
+    figure = make_subplots(
+        len(places), 1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=list(places.values())
+    )
     stops = table.drop_duplicates("stop").sort_values("stop").behind.tolist()
-    for column, place in enumerate(places, 1):
+    for row, place in enumerate(places, 1):
         for token, name in names.items():
             part = table[(table.place == place) & (table.token == token)]
             low, middle, high = (part.groupby("stop")["rank"].quantile(q) for q in (0.25, 0.5, 0.75))
@@ -38,15 +41,15 @@ def rank_by_layer(table: pd.DataFrame, places: Mapping[str, str], names: Mapping
                 error_y=bars,
                 name=name,
                 legendgroup=name,
-                showlegend=column == 1,
+                showlegend=row == 1,
                 line=look,
-                row=1,
-                col=column,
+                row=row,
+                col=1,
             )
-    figure.update_yaxes(type="log", autorange="reversed", dtick=1)
-    figure.update_yaxes(title="rank (1 is the likeliest)", col=1)
-    figure.update_xaxes(title="read behind", tickangle=0, tickvals=stops[::2])
-    figure.update_layout(title_text=title, height=430, legend_y=1.1, margin_t=110)
+    figure.update_yaxes(type="log", autorange="reversed", dtick=1, title="rank", matches="y")
+    figure.update_xaxes(tickangle=0, tickvals=stops[::2])
+    figure.update_xaxes(title="read behind", row=len(places))
+    figure.update_layout(title_text=title, height=150 + 230 * len(places), margin_t=40, legend=BELOW)
     return figure
 
 
@@ -57,42 +60,46 @@ def first_stops(table: pd.DataFrame, stops: Sequence[str], by: str, *, title: st
         table: columns ``behind, part`` of `made_first`, and ``by``.
         stops: all stops in order.
     """
-    panels = list(dict.fromkeys(table[by]))
-    figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, subplot_titles=panels)
-    for column, panel in enumerate(panels, 1):
+    panels, named = list(dict.fromkeys(table[by])), set()
+    figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=panels)
+    for row, panel in enumerate(panels, 1):
         own = table[table[by] == panel]
         for part, color in PARTS.items():
             share = own[own.part == part].behind.value_counts() / len(own)
             y = [share.get(stop, 0.0) for stop in stops]
-            if any(y) or column > 1:
+            if any(y):
                 figure.add_bar(
                     x=list(stops),
                     y=y,
                     name=part,
                     legendgroup=part,
-                    showlegend=column == 1,
+                    showlegend=part not in named,
                     marker_color=COLORS[color],
-                    row=1,
-                    col=column,
+                    row=row,
+                    col=1,
                 )
-    figure.update_layout(title_text=title, barmode="stack", height=380, legend_y=1.1, margin_t=110)
-    figure.update_yaxes(title="share of the facts", tickformat=".0%", col=1)
-    figure.update_xaxes(title="the answer is first from here on", tickangle=0, tickvals=list(stops)[::2])
+                named.add(part)
+    figure.update_layout(title_text=title, barmode="stack", height=150 + 160 * len(panels), margin_t=40, legend=BELOW)
+    figure.update_yaxes(title="share of facts", tickformat=".0%")
+    figure.update_xaxes(tickangle=0, tickvals=list(stops)[::2], categoryorder="array", categoryarray=list(stops))
+    figure.update_xaxes(title="the answer is first from here on", row=len(panels))
     return figure
 
 
 def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, unit: str) -> go.Figure:
     """A square table as a heat map, in the order it is given, beside a strip that tells each row's group.
 
+    Its width is fixed, so that on a narrow page it scrolls instead of shrinking until no name can be read.
+
     Args:
-        groups: the group of each row.
+        groups: the group of each row, and of others: a group keeps its colour when some rows are left out.
     """
     names = [name.replace("_", " ") for name in overlap.index]
     kinds = list(dict.fromkeys(groups[row] for row in sorted(groups)))
     palette = [COLORS[c] for c in ("mover", "relation", "mlp", "mixture", "readers", "other")]
-    figure = make_subplots(rows=1, cols=2, column_widths=[0.03, 0.97], horizontal_spacing=0.008, shared_yaxes=True)
-    steps = [(i / len(kinds), palette[i % len(palette)]) for i in range(len(kinds))]
-    scale = [stop for i, (low, color) in enumerate(steps) for stop in ((low, color), ((i + 1) / len(kinds), color))]
+    figure = make_subplots(rows=1, cols=2, column_widths=[0.025, 0.975], horizontal_spacing=0.008, shared_yaxes=True)
+    colors = [palette[n % len(palette)] for n in range(len(kinds))]
+    scale = [((n + end) / len(kinds), color) for n, color in enumerate(colors) for end in (0, 1)]
     figure.add_heatmap(
         z=[[kinds.index(groups[row])] for row in overlap.index],
         x=["group"],
@@ -115,12 +122,15 @@ def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, u
         row=1,
         col=2,
     )
-    for n, kind in enumerate(kinds):
-        marker = dict(symbol="square", size=11, color=palette[n % len(palette)])
+    present = {groups[row] for row in overlap.index}
+    for n, kind in ((n, kind) for n, kind in enumerate(kinds) if kind in present):
+        marker = dict(symbol="square", size=11, color=colors[n])
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=kind, row=1, col=2)
-    figure.update_layout(title_text=title, height=170 + 15 * len(names), legend_y=1.01)
-    figure.update_yaxes(autorange="reversed", dtick=1, tickfont_size=10)
-    figure.update_xaxes(dtick=1, tickfont_size=10, tickangle=-90, col=2)
+    cell, font = (15, 10.5) if len(names) > 20 else (28, 12)
+    size = dict(width=min(780, 290 + cell * len(names)), height=200 + cell * len(names), autosize=False)
+    figure.update_layout(title_text=title, legend_y=1.01, **size)
+    figure.update_yaxes(autorange="reversed", dtick=1, tickfont_size=font)
+    figure.update_xaxes(dtick=1, tickfont_size=font, tickangle=-90, col=2)
     figure.update_xaxes(showticklabels=False, col=1)
     return figure
 
@@ -131,7 +141,7 @@ def strips(table: pd.DataFrame, label: str, value: str, color: str, *, title: st
     for name, part in table.groupby(label, sort=False):
         figure.add_box(
             x=part[value],
-            name=name,
+            name=name.replace(", ", ",<br>"),  # long labels leave no room on a narrow page
             boxpoints="all",
             marker=dict(size=4, color=COLORS[color]),
             line_width=1,
