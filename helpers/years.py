@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import pandas as pd
@@ -92,10 +93,15 @@ class MlpScene:
     net: Network
     layer: int
     pairs: PromptPairs
-    past: Past | None
     before: Float[Tensor, "batch pos d_model"]
     neurons: Float[Tensor, "batch pos d_mlp"]
     ablated: Float[Tensor, "#batch pos d_mlp"]
+
+    @cached_property
+    def past(self) -> Past | None:
+        """Keys and values before the last position, in the clean run."""
+        with torch.no_grad():
+            return run_past(self.net, self.pairs.clean_tokens[:, :-1])
 
     @torch.no_grad()
     def logits(self, kept: Bool[Tensor, "pos d_mlp"]) -> Float[Tensor, "batch d_vocab"]:
@@ -135,7 +141,7 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
     tokens = pairs.clean_tokens
     before, neurons = _neurons(net, layer, tokens)
     other = neurons.mean(0, keepdim=True) if ablation == "mean" else _neurons(net, layer, pairs.corrupt_tokens)[1]
-    return MlpScene(net, layer, pairs, run_past(net, tokens[:, :-1]), before, neurons, other)
+    return MlpScene(net, layer, pairs, before, neurons, other)
 
 
 def _neurons(net: Network, layer: int, tokens: Tensor) -> tuple[Tensor, Tensor]:

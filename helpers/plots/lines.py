@@ -54,8 +54,8 @@ def estimates(
         bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
         marker = dict(symbol=symbol, size=10, color=COLORS[color])
         x = [float(v) for v in values]
-        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker)
-    figure.update_layout(height=140 + 36 * len(rows))
+        figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker, orientation="h")
+    figure.update_layout(height=140 + 36 * len(rows), scattermode="group", scattergap=0.6)  # no mark hides another
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(autorange="reversed")
     return figure
