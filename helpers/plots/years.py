@@ -122,7 +122,7 @@ def head_maps(maps: Mapping[str, Float[Tensor, "layer head"]], *, title: str, un
         figure.add_heatmap(z=z, x=x, y=y, coloraxis="coloraxis", hovertemplate=hover, row=1, col=i + 1)
     bar = dict(title=dict(text=unit, font_size=13))
     axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar=bar)
-    figure.update_yaxes(autorange="reversed", dtick=1).update_xaxes(dtick=1, tickfont_size=11)
+    figure.update_yaxes(autorange="reversed", dtick=1).update_xaxes(dtick=1, tickfont_size=10, tickangle=0)
     return figure.update_layout(title_text=title, height=360, coloraxis=axis, margin_t=ABOVE).update_annotations(
         font_size=13
     )
