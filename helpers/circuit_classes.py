@@ -58,7 +58,9 @@ def class_legend(named: Mapping[str, str]) -> list[go.Scatter]:
     present = [kind for kind in CLASS_MARKS if kind in named.values()]
     marks = {kind: dict(color=COLORS[CLASS_MARKS[kind][0]], symbol=CLASS_MARKS[kind][1], size=11) for kind in present}
     marks["no class"] = dict(color=INK, size=9)
-    return [go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker) for name, marker in marks.items()]
+    nowhere = dict(x=[None], y=[None], mode="markers")
+    # each a group of its own: entries without a group would stand in one column
+    return [go.Scatter(nowhere, name=name, legendgroup=name, marker=mark) for name, mark in marks.items()]
 
 
 def _symbol(name: str) -> str:

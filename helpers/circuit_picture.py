@@ -175,7 +175,7 @@ def _nodes(
     traces = _group_marks(marks)
     if used:
         x, y = np.array([place(graph, name) for name in used]).T
-        marker = node_marks(used, named, _size(graph)) | dict(opacity=1)
+        marker = node_marks(used, named, _size(graph)) | dict(opacity=1, line_width=0)
         traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
 
