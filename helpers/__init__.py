@@ -13,7 +13,7 @@ from helpers.lens import answer_by_layer, made_first
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
-from helpers.name_swaps import name_swaps, patched_end
+from helpers.name_swaps import name_swaps, patched_end, patched_ends
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
@@ -83,6 +83,7 @@ __all__ = [
     "name_swaps",
     "next_token_probabilities",
     "patched_end",
+    "patched_ends",
     "mlp_effects",
     "next_token_probabilities",
     "overlaps",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -131,13 +132,19 @@ def greater_than(subject: Subject, scale: float) -> list[float]:
     return [float(p[start + 1 :].sum() - p[: start + 1].sum()) for start, p in by_start.items()]
 
 
-def cutoff(probabilities: Tensor) -> int:
+def cutoffs(probabilities: Float[Tensor, "*row year"]) -> Int[Tensor, "*row"]:
     """The year after which a step function fits the probabilities of the years 00 ... 99 best (least squares)."""
-    gain = []
-    for c in range(99):
-        below, above = probabilities[: c + 1], probabilities[c + 1 :]
-        gain.append(len(below) * len(above) * (above.mean() - below.mean()).clamp_min(0) ** 2)
-    return int(torch.stack(gain).argmax())
+    sums = probabilities.double().cumsum(-1)
+    below, above = sums[..., :-1], sums[..., -1:] - sums[..., :-1]
+    n = torch.arange(1, sums.shape[-1], device=sums.device)
+    rest = sums.shape[-1] - n
+    gain = n * rest * (above / rest - below / n).clamp_min(0) ** 2
+    return gain.argmax(-1)
+
+
+def cutoff(probabilities: Float[Tensor, " year"]) -> int:
+    """`cutoffs` for one row."""
+    return int(cutoffs(probabilities))
 
 
 def cutoff_right(subject: Subject, scale: float) -> list[float]:

@@ -14,6 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from helpers.circuit_classes import class_legend, named_heads, node_marks
 from helpers.circuit_layout import Arc, Point, arcs_of, entry, place, spine
 from helpers.display import COLORS, INK
 from helpers.graph import Circuit, Graph
@@ -29,7 +30,6 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
-CLASSES = ("mover", "relation", "mixture")  # of heads
 WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
@@ -67,8 +67,8 @@ def circuit_picture(
         title: the finding.
         scores: the edges' scores; the widths of all circuits share one scale, and a negative score is dashed.
         words: the top tokens that a source writes, as from `written_words`.
-        classes: heads by class (``"mover"``, ``"relation"``, ``"mixture"``; ``"none"`` is as if not named). Then the
-            colours tell the classes, and all edges are gray.
+        classes: heads by class: those of `helpers.head_classes`, ``"none"`` being as if not named. Then colours and
+            marks tell the classes, and all edges are gray.
 
     Raises:
         TypeError: if ``circuits`` holds something else than circuits.
@@ -76,8 +76,8 @@ def circuit_picture(
             unknown class.
     """
     shown = _checked(circuits, scores, words or {})
-    named = _named(classes, next(iter(shown.values())).graph)
     graph = next(iter(shown.values())).graph
+    named = named_heads(classes, graph)
     arcs = {label: arcs_of(circuit, scores) for label, circuit in shown.items()}
     everything = [arc for part in arcs.values() for arc in part]
     widest = max((abs(arc.score) for arc in everything if arc.score is not None), default=0.0)
@@ -85,7 +85,7 @@ def circuit_picture(
     groups = [
         [*_lines(arcs[label], widest, plain), *_nodes(shown[label], arcs[label], words or {}, named)] for label in shown
     ]
-    fixed = [_faint(graph), *(_class_legend(named) if plain else _legend(everything))]
+    fixed = [_faint(graph), *(class_legend(named) if plain else _legend(everything))]
     figure = go.Figure([*fixed, *groups[0]], layout=_layout(graph, everything, title))
     for group in groups[1:]:
         figure.add_traces([trace.update(visible=False) for trace in group])
@@ -94,16 +94,6 @@ def circuit_picture(
     if plain:
         figure.update_layout(legend_title_text="")
     return figure.update_layout(meta={"table": _table(arcs)})
-
-
-def _named(classes: Mapping[str, str] | None, graph: Graph) -> dict[str, str]:
-    """The heads that have a class, after a check."""
-    for name, kind in (classes or {}).items():
-        if name not in graph.sources:
-            raise ValueError(f"a class is given for {name!r}, which is no source of {graph}")
-        if kind not in (*CLASSES, "none"):
-            raise ValueError(f"unknown class {kind!r} of {name}; choose from {', '.join((*CLASSES, 'none'))}")
-    return {name: kind for name, kind in (classes or {}).items() if kind != "none"}
 
 
 def _checked(
@@ -185,10 +175,7 @@ def _nodes(
     traces = _group_marks(marks)
     if used:
         x, y = np.array([place(graph, name) for name in used]).T
-        marker = dict(symbol=[_symbol(name) for name in used], size=_size(graph), color=INK, opacity=1)
-        if named:
-            colors = [COLORS[named[name]] if name in named else INK for name in used]
-            marker |= dict(color=colors, size=[_size(graph) * (1.4 if name in named else 1) for name in used])
+        marker = node_marks(used, named, _size(graph)) | dict(opacity=1, line_width=0)
         traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
 
@@ -218,10 +205,6 @@ def _node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[s
     return f"{text}<br>writes: {said}" if said else text
 
 
-def _symbol(name: str) -> str:
-    return "circle" if name.startswith("a") else "square" if name.startswith("m") else "diamond"
-
-
 def _size(graph: Graph) -> float:
     return float(np.clip(230 / (graph.n_heads + 2), 6, 13))  # a phone's width holds all columns
 
@@ -244,12 +227,6 @@ def _legend(arcs: list[Arc]) -> list[go.Scatter]:
         dash = dict(color=COLORS["other"], width=2, dash="dot")
         entries.append(go.Scatter(x=[None], y=[None], mode="lines", name="negative score", line=dash))
     return entries
-
-
-def _class_legend(named: Mapping[str, str]) -> list[go.Scatter]:
-    present = [(kind, COLORS[kind]) for kind in CLASSES if kind in named.values()]
-    dots = [(kind, dict(color=color, size=11)) for kind, color in present] + [("no class", dict(color=INK, size=9))]
-    return [go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker) for name, marker in dots]
 
 
 def _layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from helpers.ablation import attention_out, qkv, resume
+from helpers.ablation import resume
 from helpers.draw import Draw
-from helpers.network import Network, read_network
+from helpers.lens import residuals
+from helpers.network import read_network
 from helpers.pairs import PromptPairs
 from helpers.predict import prompt_ids
 from helpers.skills import INDIRECT_OBJECT, Split, partners, skill_words, words_of
@@ -87,19 +88,6 @@ def _texts(form: str, first: bool, names: tuple[str, ...], **words: str) -> dict
     return {"clean": text(io, s, s)} | dict(zip(VARIANTS, changed, strict=True))
 
 
-@torch.no_grad()
-def residuals(net: Network, tokens: Int[Tensor, "batch pos"]) -> list[Float[Tensor, "batch pos d_model"]]:
-    """The residual stream before the first layer and after each one."""
-    resid = net.embed(tokens)
-    stops = [resid]
-    for layer in net.layers:
-        resid = resid + attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid))))
-        resid = resid + layer.neurons(layer.norm2(resid)) @ layer.W_out + layer.b_out
-        stops.append(resid)
-    return stops
-
-
-@torch.no_grad()
 def patched_end(model, pairs: PromptPairs, layers: int) -> Float[Tensor, "batch d_vocab"]:
     """The logits after the clean prompts if their last position, after so many layers, is that of the corrupt prompts.
 
@@ -108,12 +96,22 @@ def patched_end(model, pairs: PromptPairs, layers: int) -> Float[Tensor, "batch 
     Raises:
         ValueError: for more layers than the model has.
     """
+    depth = len(read_network(model).layers)
+    if not 0 <= layers <= depth:
+        raise ValueError(f"the model has {depth} layers; there is nothing after layer {layers}")
+    return patched_ends(model, pairs, [layers])[0]
+
+
+@torch.no_grad()
+def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None) -> Float[Tensor, "stop batch d_vocab"]:
+    """`patched_end` for several numbers of layers, by default from none to all; each prompt is run only once."""
     net = read_network(model)
-    if not 0 <= layers <= len(net.layers):
-        raise ValueError(f"the model has {len(net.layers)} layers; there is nothing after layer {layers}")
-    result = torch.empty_like(pairs.reference)
+    stops = range(len(net.layers) + 1) if layers is None else layers
+    result = pairs.reference.new_empty(len(stops), *pairs.reference.shape)
     for places, group in pairs.groups():
-        resid = residuals(net, group.clean_tokens)[layers].clone()
-        resid[:, -1] = residuals(net, group.corrupt_tokens)[layers][:, -1]
-        result[places.to(result.device)] = resume(net, resid, 2 * layers)
+        clean, corrupt = (residuals(net, tokens)[::2] for tokens in (group.clean_tokens, group.corrupt_tokens))
+        for row, stop in enumerate(stops):
+            resid = clean[stop].clone()
+            resid[:, -1] = corrupt[stop][:, -1]
+            result[row, places.to(result.device)] = resume(net, resid, 2 * stop)
     return result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import pandas as pd
@@ -14,10 +15,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.ablation import Past, attention_out, qkv, resume, run_past, run_writes
+from helpers.ablation import Past, resume, run_past, run_writes
 from helpers.evaluation import Estimate, bootstrap, recovered
 from helpers.gradients import reader_gradients
 from helpers.graph import Graph
+from helpers.heads import said_in_logits
+from helpers.lens import residuals
 from helpers.metrics import Metric
 from helpers.network import Network, read_network
 from helpers.pairs import PromptPairs
@@ -51,10 +54,15 @@ def source_years(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "start ye
     return dict(zip(Graph.from_model(model).sources, by_start(total, pairs), strict=True))
 
 
-def _said(net: Network, written: Tensor, resid: Float[Tensor, "batch d_model"], ids: Sequence[int]) -> Tensor:
-    """Logits of the years, against their mean, for writes ``[... batch d_model]``."""
-    said = net.norm.share(written, resid) @ net.W_U[:, list(ids)]
-    return said - said.mean(-1, keepdim=True)
+def _said(
+    net: Network,
+    written: Float[Tensor, "write batch d_model"],
+    resid: Float[Tensor, "batch d_model"],
+    ids: Sequence[int],
+) -> Float[Tensor, "write batch year"]:
+    """What writes add to the logits of the years, against their mean."""
+    years = net.W_U[:, list(ids)].T
+    return said_in_logits(net, written, resid, (years - years.mean(0)).expand(len(resid), -1, -1))
 
 
 def centred(values: Float[Tensor, "start year"]) -> Float[Tensor, "start year"]:
@@ -89,10 +97,15 @@ class MlpScene:
     net: Network
     layer: int
     pairs: PromptPairs
-    past: Past | None
     before: Float[Tensor, "batch pos d_model"]
     neurons: Float[Tensor, "batch pos d_mlp"]
     ablated: Float[Tensor, "#batch pos d_mlp"]
+
+    @cached_property
+    def past(self) -> Past | None:
+        """Keys and values before the last position, in the clean run."""
+        with torch.no_grad():
+            return run_past(self.net, self.pairs.clean_tokens[:, :-1])
 
     @torch.no_grad()
     def logits(self, kept: Bool[Tensor, "pos d_mlp"]) -> Float[Tensor, "batch d_vocab"]:
@@ -132,17 +145,13 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
     tokens = pairs.clean_tokens
     before, neurons = _neurons(net, layer, tokens)
     other = neurons.mean(0, keepdim=True) if ablation == "mean" else _neurons(net, layer, pairs.corrupt_tokens)[1]
-    return MlpScene(net, layer, pairs, run_past(net, tokens[:, :-1]), before, neurons, other)
+    return MlpScene(net, layer, pairs, before, neurons, other)
 
 
 def _neurons(net: Network, layer: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The residual stream before an MLP and the MLP's neurons."""
-    resid = net.embed(tokens)
-    for part in net.layers[: layer + 1]:
-        before = resid + attention_out(part, net.attend(*qkv(part, part.norm1(resid))))
-        neurons = part.neurons(part.norm2(before))
-        resid = before + neurons @ part.W_out + part.b_out
-    return before, neurons
+    before, part = residuals(net, tokens)[2 * layer + 1], net.layers[layer]
+    return before, part.neurons(part.norm2(before))
 
 
 def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Sequence[int]]) -> pd.DataFrame:

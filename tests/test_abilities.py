@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import abilities, release
-from helpers.abilities import cutoff, known_facts, measure
+from helpers.abilities import cutoff, cutoffs, known_facts, measure
 from helpers.models import WEIGHTS, model_folder
 
 TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
@@ -71,7 +71,7 @@ def test_a_sample_measured_now_agrees_with_the_table(name):
 def test_the_cutoff_of_a_step_is_found():
     for start in (1, 40, 98):
         step = torch.where(torch.arange(100) > start, 1.0 / (99 - start), 0.0)
-        assert cutoff(step) == start
+        assert cutoff(step) == start and cutoffs(torch.stack([step, 2 * step])).tolist() == [start, start]
         assert cutoff(step + 1e-4 * torch.rand(100, generator=torch.Generator().manual_seed(0))) == start
 
 

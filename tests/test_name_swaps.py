@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import logit_diff
-from helpers.name_swaps import VARIANTS, name_swaps, patched_end
+from helpers.name_swaps import VARIANTS, name_swaps, patched_end, patched_ends
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_a_patch_is_what_hooks_do(atlas, swaps):
                 pairs.clean_tokens, fwd_hooks=[(name, lambda r, hook, end=end: put(r, hook, end))]
             )[:, -1]
         assert (patched_end(atlas, pairs, layer + 1) - hooked).abs().max() < 1e-3
+        assert torch.equal(patched_end(atlas, pairs, layer + 1), patched_ends(atlas, pairs)[layer + 1])
 
 
 def test_the_extremes(small):

@@ -1,5 +1,7 @@
 """Maps of years and neurons: against whole runs, hand-made maps, and small random models."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,9 +102,7 @@ def test_scores_estimate_single_cuts(small):
     model, pairs = small
     pairs = pairs.groups()[0][1]
     scene = years.mlp_scene(model, pairs, 1, "corrupt")
-    near = years.MlpScene(
-        scene.net, 1, pairs, scene.past, scene.before, scene.neurons, scene.neurons + 1e-2 * scene.ablated
-    )
+    near = replace(scene, ablated=scene.neurons + 1e-2 * scene.ablated)
     estimate = years.neuron_scores(near, logit_diff)
     for neuron in (0, 7, 20):
         kept = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)

@@ -15,6 +15,7 @@ from helpers.display import COLORS, DIVERGING, INK, SEQUENTIAL
 
 Map = Float[Tensor, "start year"]
 PANEL = 240  # pixels
+ABOVE = 48  # pixels for the names of the panels, below the title
 LARGEST = 0.98  # quantile of the absolute values at which colours end, so that a few cells don't hide the rest
 
 
@@ -53,8 +54,11 @@ def year_maps(
         figure.add_scatter(x=ends, y=ends, mode="lines", line=line, showlegend=False, hoverinfo="skip", **at)
     scale = DIVERGING if signed else SEQUENTIAL
     axis = dict(colorscale=scale, cmin=-limit if signed else 0, cmax=limit)
-    figure.update_layout(title_text=title, height=90 + PANEL * rows, coloraxis=axis | {"colorbar_title": unit})
-    figure.update_xaxes(row=rows, title="year that is said", title_standoff=4)
+    axis["colorbar"] = dict(title=dict(text=unit, font_size=13))
+    figure.update_layout(title_text=title, height=110 + PANEL * rows, coloraxis=axis, margin_t=ABOVE)
+    titled = [2] if columns == 3 else range(1, columns + 1)  # three titles side by side don't fit a phone
+    for col in titled:
+        figure.update_xaxes(row=rows, col=col, title="year that is said", title_standoff=4)
     figure.update_yaxes(col=1, title="starting year", title_standoff=4)
     return figure.update_annotations(font_size=13)
 
@@ -76,7 +80,7 @@ def falls(table: pd.DataFrame, places: Mapping[str, str], *, title: str, unit: s
         labels={"mlp": "", "fall": unit},
         title=title,
     )
-    figure.update_layout(legend=dict(y=-0.12, yanchor="top", title_text=""))
+    figure.update_layout(legend=dict(y=-0.12, yanchor="top", title_text=""), margin_t=ABOVE)
     return figure.for_each_annotation(lambda a: a.update(text=f"ablation: {a.text.split('=')[-1]}"))
 
 
@@ -90,7 +94,7 @@ def halves(
 ) -> go.Figure:
     """Neurons in two halves: the activation over the starting year, and what a unit of it adds to each year's logit."""
     headings = ["when it is active", "what it says"]
-    figure = make_subplots(1, 2, subplot_titles=headings, horizontal_spacing=0.13)
+    figure = make_subplots(1, 2, subplot_titles=headings, horizontal_spacing=0.22)
     order = ("mover", "relation", "mlp", "mixture", "readers", "corrupt", "sources", "other")
     for i, name in enumerate(names):
         line = dict(color=COLORS[order[i % len(order)]], width=1.6, dash="solid" if i < len(order) else "dot")
@@ -103,7 +107,9 @@ def halves(
     figure.update_yaxes(title="activation", row=1, col=1)
     figure.update_yaxes(title="logit for each unit", row=1, col=2)
     legend = dict(y=-0.25, yanchor="top")
-    return figure.update_layout(title_text=title, height=430, legend=legend).update_annotations(font_size=13)
+    return figure.update_layout(title_text=title, height=460, legend=legend, margin_t=ABOVE).update_annotations(
+        font_size=13
+    )
 
 
 def head_maps(maps: Mapping[str, Float[Tensor, "layer head"]], *, title: str, unit: str) -> go.Figure:
@@ -114,9 +120,12 @@ def head_maps(maps: Mapping[str, Float[Tensor, "layer head"]], *, title: str, un
         hover = "%{y}.%{x}: %{z}<extra></extra>"
         z = values.numpy().round(3)
         figure.add_heatmap(z=z, x=x, y=y, coloraxis="coloraxis", hovertemplate=hover, row=1, col=i + 1)
-    axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar_title=unit)
-    figure.update_yaxes(autorange="reversed", dtick=1).update_xaxes(dtick=1, tickfont_size=11)
-    return figure.update_layout(title_text=title, height=340, coloraxis=axis).update_annotations(font_size=13)
+    bar = dict(title=dict(text=unit, font_size=13))
+    axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar=bar)
+    figure.update_yaxes(autorange="reversed", dtick=1).update_xaxes(dtick=1, tickfont_size=10, tickangle=0)
+    return figure.update_layout(title_text=title, height=360, coloraxis=axis, margin_t=ABOVE).update_annotations(
+        font_size=13
+    )
 
 
 def cutoffs(starts: Sequence[int], found: Mapping[str, Sequence[int]], *, title: str) -> go.Figure:
@@ -130,4 +139,4 @@ def cutoffs(starts: Sequence[int], found: Mapping[str, Sequence[int]], *, title:
         marker = dict(color=COLORS[color], symbol=symbol, size=6)
         figure.add_scatter(x=list(starts), y=list(values), mode="markers", name=name, marker=marker)
     figure.update_xaxes(title="starting year")
-    return figure.update_yaxes(title="cutoff: year after which probability rises")
+    return figure.update_yaxes(title="cutoff, year")
