@@ -2,7 +2,9 @@
 
 from helpers.ablation import run_circuit
 from helpers.circuit_picture import circuit_picture, circuit_series
+from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
+from helpers.contests import Contests, conflict_contests, fact_contests, name_contests
 from helpers.corpus import exposures
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.graph import Circuit, Graph
@@ -34,6 +36,7 @@ from helpers.world import (
 
 __all__ = [
     "Circuit",
+    "Contests",
     "Fact",
     "Graph",
     "PromptPairs",
@@ -53,6 +56,7 @@ __all__ = [
     "clean_corrupted",
     "completeness",
     "composition",
+    "conflict_contests",
     "cpr_cmd",
     "cut_effect",
     "cut_sublayers",
@@ -64,8 +68,10 @@ __all__ = [
     "embedded_models",
     "exact_scores",
     "exposures",
+    "fact_contests",
     "faithfulness",
     "follows",
+    "foresee",
     "greater_than_pairs",
     "held_out_paraphrases",
     "hit_at_k",
@@ -80,13 +86,13 @@ __all__ = [
     "match_nll",
     "measure_heads",
     "minimality",
+    "mlp_effects",
+    "name_contests",
     "name_swaps",
     "next_token_probabilities",
+    "overlaps",
     "patched_end",
     "patched_ends",
-    "mlp_effects",
-    "next_token_probabilities",
-    "overlaps",
     "prob_diff",
     "prompt_ids",
     "random_circuit",
@@ -99,7 +105,10 @@ __all__ = [
     "relations",
     "run_circuit",
     "said",
+    "scaled_logits",
+    "strength",
     "taught_paraphrases",
+    "tilt",
     "token_span",
     "without_neurons",
     "write_eap_ig",
