@@ -106,18 +106,20 @@ def sharing_command(arguments: argparse.Namespace) -> None:
 
 
 def edits_command(arguments: argparse.Namespace) -> None:
-    """Make a hundred edits by each editor at each layer, judge them, and write the table."""
+    """Make a hundred edits by each editor at each layer, judge them, and write the tables."""
     import pandas as pd
     import torch
 
-    from helpers.edit_table import edit_tables
+    from helpers.edit_table import asked_requests, edit_tables, relation_rows
     from helpers.models import load_model
     from helpers.sweep import write_table
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    done = []
-    for part in edit_tables(load_model("atlas")):
+    model, done = load_model("atlas"), []
+    requests = asked_requests(model)
+    print(write_table("edits_by_relation", relation_rows(model, requests)))
+    for part in edit_tables(model, requests):
         done.append(part)
         path = write_table("edits", pd.concat(done))  # after each part, so that a stopped run leaves what it has
     print(path)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-
 from helpers.predict import answer_ids, recalled
 from helpers.world import (
     Fact,

@@ -61,9 +61,7 @@ def run_above(
 
 
 @torch.no_grad()
-def last_logits(
-    net: Network, ids: Sequence[Sequence[int]], batch: int = BATCH
-) -> Float[Tensor, "row d_vocab"]:
+def last_logits(net: Network, ids: Sequence[Sequence[int]], batch: int = BATCH) -> Float[Tensor, "row d_vocab"]:
     """The logits behind each row of ids, in batches of similar length."""
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     result: list = [None] * len(ids)

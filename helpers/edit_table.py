@@ -35,7 +35,8 @@ ASKED = (
 )
 EDITS = 10  # for each relation
 SEED = 1  # of the requests; settings were chosen on those of seed 0
-FULL = (4, -1)  # layers at which drift and fluency are measured too, which takes longer than all the rest
+BEST = ("ROME, last token, 3 wordings", 5)  # its edits are listed relation by relation, too
+FULL = (4, 5, -1)  # layers at which drift and fluency are measured too, which takes longer than all the rest
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,8 @@ def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]
     return [request for name in ASKED for request in edit_requests(model, name, n, seed)]
 
 
-def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
-    """One method at one layer.
-
-    Returns:
-        Columns ``method, layer, score, kind, measure, value, low, high, edits, seconds``; the kind ``all`` is the
-        mean over all kinds of a score, ``seconds`` the mean time of one edit, its evaluation not counted.
-    """
+def judged(model, method: Method, layer: int, requests: list[EditRequest]) -> tuple[pd.DataFrame, float]:
+    """Every question of every edit (`evaluate_edit`), and the seconds of one edit, its evaluation not counted."""
     editor, parts, seconds = method.make(layer), [], 0.0
     full = layer in FULL
     texts = unrelated_texts() if full else ()
@@ -109,17 +105,34 @@ def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) ->
         edit = editor(request)
         seconds += time.perf_counter() - start
         part = evaluate_edit(model, edit, request, unrelated=texts, fluency=full)
-        parts.append(part.assign(edit=number))
-    table = pd.concat(parts, ignore_index=True)
+        parts.append(part.assign(edit=number, relation=request.relation))
+    return pd.concat(parts, ignore_index=True), seconds / len(requests)
+
+
+def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
+    """One method at one layer.
+
+    Returns:
+        Columns ``method, layer, score, kind, measure, value, low, high, edits, seconds``; the kind ``all`` is the
+        mean over all kinds of a score.
+    """
+    table, seconds = judged(model, method, layer, requests)
     by = ["score", "kind", "measure"]
     both = pd.concat([summary(table.assign(kind="all"), by), summary(table, by)], ignore_index=True)
     both.insert(0, "layer", layer)
     both.insert(0, "method", method.name)
-    return both.assign(seconds=seconds / len(requests))
+    return both.assign(seconds=seconds)
 
 
-def edit_tables(model, progress: bool = True) -> Iterator[pd.DataFrame]:
+def relation_rows(model, requests: list[EditRequest]) -> pd.DataFrame:
+    """The best method's scores in each relation: columns ``relation, score, measure, value, low, high, edits``."""
+    method = next(m for m in methods(model) if m.name == BEST[0])
+    table, _ = judged(model, method, BEST[1], requests)
+    return summary(table, ["relation", "score", "measure"])
+
+
+def edit_tables(model, requests: list[EditRequest], progress: bool = True) -> Iterator[pd.DataFrame]:
     """All methods at all their layers, one after the other."""
-    requests, wanted = asked_requests(model), [(m, layer) for m in methods(model) for layer in m.layers]
+    wanted = [(m, layer) for m in methods(model) for layer in m.layers]
     for method, layer in tqdm(wanted, disable=not progress, desc="editors"):
         yield edit_rows(model, method, layer, requests)

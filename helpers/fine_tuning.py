@@ -144,7 +144,9 @@ def _check(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) ->
         raise ValueError("the mask is empty, so nothing may change; leave masks out to train all weights")
     for name, mask in (masks or {}).items():
         if name not in weights:
-            raise ValueError(f"no weight {name!r}; the model's begin with {', '.join(list(weights)[:3])} (named_weights)")
+            raise ValueError(
+                f"no weight {name!r}; the model's begin with {', '.join(list(weights)[:3])} (named_weights)"
+            )
         if mask.shape != weights[name].shape:
             raise ValueError(f"the mask of {name} has shape {list(mask.shape)}, not {list(weights[name].shape)}")
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 from tqdm.auto import tqdm
 
-from helpers.edit_contexts import IGNORED, At, Batch, Context, batches, contexts, essence, sample_prefixes
+from helpers.edit_contexts import IGNORED, At, Batch, batches, contexts, essence, sample_prefixes
 from helpers.edit_requests import EditRequest
 from helpers.edit_runs import Cut
 from helpers.editing import Edit, make_edit, output_weights

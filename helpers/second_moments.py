@@ -37,9 +37,19 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"
 
 
-def corpus_sample(tokenizer, count: int = DOCUMENTS, seed: int = 0) -> list[list[int]]:
-    """Token ids of ``count`` documents, drawn evenly from the corpus of Atlas's first training run, with BOS."""
-    path = cache_folder() / f"documents-{count}-{seed}-{_corpus_version()}.json"
+def corpus_sample(
+    tokenizer, count: int = DOCUMENTS, seed: int = 0, kinds: Sequence[str] | None = None
+) -> list[list[int]]:
+    """Token ids of ``count`` documents, drawn evenly from the corpus of Atlas's first training run, with BOS.
+
+    Args:
+        kinds: only documents of these kinds (``"fact"``, ``"list"``, and those of `helpers.corpus.DOCUMENTS`).
+
+    Raises:
+        ValueError: if there aren't so many such documents.
+    """
+    chosen = "-".join(["", *sorted(kinds)]).replace(" ", "_") if kinds else ""
+    path = cache_folder() / f"documents{chosen}-{count}-{seed}-{_corpus_version()}.json"
     if path.is_file():
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -47,7 +57,10 @@ def corpus_sample(tokenizer, count: int = DOCUMENTS, seed: int = 0) -> list[list
                 return kept
         except (ValueError, TypeError):  # cut off while it was written
             pass
-    documents = random.Random(seed).sample(corpus(0, range(257, len(tokenizer))), count)
+    documents = [d for d in corpus(0, range(257, len(tokenizer))) if not kinds or d.kind in kinds]
+    if count > len(documents):
+        raise ValueError(f"the corpus has {len(documents)} documents of kinds {kinds}, not {count}")
+    documents = random.Random(seed).sample(documents, count)
     texts = [list(d.tokens) or tokenizer.encode(d.text, add_special_tokens=False) for d in documents]
     result = [[tokenizer.bos_token_id, *ids] for ids in texts]
     _write(path, lambda p: p.write_text(json.dumps(result), encoding="utf-8"))

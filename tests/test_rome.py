@@ -133,4 +133,6 @@ def test_bad_inputs(atlas):
     with pytest.raises(ValueError, match="no layer 6"):
         cut_run(read_network(atlas), torch.tensor([[0, 5]]), 6)
     with pytest.raises(ValueError, match="isn't a run of whole tokens"):
-        rome(atlas, EditRequest("Fran", "The capital of {}ce is", "Paris", "Rome"), 1, prefixes=(), moment=torch.eye(768))
+        rome(
+            atlas, EditRequest("Fran", "The capital of {}ce is", "Paris", "Rome"), 1, prefixes=(), moment=torch.eye(768)
+        )

@@ -1,5 +1,7 @@
 """The second moment of a micro-model is what a hand computes; a stale or damaged file is never used."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -16,7 +18,6 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def by_hooks(model, layer):
-    name = f"blocks.{layer}.mlp.hook_post"
     keys = []
     for row in ROWS:
         resid = []
@@ -25,7 +26,6 @@ def by_hooks(model, layer):
         )
         part = read_network(model).layers[layer]
         keys.append(part.neurons(part.norm2(resid[0]))[0, 1:])
-    assert name
     keys = torch.cat(keys)
     return sum(torch.outer(k, k) for k in keys) / len(keys)
 
@@ -38,19 +38,13 @@ def test_it_is_the_mean_of_outer_products(small):
         assert torch.allclose(second_moment(model, layer, ROWS), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_by_hand():
-    """Two neurons whose keys are (1, 0), (0, 2) and (1, 2)."""
-    from helpers.planted import planted_chain
-
-    net = read_network(planted_chain().model)
-    C = measure(net, 0, [[0, 300]])
-    with torch.no_grad():
-        layer = net.layers[0]
-        x = net.embed(torch.tensor([[0, 300]]))
-        from helpers.edit_runs import attend
-
-        key = layer.neurons(layer.norm2(attend(net, 0, x)))[0, 1]
-    assert torch.allclose(C, key[:, None] * key[None], atol=1e-6)
+def test_by_hand(small, monkeypatch):
+    """Two neurons whose keys are (1, 0), (0, 2) and (1, 2): BOS and what fills a row up don't count."""
+    neurons = torch.zeros(2, 3, small[0].cfg.d_mlp)
+    neurons[..., :2] = torch.tensor([[[9.0, 9.0], [1.0, 0.0], [9.0, 9.0]], [[9.0, 9.0], [0.0, 2.0], [1.0, 2.0]]])
+    monkeypatch.setattr(second_moments, "cut_run", lambda *_: SimpleNamespace(neurons=neurons))
+    C = measure(read_network(small[0]), 0, [[0, 5], [0, 6, 7]])
+    assert torch.allclose(C[:2, :2], torch.tensor([[2.0, 2.0], [2.0, 8.0]]) / 3) and not C[2:].any()
 
 
 def test_the_cache_is_used(small, monkeypatch):
@@ -119,6 +113,9 @@ def test_the_sample_is_the_corpus(atlas, monkeypatch):
     rows = corpus_sample(atlas.tokenizer, 5)
     assert len(rows) == 5 and all(row[0] == atlas.tokenizer.bos_token_id for row in rows)
     assert corpus_sample(atlas.tokenizer, 5) == rows and made == [0]
+    assert len(corpus_sample(atlas.tokenizer, 3, kinds=("fact",))) == 3 and made == [0, 0]
+    with pytest.raises(ValueError, match="has 0 documents"):
+        corpus_sample(atlas.tokenizer, 3, kinds=("repeat",))
 
 
 def test_texts(atlas, tmp_path):
