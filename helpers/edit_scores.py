@@ -103,7 +103,7 @@ def evaluate_edits(
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) -> pd.DataFrame:
+def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) -> pd.DataFrame:
     """Means over edits with their 95 % bootstrap intervals (an edit's questions are averaged first).
 
     Returns:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from helpers.edit_contexts import sample_prefixes, taught_prefixes
 from helpers.edit_requests import EditRequest, edit_requests
-from helpers.edit_scores import evaluate_edit, summary, unrelated_texts
+from helpers.edit_scores import edit_summary, evaluate_edit, unrelated_texts
 from helpers.editing import Edit
 from helpers.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.rome import rome
@@ -36,7 +36,15 @@ ASKED = (
 EDITS = 10  # for each relation
 SEED = 1  # of the requests; settings were chosen on those of seed 0
 BEST = ("ROME, last token, 3 wordings", 5)  # its edits are listed relation by relation, too
-FULL = (4, 5, -1)  # layers at which drift and fluency are measured too, which takes longer than all the rest
+# Drift and fluency take longer to measure than all the rest, so they are measured here only.
+FULL = {
+    BEST,
+    (BEST[0], 4),
+    ("ROME, last token, 3 wordings, each key", 4),
+    ("FT-M, 3 wordings", 4),
+    ("FT-L, 3 wordings", 4),
+    ("fine-tuning, 3 wordings", -1),
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]
 def judged(model, method: Method, layer: int, requests: list[EditRequest]) -> tuple[pd.DataFrame, float]:
     """Every question of every edit (`evaluate_edit`), and the seconds of one edit, its evaluation not counted."""
     editor, parts, seconds = method.make(layer), [], 0.0
-    full = layer in FULL
+    full = (method.name, layer) in FULL
     texts = unrelated_texts() if full else ()
     for number, request in enumerate(requests):
         start = time.perf_counter()
@@ -118,7 +126,7 @@ def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) ->
     """
     table, seconds = judged(model, method, layer, requests)
     by = ["score", "kind", "measure"]
-    both = pd.concat([summary(table.assign(kind="all"), by), summary(table, by)], ignore_index=True)
+    both = pd.concat([edit_summary(table.assign(kind="all"), by), edit_summary(table, by)], ignore_index=True)
     both.insert(0, "layer", layer)
     both.insert(0, "method", method.name)
     return both.assign(seconds=seconds)
@@ -128,7 +136,7 @@ def relation_rows(model, requests: list[EditRequest]) -> pd.DataFrame:
     """The best method's scores in each relation: columns ``relation, score, measure, value, low, high, edits``."""
     method = next(m for m in methods(model) if m.name == BEST[0])
     table, _ = judged(model, method, BEST[1], requests)
-    return summary(table, ["relation", "score", "measure"])
+    return edit_summary(table, ["relation", "score", "measure"])
 
 
 def edit_tables(model, requests: list[EditRequest], progress: bool = True) -> Iterator[pd.DataFrame]:

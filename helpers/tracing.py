@@ -1,4 +1,4 @@
-"""Causal tracing (arXiv 2202.05262, section 2): where a clean state, put into a corrupted run, brings the answer back."""
+"""Causal tracing (arXiv 2202.05262, section 2): where a clean state, put into a corrupt run, brings the answer back."""
 
 from __future__ import annotations
 

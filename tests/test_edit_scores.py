@@ -9,9 +9,9 @@ from helpers.edit_runs import padded
 from helpers.edit_scores import (
     all_log_probs,
     continuation,
+    edit_summary,
     evaluate_edit,
     evaluate_edits,
-    summary,
     surprise,
     unrelated_texts,
 )
@@ -56,14 +56,14 @@ def test_many_edits_and_their_summary(atlas, requests):
     table = evaluate_edits(atlas, requests, lambda r: idle(atlas), unrelated=(), fluency=False)
     assert set(table.edit) == {0, 1, 2} and set(table.relation) == {"country_capital"}
     assert "drift" not in set(table.score) and "fluency" not in set(table.score)
-    kinds = summary(table, ["kind", "measure"]).set_index(["kind", "measure"])
+    kinds = edit_summary(table, ["kind", "measure"]).set_index(["kind", "measure"])
     assert kinds.loc[("same relation", "beats"), "value"] == 1 and kinds.loc[("held out", "top1"), "edits"] == 3
 
 
 def test_the_summary_by_hand():
     """Edit 0: two of two right, edit 1: none of one; the mean over edits is 1/2, over questions it would be 2/3."""
     table = pd.DataFrame({"score": "x", "measure": "beats", "edit": [0, 0, 1], "value": [1.0, 1.0, 0.0]})
-    (row,) = summary(table).itertuples()
+    (row,) = edit_summary(table).itertuples()
     assert (row.value, row.low, row.high, row.edits) == (0.5, 0.0, 1.0, 2)
 
 

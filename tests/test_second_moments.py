@@ -22,7 +22,7 @@ def by_hooks(model, layer):
     for row in ROWS:
         resid = []
         model.run_with_hooks(
-            torch.tensor([row]), fwd_hooks=[(f"blocks.{layer}.hook_resid_mid", lambda v, hook: resid.append(v))]
+            torch.tensor([row]), fwd_hooks=[(f"blocks.{layer}.hook_resid_mid", lambda v, hook, to=resid: to.append(v))]
         )
         part = read_network(model).layers[layer]
         keys.append(part.neurons(part.norm2(resid[0]))[0, 1:])

@@ -16,12 +16,12 @@ def test_the_last_state_is_everything(small):
     assert trace.recovered[-1, -1] == pytest.approx(1, abs=1e-2)
 
 
-def test_all_writes_of_a_position_restored_are_the_clean_run(atlas):
-    """With every MLP (or attention) restored at BOS, which sees nothing corrupt, nothing changes."""
-    for part in ("attention", "MLP"):
-        trace = causal_trace(atlas, *PROMPT, part=part, window=99)
-        assert trace.restored[0, 0] == pytest.approx(trace.corrupt, abs=1e-4)
-        assert torch.allclose(trace.restored, trace.restored[:1].expand_as(trace.restored), atol=1.0)
+def test_nothing_is_restored_before_the_subject(atlas):
+    """Positions before the subject see nothing corrupt, so their clean states are what they have anyway."""
+    for part in ("resid", "attention", "MLP"):
+        trace = causal_trace(atlas, *PROMPT, part=part)
+        before = trace.restored[:, : trace.subject.start]
+        assert torch.allclose(before, torch.full_like(before, trace.corrupt), atol=1e-4)
 
 
 @pytest.mark.parametrize(
