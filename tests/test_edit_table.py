@@ -26,14 +26,10 @@ def test_the_bars(table):
 
 
 def test_why_paraphrases_fail(table):
-    """At the subject's last token they fail from the second layer on, and with the prompt alone everywhere."""
-
-    def paraphrase(method, layer):
-        return table.loc[(method, layer, "paraphrase", "held out", "beats")].value
-
-    for layer in (2, 3, 4, 5):
-        assert paraphrase("ROME, subject's last token, prompt alone", layer) < 0.5
-        assert paraphrase("ROME, last token, prompt alone", layer) < paraphrase(BEST[0], layer)
+    """At the subject's last token they fail at every layer; with the prompt alone they are fewer everywhere."""
+    held_out = table.xs(("paraphrase", "held out", "beats"), level=["score", "kind", "measure"]).value
+    assert held_out["ROME, subject's last token, prompt alone"].max() < 0.8
+    assert (held_out["ROME, last token, prompt alone"] < held_out[BEST[0]]).all()
 
 
 def test_a_relation_is_what_the_code_gives(atlas):
