@@ -6,7 +6,12 @@ from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
 from helpers.contests import Contests, conflict_contests, fact_contests, name_contests
 from helpers.corpus import exposures
+from helpers.edit_contexts import sample_prefixes
+from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
+from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
+from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
+from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
 from helpers.graph import Circuit, Graph
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
@@ -20,9 +25,12 @@ from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
+from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
+from helpers.second_moments import second_moment
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
+from helpers.tracing import causal_trace
 from helpers.words import written_words
 from helpers.world import (
     Fact,
@@ -37,16 +45,21 @@ from helpers.world import (
 __all__ = [
     "Circuit",
     "Contests",
+    "Edit",
+    "EditRequest",
     "Fact",
     "Graph",
     "PromptPairs",
+    "Question",
     "Relation",
     "Scores",
     "Thresholds",
+    "ValueSearch",
     "acdc",
     "answer_by_layer",
     "answer_ids",
     "answer_neurons",
+    "causal_trace",
     "chance_overlaps",
     "checkpoints",
     "circuit_picture",
@@ -65,13 +78,20 @@ __all__ = [
     "edge_pruning",
     "edges_between",
     "edges_from",
+    "edit_requests",
+    "edit_summary",
     "embedded_models",
+    "evaluate_edit",
+    "evaluate_edits",
     "exact_scores",
     "exposures",
     "fact_contests",
     "faithfulness",
+    "fine_tune",
     "follows",
     "foresee",
+    "ft_l",
+    "ft_m",
     "greater_than_pairs",
     "held_out_paraphrases",
     "hit_at_k",
@@ -89,6 +109,7 @@ __all__ = [
     "mlp_effects",
     "name_contests",
     "name_swaps",
+    "named_weights",
     "next_token_probabilities",
     "overlaps",
     "patched_end",
@@ -97,15 +118,19 @@ __all__ = [
     "prompt_ids",
     "random_circuit",
     "rank",
+    "read_counterfact",
     "read_eap_ig",
     "read_relation",
     "recalled",
     "relation",
     "relation_pairs",
     "relations",
+    "rome",
     "run_circuit",
     "said",
+    "sample_prefixes",
     "scaled_logits",
+    "second_moment",
     "strength",
     "taught_paraphrases",
     "tilt",

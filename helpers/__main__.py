@@ -1,4 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | bench | world | repository``.
+"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | bench | world | repository``.
 
 ``--help`` explains each.
 """
@@ -105,6 +105,26 @@ def sharing_command(arguments: argparse.Namespace) -> None:
     print(write_table("transfer", transfer_rows(model, found, TRANSFERRED)))
 
 
+def edits_command(arguments: argparse.Namespace) -> None:
+    """Make a hundred edits by each editor at each layer, judge them, and write the tables."""
+    import pandas as pd
+    import torch
+
+    from helpers.edit_table import asked_requests, edit_tables, relation_rows
+    from helpers.models import load_model
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model, done = load_model("atlas"), []
+    requests = asked_requests(model)
+    print(write_table("edits_by_relation", relation_rows(model, requests)))
+    for part in edit_tables(model, requests):
+        done.append(part)
+        path = write_table("edits", pd.concat(done))  # after each part, so that a stopped run leaves what it has
+    print(path)
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -152,6 +172,9 @@ def parser() -> argparse.ArgumentParser:
     sharing = commands.add_parser("sharing", help="compare the circuits of all relations (some minutes)")
     sharing.add_argument("--threads", type=int, help="processor threads (default: all)")
     sharing.set_defaults(run=sharing_command)
+    edits = commands.add_parser("edits", help="make and judge a hundred edits by each editor (some ten minutes)")
+    edits.add_argument("--threads", type=int, help="processor threads (default: all)")
+    edits.set_defaults(run=edits_command)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

@@ -8,7 +8,8 @@ CHECKED = (
     "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
     "contests competition lens mlps neurons overlap "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
-    "scores searches training years"
+    "scores searches training years "
+    "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 
