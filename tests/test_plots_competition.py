@@ -28,3 +28,11 @@ def test_told_gap_marks_the_log_odds():
     boxes, odds = figure.data
     assert list(boxes.x) == ["50%", "90%", "90%"] and list(boxes.y) == [0.1, 2.0, 1.0]
     assert list(odds.x) == ["50%", "90%"] and np.allclose(odds.y, [0, np.log(9)])
+
+
+def test_win_shares_are_stacked():
+    table = pd.DataFrame({"first": [0.5, 0.2], "neither": [0.1, 0.2], "second": [0.4, 0.6]}, index=[0, 4])
+    figure = plots.win_shares(table, ("memory", "copy"), title="t", x_title="repeated tokens")
+    assert [trace.name for trace in figure.data] == ["memory wins", "neither wins", "copy wins"]
+    assert list(figure.data[2].y) == [0.4, 0.6] and list(figure.data[0].x) == ["0", "4"]
+    assert figure.layout.barmode == "stack"

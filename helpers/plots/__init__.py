@@ -1,6 +1,6 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
-from helpers.plots.competition import by_group, foreseen, told_gap
+from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -41,5 +41,6 @@ __all__ = [
     "table_map",
     "told_gap",
     "visits",
+    "win_shares",
     "year_maps",
 ]

@@ -79,3 +79,16 @@ def told_gap(table: pd.DataFrame, *, title: str) -> go.Figure:
         x=[f"{s:.0%}" for s in shares], y=odds, mode="markers", name="log odds of what was told", marker=marker
     )
     return figure
+
+
+def win_shares(table: pd.DataFrame, names: tuple[str, str], *, title: str, x_title: str) -> go.Figure:
+    """Who wins, as stacked bars that add up to all contests: columns ``first, neither, second``, a bar for each row."""
+    figure = go.Figure(layout_title_text=title)
+    bars = (("first", names[0], "mover"), ("neither", "neither", "other"), ("second", names[1], "relation"))
+    for column, name, color in bars:
+        x, y = [str(label) for label in table.index], table[column].round(3)
+        figure.add_bar(x=x, y=y, name=f"{name} wins", marker_color=COLORS[color])
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title=x_title, type="category")
+    figure.update_yaxes(title="share of the contests", tickformat=".0%")
+    return figure
