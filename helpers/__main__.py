@@ -163,18 +163,15 @@ def parser() -> argparse.ArgumentParser:
     train.set_defaults(run=train_command)
     abilities = commands.add_parser("abilities", help="measure what the embedded models can do")
     abilities.set_defaults(run=abilities_command)
-    sweep = commands.add_parser("sweep", help="find and judge the circuits of all relations (some minutes)")
-    sweep.add_argument("--threads", type=int, help="processor threads (default: all)")
-    sweep.set_defaults(run=sweep_command)
-    heads = commands.add_parser("heads", help="name the heads in all relations and several wordings (some minutes)")
-    heads.add_argument("--threads", type=int, help="processor threads (default: all)")
-    heads.set_defaults(run=heads_command)
-    sharing = commands.add_parser("sharing", help="compare the circuits of all relations (some minutes)")
-    sharing.add_argument("--threads", type=int, help="processor threads (default: all)")
-    sharing.set_defaults(run=sharing_command)
-    edits = commands.add_parser("edits", help="make and judge a hundred edits by each editor (some ten minutes)")
-    edits.add_argument("--threads", type=int, help="processor threads (default: all)")
-    edits.set_defaults(run=edits_command)
+    for name, run, what in (
+        ("sweep", sweep_command, "find and judge the circuits of all relations"),
+        ("heads", heads_command, "name the heads in all relations and several wordings"),
+        ("sharing", sharing_command, "compare the circuits of all relations"),
+        ("edits", edits_command, "make and judge a hundred edits by each editor"),
+    ):
+        tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
+        tables.add_argument("--threads", type=int, help="processor threads (default: all)")
+        tables.set_defaults(run=run)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

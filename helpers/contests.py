@@ -9,16 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
-import torch
 
 from helpers import skills
 from helpers.draw import Draw
 from helpers.pairs import PromptPairs, split_of
-from helpers.predict import answer_ids, logits_after, prompt_ids
+from helpers.predict import answer_ids, prompt_ids, recalled
 from helpers.skill_pairs import FIRST_WORD
-from helpers.world import Fact, Relation, relation, stable_hash
+from helpers.world import Relation, relation, stable_hash
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
 Ids = tuple[int, ...]
@@ -83,17 +83,21 @@ def fact_contests(
         known: only facts whose answer the model puts first when it is asked without a context.
 
     Raises:
-        ValueError: if no subject has another one of equal length beside it.
+        ValueError: if no subject has another one of equal length beside it, or there are too few different answers.
     """
     asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
     rng, tokenizer = random.Random(stable_hash(seed, "fact contest", asked.name, split)), model.tokenizer
     facts = [fact for fact in asked.facts if split_of(fact) == split]
     prompts = {fact: tuple(prompt_ids(tokenizer, asked.prompt(fact)))[1:] for fact in facts}
     values = {fact: tuple(answer_ids(tokenizer, asked.prompt(fact), f" {fact.answer}")) for fact in asked.facts}
-    if known:
-        facts = _known(model, facts, prompts, values)
+    if known and facts:
+        texts, answers = ([*map(asked.prompt, facts)], [f" {fact.answer}" for fact in facts])
+        right = recalled(lambda tokens: model(tokens.to(model.W_E.device)), tokenizer, texts, answers)
+        facts = [fact for fact, hit in zip(facts, right.tolist(), strict=True) if hit]
     rng.shuffle(facts)
-    partners = {f: [g for g in facts if len(prompts[f]) == len(prompts[g]) and values[f] != values[g]] for f in facts}
+    partners = {
+        f: [g for g in facts if len(prompts[f]) == len(prompts[g]) and values[f][0] != values[g][0]] for f in facts
+    }
     facts = [fact for fact in facts if partners[fact]]
     if not facts:
         raise ValueError(f"{asked.name} has no two subjects of equal length in the {split} half; try another relation")
@@ -114,14 +118,11 @@ def fact_contests(
     return _contests(model, rows, firsts, seconds, about)
 
 
-def _known(model, facts: list[Fact], prompts: dict[Fact, Ids], values: dict[Fact, Ids]) -> list[Fact]:
-    asked = [(model.tokenizer.bos_token_id, *prompts[fact]) for fact in facts]
-    said = torch.cat(logits_after(lambda tokens: model(tokens.to(model.W_E.device)), asked)).argmax(-1).tolist()
-    return [fact for fact, token in zip(facts, said, strict=True) if token == values[fact][0]]
-
-
 def _two_values(rng: random.Random, values: list[Ids], taken: set[int]) -> tuple[Ids, Ids]:
     """Two values of equal length, with first tokens that differ from each other and from those that are taken."""
+    free = [value for value in values if value[0] not in taken]
+    if not any(len(one) == len(two) and one[0] != two[0] for one, two in combinations(free, 2)):
+        raise ValueError("the relation has too few different answers of equal length for a contest; it needs four")
     while True:
         one, two = rng.sample(values, 2)
         if len(one) == len(two) and one[0] != two[0] and not {one[0], two[0]} & taken:
@@ -182,6 +183,8 @@ def conflict_contests(
 ) -> Contests:
     """Two conflicting facts about one subject: the first was taught in the share ``told``, the second in the rest.
 
+    There are at most ``n`` contests, fewer if the relation hasn't so many.
+
     No prompt supports only one of them, so here ``first`` and ``second`` have the same clean prompts as ``both``, and
     ask another question: the answer of one kind against the same kind's answer of the corrupt prompt's subject.
     Which of the two taught answers is called first is drawn. Columns of ``about``: ``subject, group, told``.
@@ -206,7 +209,7 @@ def conflict_contests(
             chosen.append((fact, rng.choice(others)))
     if not chosen:
         raise ValueError(f"{asked.name} has no conflicting facts with a partner in the {split} half")
-    chosen = [chosen[i % len(chosen)] for i in range(min(n, len(chosen)))]
+    chosen = chosen[:n]
     clean, corrupt = ([prompts[pair[i]] for pair in chosen] for i in (0, 1))
     first, second = ([said[fact][0][i] for fact, _ in chosen] for i in (0, 1))
     other_first, other_second = ([said[other][0][i] for _, other in chosen] for i in (0, 1))

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from helpers.edit_contexts import sample_prefixes, taught_prefixes
 from helpers.edit_requests import EditRequest, edit_requests
-from helpers.edit_scores import edit_summary, evaluate_edit, unrelated_texts
+from helpers.edit_scores import edit_summary, evaluate_edits
 from helpers.editing import Edit
 from helpers.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.rome import rome
@@ -98,16 +98,17 @@ def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]
 
 def judged(model, method: Method, layer: int, requests: list[EditRequest]) -> tuple[pd.DataFrame, float]:
     """Every question of every edit (`evaluate_edit`), and the seconds of one edit, its evaluation not counted."""
-    editor, parts, seconds = method.make(layer), [], 0.0
-    full = (method.name, layer) in FULL
-    texts = unrelated_texts() if full else ()
-    for number, request in enumerate(requests):
+    editor, seconds = method.make(layer), []
+
+    def timed(request: EditRequest) -> Edit:
         start = time.perf_counter()
         edit = editor(request)
-        seconds += time.perf_counter() - start
-        part = evaluate_edit(model, edit, request, unrelated=texts, fluency=full)
-        parts.append(part.assign(edit=number, relation=request.relation))
-    return pd.concat(parts, ignore_index=True), seconds / len(requests)
+        seconds.append(time.perf_counter() - start)
+        return edit
+
+    full = (method.name, layer) in FULL
+    table = evaluate_edits(model, requests, timed, unrelated=None if full else (), fluency=full)
+    return table, sum(seconds) / len(seconds)
 
 
 def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) -> pd.DataFrame:

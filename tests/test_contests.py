@@ -110,3 +110,18 @@ def test_relations_that_cannot_contest(atlas):
             fact_contests(atlas, lonely, 2, split=split, known=False)
     with pytest.raises(ValueError, match="no conflicting facts"):
         conflict_contests(atlas, "country_capital", 2)
+
+
+def test_a_relation_with_few_answers_says_so(atlas):
+    """Two subjects of equal length, and no third country to tell: an error, not a search without an end."""
+    capitals = relation("country_capital")
+    fact, *_ = [fact for fact in capitals.facts if split_of(fact) == "test"]
+    twin = next(
+        other
+        for other in capitals.facts
+        if split_of(other) == "test"
+        and other.answer != fact.answer
+        and len(atlas.tokenizer.encode(capitals.prompt(other))) == len(atlas.tokenizer.encode(capitals.prompt(fact)))
+    )
+    with pytest.raises(ValueError, match="too few different answers"):
+        fact_contests(atlas, replace(capitals, facts=(fact, twin)), 1, split="test", known=False)
