@@ -68,7 +68,7 @@ heads: $(READY) ## name the heads in all relations and several wordings, and wri
 sharing: $(READY) ## compare the circuits of all relations, and write the tables
 	$(BIN)/python -m helpers sharing
 
-edits: $(READY) ## make and judge a hundred edits by each editor, and write the table
+edits: $(READY) ## trace facts, judge a hundred edits by each editor and edits in sequence; write the tables
 	$(BIN)/python -m helpers edits
 
 bench: $(READY) ## time the searches beside their slow references, and write the tables

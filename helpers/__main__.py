@@ -106,23 +106,29 @@ def sharing_command(arguments: argparse.Namespace) -> None:
 
 
 def edits_command(arguments: argparse.Namespace) -> None:
-    """Make a hundred edits by each editor at each layer, judge them, and write the tables."""
+    """Trace facts, make edits in sequence and a hundred by each editor at each layer, and write the tables."""
     import pandas as pd
     import torch
 
-    from helpers.edit_table import asked_requests, edit_tables, relation_rows
+    from helpers.edit_series import series_tables, trace_rows
+    from helpers.edit_table import FRESH, asked_requests, edit_tables, relation_rows
     from helpers.models import load_model
     from helpers.sweep import write_table
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    model, done = load_model("atlas"), []
-    requests = asked_requests(model)
-    print(write_table("edits_by_relation", relation_rows(model, requests)))
-    for part in edit_tables(model, requests):
-        done.append(part)
-        path = write_table("edits", pd.concat(done))  # after each part, so that a stopped run leaves what it has
-    print(path)
+    models = {name: load_model(name) for name in NAMES.values()}
+    model = models["atlas"]
+    print(write_table("traces", trace_rows(models)))
+    fresh = asked_requests(model, seed=FRESH)  # nothing was chosen on these
+    print(write_table("edits_by_relation", relation_rows(model, fresh)))
+    series, alone = series_tables(models), edit_tables(model, asked_requests(model))
+    for name, parts in (("edit_series", series), ("edits", alone)):
+        done = []
+        for part in parts:
+            done.append(part)
+            path = write_table(name, pd.concat(done))  # after each part, so that a stopped run leaves what it has
+        print(path)
 
 
 def bench_command(arguments: argparse.Namespace) -> None:
@@ -167,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
         ("sweep", sweep_command, "find and judge the circuits of all relations"),
         ("heads", heads_command, "name the heads in all relations and several wordings"),
         ("sharing", sharing_command, "compare the circuits of all relations"),
-        ("edits", edits_command, "make and judge a hundred edits by each editor"),
+        ("edits", edits_command, "trace facts, and judge edits, one by one and in sequence"),
     ):
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")

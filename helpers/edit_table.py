@@ -34,8 +34,9 @@ ASKED = (
     "product_company",
 )
 EDITS = 10  # for each relation
-SEED = 1  # of the requests; all settings but the layer were chosen on those of seed 0
-BEST = ("ROME, last token, 3 wordings", 5)  # its edits are listed relation by relation, too
+SEED = 1  # of the requests; all settings but the layer were chosen on those of seed 0, the layer on these
+FRESH = 2  # of the requests that the best method is judged on again, relation by relation: nothing was chosen on them
+BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
 # Drift and fluency take longer to measure than all the rest, so they are measured here only.
 FULL = {BEST, ("ROME, last token, 3 wordings", 4), ("ROME, last token, 3 wordings, each key", 4)}
 
