@@ -9,6 +9,7 @@ from helpers.corpus import exposures
 from helpers.edit_contexts import sample_prefixes
 from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
+from helpers.edit_series import edit_series
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
@@ -30,7 +31,7 @@ from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.second_moments import second_moment
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
-from helpers.tracing import causal_trace
+from helpers.tracing import causal_trace, trace_summary, trace_table, traced_prompts
 from helpers.words import written_words
 from helpers.world import (
     Fact,
@@ -79,6 +80,7 @@ __all__ = [
     "edges_between",
     "edges_from",
     "edit_requests",
+    "edit_series",
     "edit_summary",
     "embedded_models",
     "evaluate_edit",
@@ -135,6 +137,9 @@ __all__ = [
     "taught_paraphrases",
     "tilt",
     "token_span",
+    "trace_summary",
+    "trace_table",
+    "traced_prompts",
     "without_neurons",
     "write_eap_ig",
     "written_words",

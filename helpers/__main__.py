@@ -110,7 +110,7 @@ def edits_command(arguments: argparse.Namespace) -> None:
     import pandas as pd
     import torch
 
-    from helpers.edit_series import series_tables, trace_rows
+    from helpers.edit_series import series_tables, trace_rows, traced_edits
     from helpers.edit_table import FRESH, asked_requests, edit_tables, relation_rows
     from helpers.models import load_model
     from helpers.sweep import write_table
@@ -122,6 +122,7 @@ def edits_command(arguments: argparse.Namespace) -> None:
     print(write_table("traces", trace_rows(models)))
     fresh = asked_requests(model, seed=FRESH)  # nothing was chosen on these
     print(write_table("edits_by_relation", relation_rows(model, fresh)))
+    print(write_table("traced_edits", traced_edits(model, fresh)))
     series, alone = series_tables(models), edit_tables(model, asked_requests(model))
     for name, parts in (("edit_series", series), ("edits", alone)):
         done = []

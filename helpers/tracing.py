@@ -19,7 +19,7 @@ from helpers.edit_runs import mlp_out, run_above
 from helpers.evaluation import bootstrap
 from helpers.network import Network, read_network
 from helpers.predict import answer_ids, prompt_ids, token_span
-from helpers.world import Fact, relation, stable_hash, taught_paraphrases
+from helpers.world import Fact, relation, sentence_case, stable_hash, taught_paraphrases
 
 Part = Literal["resid", "attention", "MLP"]
 Corruption = Literal["noise", "same type"]
@@ -45,7 +45,8 @@ class Trace:
     @property
     def roles(self) -> list[str]:
         """What each position is (`ROLES`): a subject of one token has only a last one, the words behind end before the
-        prompt's last token."""
+        prompt's last token.
+        """
         start, stop, end = self.subject.start, self.subject.stop - 1, len(self.tokens) - 1
         inside = {start: "subject first"} | {n: "subject middle" for n in range(start + 1, stop)}
         named = inside | {stop: "subject last", end: "last"}
@@ -97,7 +98,8 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
     embedded = net.embed(tokens)
     if other is not None:
         start = prompt.lower().find(subject.lower())
-        ids = prompt_ids(tokenizer, f"{prompt[:start]}{other}{prompt[start + len(subject) :]}")
+        instead = f"{prompt[:start]}{other}{prompt[start + len(subject) :]}"
+        ids = prompt_ids(tokenizer, sentence_case(instead) if prompt[0].isupper() else instead)
         if len(ids) != tokens.shape[1]:
             raise ValueError(
                 f"{other!r} has not as many tokens as {subject!r} in {prompt!r}; take another subject of equal length"
@@ -226,7 +228,9 @@ def trace_table(
         roles = trace.roles
         for role in dict.fromkeys(roles):
             mean = trace.restored[:, [r == role for r in roles]].mean(1)
-            rows += [(fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean.tolist())]
+            rows += [
+                (fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean.tolist())
+            ]
     return pd.DataFrame(rows, columns=["relation", "prompt", "layer", "role", "clean", "corrupt", "restored"])
 
 

@@ -1,6 +1,7 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
+from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -14,6 +15,7 @@ __all__ = [
     "beliefs",
     "beside_chance",
     "by_group",
+    "by_layer",
     "changes",
     "clustered",
     "confusion",
@@ -36,10 +38,13 @@ __all__ = [
     "lens",
     "looks_and_acts",
     "rank_by_layer",
+    "role_maps",
     "sensitivity",
+    "series",
     "strips",
     "table_map",
     "told_gap",
+    "trade_off",
     "visits",
     "win_shares",
     "year_maps",
