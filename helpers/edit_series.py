@@ -30,9 +30,9 @@ from helpers.world import relation, stable_hash, taught_paraphrases
 
 COUNTS = (0, 1, 3, 10, 30, 60, 100, 150, 200, 300)
 SERIES = (BEST, ("FT-M, 3 wordings", 4), ("FT-M, 3 wordings", 5))  # method, layer; 4 is the best layer of FT-M
-ORDERS = {"atlas": (0, 1, 2), "atlas-seed1": (0,)}  # each order is another draw of facts
+ORDERS = {"atlas": (0, 1), "atlas-seed1": (0,)}  # each order is another draw of facts
 UNEDITED = 10  # facts of each relation that nobody edits
-TRACED = 10  # prompts of each relation
+TRACED = 5  # prompts of each relation
 COLUMNS = ["edits", "measure", "value", "low", "high", "n"]
 
 Editor = Callable[[EditRequest], Edit]
@@ -172,7 +172,7 @@ def trace_rows(models: dict[str, object], n: int = TRACED) -> pd.DataFrame:
     for name, model in models.items():
         prompts = [prompt for asked in ASKED for prompt in traced_prompts(model, asked, n)]
         for corruption in ("noise", "same type"):
-            for part in ("resid", "attention", "MLP"):
+            for part in ("resid", "MLP"):
                 table = trace_table(model, prompts, corruption=corruption, part=part)
                 alike = trace_summary(table.assign(relation="all"), ["relation", "layer", "role"])
                 own = [trace_summary(table, ["relation", "layer", "role"])] if part == "resid" else []
