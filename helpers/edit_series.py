@@ -221,7 +221,8 @@ def tracing_adds(table: pd.DataFrame, column: str = "MLP", draws: int = 200, see
 
     def explained(*columns) -> float:
         X = np.column_stack([np.ones(len(success)), *columns]).astype(float)
-        return 1 - (success - X @ np.linalg.lstsq(X, success, rcond=None)[0]).var() / success.var()
+        left = success - X @ np.linalg.lstsq(X, success, rcond=None)[0]
+        return float(1 - left.var() / success.var())
 
     layers, facts = (pd.get_dummies(table[c]) for c in ("layer", "fact"))
     traces = table.pivot(index="fact", columns="layer", values=column).to_numpy()

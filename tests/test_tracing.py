@@ -128,8 +128,8 @@ def test_bad_tables(atlas):
 
 def test_the_committed_traces(atlas):
     table = read_table("traces")
-    table = table[(table.model == "atlas") & (table.corruption == "noise") & (table.part == "resid")]
+    table = table[(table.model == "atlas") & (table.corruption == "same type") & (table.part == "resid")]
     prompts = traced_prompts(atlas, "novel_author", TRACED)
-    found = trace_summary(trace_table(atlas, prompts)).set_index(["layer", "role"]).value
+    found = trace_summary(trace_table(atlas, prompts, corruption="same type")).set_index(["layer", "role"]).value
     kept = table[table.relation == "novel_author"].set_index(["layer", "role"]).value
     assert found.to_dict() == pytest.approx(kept.to_dict(), abs=0.02)
