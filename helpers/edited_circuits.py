@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.edit_contexts import At, contexts, make_batch
 from helpers.edit_requests import EditRequest, fill, first_token, hops, known_facts
 from helpers.editing import Edit
 from helpers.graph import Circuit, Graph, head_place
@@ -130,14 +129,16 @@ def hop_requests(request: EditRequest) -> dict[str, EditRequest]:
 
     Returns:
         ``first hop``, the request itself; ``second hop``, about the request's new answer, whose own answer is in
-        ``old``; ``composed``, about the request's subject, from the answer before the edit to the one that would follow.
+        ``old``; ``composed``, about the request's subject, from the answer before the edit to what would follow.
 
     Raises:
         ValueError: if the request's relation is no first step, or both chains end alike.
     """
     chain = next(((name, second) for name, (first, second) in hops().items() if first == request.relation), None)
     if chain is None:
-        raise ValueError(f"{request.relation!r} is no first step; choose from {', '.join(f for f, _ in hops().values())}")
+        raise ValueError(
+            f"{request.relation!r} is no first step; choose from {', '.join(f for f, _ in hops().values())}"
+        )
     answers = {f.subject: f.answer for f in relation(chain[1]).facts}
     ends = answers.get(request.old), answers.get(request.new)
     if None in ends or ends[0] == ends[1]:
@@ -216,33 +217,3 @@ def near_from(table: pd.DataFrame, near: int = NEAR) -> pd.Series:
     stays = np.logical_and.accumulate(ranks[:, ::-1] <= near, axis=1).sum(1)
     stops = np.where(stays > 0, ranks.shape[1] - stays, np.nan)
     return pd.Series(stops, index=sorted(table.pair.unique()), name="stop")
-
-
-def edit_keys(model, requests: Sequence[EditRequest], layer: int, at: At) -> Float[Tensor, "request d_mlp"]:
-    """The neurons of an MLP at the place that an editor looks at, for each request's own prompt alone."""
-    rows = [contexts(model.tokenizer, request, (), 0, at)[0] for request in requests]
-    net = read_network(model)
-    part = make_batch(rows, net.W_E.device)
-    with torch.no_grad():
-        return part.keys(part.cut(net, layer))
-
-
-def fired(
-    change: Float[Tensor, "d_mlp d_model"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
-) -> Float[Tensor, " key"]:
-    """How much of what an edit writes at its own key it also writes at other keys: 1 all of it, 0 nothing.
-
-    The part of ``key @ change`` along ``own @ change``, as a share of its length.
-    """
-    value = own @ change
-    return keys @ change @ value / (value @ value)
-
-
-def key_similarity(
-    moment: Float[Tensor, "d_mlp d_mlp"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
-) -> Float[Tensor, " key"]:
-    """``k^T C^-1 k* / k*^T C^-1 k*``: for ROME with one key, the same as `fired` (arXiv 2202.05262, equation 2)."""
-    moment = moment.double()
-    floor = 1e-6 * moment.diagonal().mean()  # as in `helpers.rome.least_change`
-    solved = torch.linalg.solve(moment + floor * torch.eye(len(moment), dtype=moment.dtype), own.double())
-    return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)

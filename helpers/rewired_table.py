@@ -18,17 +18,14 @@ from tqdm.auto import tqdm
 
 from helpers.competition import judge
 from helpers.edit_contexts import At
+from helpers.edit_leaks import edit_keys, fired, key_similarity, said_ids
 from helpers.edit_requests import EditRequest, edit_requests, first_token
-from helpers.edit_runs import last_logits
 from helpers.edit_scores import estimate
 from helpers.edited_circuits import (
     asked_again,
     carried,
-    edit_keys,
     fact_circuit,
     fact_pairs,
-    fired,
-    key_similarity,
     natural_twin,
     near_from,
     other_facts,
@@ -41,10 +38,8 @@ from helpers.head_classes import classify_heads
 from helpers.knockouts import same_layers
 from helpers.lens import answer_by_layer, stop_names, written_by_sublayer
 from helpers.metrics import logit_diff
-from helpers.network import read_network
 from helpers.overlap import overlaps
 from helpers.pairs import PromptPairs, relation_pairs
-from helpers.predict import prompt_ids
 from helpers.rome import rome
 from helpers.searches import random_circuit
 from helpers.second_moments import second_moment
@@ -55,8 +50,6 @@ ASKED = (
     "landmark_country",
     "person_hometown",
     "company_country",
-    "person_occupation",
-    "novel_author",
 )
 EDITS = {"atlas": 5, "atlas-seed1": 3}  # for each relation
 SEED = 1  # of the requests, as in the table of editors
@@ -162,12 +155,12 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
 
     Returns:
         The row: ``edges, heads`` (overlap with the circuit before), ``to_twin`` (edges shared with the twin's circuit),
-        ``kept, kept_before, kept_chance`` (faithfulness in the edited model, held out, of the circuit found in it, of
-        the one found before, and of the former with other heads), ``scale`` (logits between the edited model and none
-        of its edges), ``top1`` (held-out wordings), ``leak`` (other subjects that get the new answer), ``at_layer`` (share
-        of the fall of the rank at the edited MLP), ``near`` (layers from the edited MLP to a rank of 10), ``wrote``
-        (logits that the edited MLP adds to the new answer), ``alone_..., lost_...`` (`carried`, in the edited layer's
-        readers), ``gained_there`` (share of the gained edges that touch the edited MLP), ``rank0``... (log10).
+        ``kept, kept_before, kept_chance`` (faithfulness in the edited model, held out: of the circuit found in it, of
+        the one found before, of the former with other heads), ``scale`` (logits between the edited model and none of
+        its edges), ``top1`` (held-out wordings), ``leak`` (share of other subjects that get the new answer),
+        ``at_layer`` (share of the fall of the rank at the edited MLP), ``near`` (layers from the edited MLP to a rank
+        of 10), ``wrote`` (logits that the edited MLP adds to the new answer), ``alone_..., lost_...`` (`carried`),
+        ``gained_there`` (share of the gained edges that touch the edited MLP), ``rank0`` to the last stop (log10).
     """
     request = case.request
     edit = make(model, editor, request, layer, moment)
@@ -182,10 +175,10 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
         kept = {name: float(faithfulness(model, c, test, scale=scale)) for name, c in circuits.items()}
         ranks = _ranks(model, test)
         wrote += written_by_sublayer(model, test)[stop].mean().item()
-        said = _said(model, case.neighbours)
+        said = said_ids(model, [n.text for n in case.neighbours])
     logs = _log_ranks(ranks)
-    new = torch.tensor([first_token(model, n.text, request.new) for n in case.neighbours])
-    neighbours = _neighbours(model, case, edit, editor, layer, moment).assign(leaks=(said == new).tolist())
+    new = first_token(model, request.text, request.new)
+    neighbours = _neighbours(model, case, edit, editor, layer, moment).assign(leaks=[token == new for token in said])
     row = {"editor": editor, "layer": layer, **shared(case.before, after), **kept}
     row["to_twin"] = after.jaccard(case.twin)
     row["scale"] = (scale.full.mean() - scale.ablated.mean()).item()
@@ -195,11 +188,6 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
     row["gained_there"] = _touching(after - case.before, f"m{layer}")
     row |= _carried(model, case, edit, layer) | {f"rank{n}": value for n, value in enumerate(logs)}
     return row, neighbours
-
-
-def _said(model, requests: Sequence[EditRequest]) -> Tensor:
-    ids = [prompt_ids(model.tokenizer, request.text) for request in requests]
-    return last_logits(read_network(model), ids).argmax(-1).cpu()
 
 
 def _neighbours(model, case: Case, edit: Edit, editor: str, layer: int, moment: Tensor) -> pd.DataFrame:
