@@ -244,7 +244,8 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
             found = estimate(part[column].tolist())
             ranks.append((*key, behind, float(found), found.low, found.high))
     for key, part in neighbours.groupby(by, sort=False):
-        found = {c: judge(part[c], part.leaks - 0.5)["AUC"] for c in ("fired", "similar")} if part.leaks.any() else {}
+        truth, mixed = (part.leaks - 0.5).tolist(), part.leaks.nunique() == 2
+        found = {c: judge(part[c].tolist(), truth)["AUC"] for c in ("fired", "similar")} if mixed else {}
         numbers = [x for c in ("fired", "similar") for x in _interval(found.get(c))]
         leaks.append((*key, len(part), int(part.leaks.sum()), *numbers))
     auc = [f"{c}{end}" for c in ("fired", "similar") for end in ("", "_low", "_high")]
