@@ -1,6 +1,7 @@
 """The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
 from helpers.ablation import run_circuit
+from helpers.circuit_difference import circuit_difference
 from helpers.circuit_picture import circuit_picture, circuit_series
 from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
@@ -10,6 +11,7 @@ from helpers.edit_contexts import sample_prefixes
 from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
 from helpers.edit_series import edit_series
+from helpers.edited_circuits import carried, fact_circuit, fact_pairs
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
@@ -60,9 +62,11 @@ __all__ = [
     "answer_by_layer",
     "answer_ids",
     "answer_neurons",
+    "carried",
     "causal_trace",
     "chance_overlaps",
     "checkpoints",
+    "circuit_difference",
     "circuit_picture",
     "circuit_series",
     "classify_heads",
@@ -87,7 +91,9 @@ __all__ = [
     "evaluate_edits",
     "exact_scores",
     "exposures",
+    "fact_circuit",
     "fact_contests",
+    "fact_pairs",
     "faithfulness",
     "fine_tune",
     "follows",

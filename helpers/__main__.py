@@ -1,6 +1,6 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | bench | world | repository``.
+"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | rewired | bench | ...``.
 
-``--help`` explains each.
+``--help`` names all and explains each.
 """
 
 from __future__ import annotations
@@ -132,6 +132,21 @@ def edits_command(arguments: argparse.Namespace) -> None:
         print(path)
 
 
+def rewired_command(arguments: argparse.Namespace) -> None:
+    """Edit facts of both models, find their circuits before and after, and write the tables."""
+    import torch
+
+    from helpers.models import load_model
+    from helpers.rewired_table import EDITS, model_rows, tables
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    parts = {name: model_rows(load_model(name), n=n) for name, n in EDITS.items()}
+    for name, table in tables(parts).items():
+        print(write_table(name, table))
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -175,6 +190,7 @@ def parser() -> argparse.ArgumentParser:
         ("heads", heads_command, "name the heads in all relations and several wordings"),
         ("sharing", sharing_command, "compare the circuits of all relations"),
         ("edits", edits_command, "trace facts, and judge edits, one by one and in sequence"),
+        ("rewired", rewired_command, "find the circuits of facts before and after an edit"),
     ):
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")
