@@ -1,7 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | bench | world | repository``.
-
-``--help`` explains each.
-"""
+"""The commands of the library: ``python -m helpers --help`` lists them (``train``, ``abilities``, ``sweep``, ...)."""
 
 from __future__ import annotations
 
@@ -125,6 +122,19 @@ def edits_command(arguments: argparse.Namespace) -> None:
     print(path)
 
 
+def masks_command(arguments: argparse.Namespace) -> None:
+    """Find masks over weights for several tasks, edit inside and outside them, and write the tables."""
+    import torch
+
+    from helpers.mask_table import mask_tables
+    from helpers.models import load_model
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    mask_tables(load_model, write_table)
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -168,6 +178,7 @@ def parser() -> argparse.ArgumentParser:
         ("heads", heads_command, "name the heads in all relations and several wordings"),
         ("sharing", sharing_command, "compare the circuits of all relations"),
         ("edits", edits_command, "make and judge a hundred edits by each editor"),
+        ("masks", masks_command, "find masks over weights, and edit inside and outside them"),
     ):
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")
