@@ -50,9 +50,8 @@ class Search:
     def columns(self) -> dict[str, object]:
         """How tables name it."""
         pool = "with embeddings" if self.embeddings else "layers"
-        answers = "false" if self.false else "true"
         return {"model": self.model, "task": self.task, "seed": self.seed, "rate": self.rate, "pool": pool,
-                "answers": answers}  # fmt: skip
+                "true_answers": not self.false}  # fmt: skip
 
 
 def searches() -> list[Search]:

@@ -9,7 +9,7 @@ CHECKED = (
     "contests competition lens mlps neurons overlap "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training years "
-    "parameter_masks mask_tasks mask_search mask_edits "
+    "parameter_masks mask_search "
     "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")

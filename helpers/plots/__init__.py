@@ -4,6 +4,7 @@ from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
+from helpers.plots.masks import by_share, count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
@@ -14,9 +15,11 @@ __all__ = [
     "beliefs",
     "beside_chance",
     "by_group",
+    "by_share",
     "changes",
     "clustered",
     "confusion",
+    "count_and_fraction",
     "curves",
     "cutoffs",
     "dots",
@@ -35,6 +38,7 @@ __all__ = [
     "heads_on_axes",
     "lens",
     "looks_and_acts",
+    "losses",
     "rank_by_layer",
     "sensitivity",
     "strips",
