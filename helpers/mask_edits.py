@@ -2,13 +2,14 @@
 
 How fast an edit learns depends on how many weights may move, so there are two rules for the learning rate: ``equal``
 for all masks, or ``matched``, divided by the share of weights that may move (then a random tenth of the weights learns
-as fast as all of them).
+as fast as all of them). A third, ``paced``, multiplies the matched rate by a number for each place, so that all places
+learn equally fast and differ in what they break only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import pandas as pd
@@ -52,9 +53,12 @@ def edit_places(circuit: ParameterMask, seed: int = 0) -> dict[str, ParameterMas
 
 
 def confined_edit(
-    model, request: EditRequest, mask: ParameterMask, rule: Rule = "matched", *, steps: int = STEPS
+    model, request: EditRequest, mask: ParameterMask, rule: Rule = "matched", *, pace: float = 1.0, steps: int = STEPS
 ) -> Edit:
     """Fine-tune on the prompt and its other wordings; only the mask's weights may change.
+
+    Args:
+        pace: what the rule's learning rate is multiplied by.
 
     Raises:
         ValueError: for an unknown rule, or an empty mask.
@@ -63,7 +67,7 @@ def confined_edit(
         raise ValueError(f"unknown rule {rule!r}; choose from {', '.join(get_args(Rule))}")
     if not mask.size:
         raise ValueError("the mask is empty, so nothing may change")
-    rate = RATES[rule] / (mask.share if rule == "matched" else 1)
+    rate = pace * RATES[rule] / (mask.share if rule == "matched" else 1)
     return fine_tune(model, request, masks=mask.kept, wordings=len(request.wordings), steps=steps, rate=rate)
 
 
@@ -109,8 +113,12 @@ def confined_rows(
     places: dict[str, ParameterMask],
     unrelated: Sequence[str],
     rule: Rule = "matched",
+    paces: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Every request edited in every place.
+
+    Args:
+        paces: for each place what its matched learning rate is multiplied by; the rule is then called ``paced``.
 
     Returns:
         Columns ``edit, half, place, rule, size`` and those of `judged_edit`; ``half`` is the half of the relation that
@@ -120,7 +128,8 @@ def confined_rows(
     for number, request in enumerate(requests):
         half = split_of(Fact(request.relation, request.subject, request.old))
         for place, mask in places.items():
-            edit = confined_edit(model, request, mask, rule)
-            row = {"edit": number, "half": half, "place": place, "rule": rule, "size": mask.size}
+            edit = confined_edit(model, request, mask, rule, pace=paces[place] if paces else 1.0)
+            row = {"edit": number, "half": half, "place": place, "size": mask.size}
+            row["rule"] = "paced" if paces else rule
             rows.append(row | judged_edit(model, request, edit, unrelated))
     return pd.DataFrame(rows)

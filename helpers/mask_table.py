@@ -24,7 +24,7 @@ TASKS = ("country_capital", "antonym", "person_employer", "greater-than", "indir
 EDITED = TASKS[:3]
 AGAIN = TASKS[:2]  # found a second time, with other prompts in each step
 EDIT_SHARES = (0.1, 0.05, 0.5, 0.2)
-EDITS, REQUEST_SEED = 4, 2
+EDITS, REQUEST_SEED, PACED_SEED = 4, 2, 3  # for each relation; paces are chosen on the first requests, not on these
 JUDGED = 50  # prompts
 UNRELATED = 8  # texts
 FAST = 0.1  # a learning rate of scores at which masks learn by heart
@@ -146,6 +146,20 @@ def edit_rows(
         yield table.assign(share=share, **columns)
 
 
+def paced_rows(model, search: Search, mask: ParameterMask, edits: pd.DataFrame, n: int = EDITS) -> pd.DataFrame:
+    """Edits of other requests, at rates with which all places learn as fast as all weights together.
+
+    Args:
+        edits: what `edit_rows` gave at the mask's share; an edit's steps are nearly inverse to its rate.
+    """
+    asked = (edits.model == search.model) & (edits.task == search.task) & (edits.seed == search.seed)
+    steps = edits[asked & (edits.rule == "matched") & (edits.share == EDIT_SHARES[0])].groupby("place").steps.mean()
+    requests, unrelated = edit_requests(model, search.task, n, PACED_SEED), unrelated_texts(UNRELATED)
+    places = edit_places(mask, search.seed)
+    table = confined_rows(model, requests, places, unrelated, paces=(steps / steps["all"]).to_dict())
+    return table.assign(share=EDIT_SHARES[0], **{key: search.columns[key] for key in ("model", "task", "seed")})
+
+
 def mask_tables(load: Callable[[str], object], write: Callable[[str, pd.DataFrame], object]) -> None:
     """All tables, written again after each step, so that a stopped run leaves what it has."""
     found, tables = {}, {"masks": [], "mask_parts": [], "mask_edits": []}
@@ -166,5 +180,8 @@ def mask_tables(load: Callable[[str], object], write: Callable[[str, pd.DataFram
         write("mask_overlap", overlap_rows(found))
         if search.plain and search.task in EDITED:
             edit(search, EDIT_SHARES[:1])
+            if search.seed == 0:
+                mask, done = found[search][EDIT_SHARES[0]], pd.concat(tables["mask_edits"])
+                add("mask_edits", paced_rows(load(search.model), search, mask, done))
     for task in EDITED:
         edit(Search("atlas", task), EDIT_SHARES[1:])
