@@ -29,13 +29,13 @@ def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
     Args:
         parts: columns ``type, composition, fraction`` and ``chance``, the fraction in a random mask of the same size.
     """
-    titles = ("of all kept weights", "kept of this type")
-    figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.06)
-    for column, values, color in ((1, parts.composition, "other"), (2, parts.fraction, "mover")):
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06)
+    sides = (("of all kept weights", parts.composition, "other"), ("kept of this type", parts.fraction, "mover"))
+    for column, (x_title, values, color) in enumerate(sides, 1):
         text = [f"{value:.0%}" if value >= 0.1 else f"{value:.1%}" for value in values]
-        bar = dict(orientation="h", marker_color=COLORS[color], text=text, textposition="auto", showlegend=False)
+        bar = dict(orientation="h", marker_color=COLORS[color], text=text, textposition="outside", showlegend=False)
         figure.add_bar(x=values, y=parts.type, row=1, col=column, **bar)
-        figure.update_xaxes(tickformat=".0%", range=[0, 1], nticks=3, row=1, col=column)
+        figure.update_xaxes(title=x_title, tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5, 1], row=1, col=column)
     figure.add_vline(x=parts.chance.iloc[0], line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
     figure.update_layout(title_text=title, height=200 + 30 * len(parts))
     figure.update_yaxes(autorange="reversed")
