@@ -1,4 +1,4 @@
-"""Masks over weights: what they keep by size, what they are made of, how edits inside them learn."""
+"""Masks over weights: what they are made of, how edits inside them learn."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from helpers.display import COLORS
-from helpers.plots.lines import Line, curves
-
-
-def by_share(
-    shares: Sequence[float], lines: Mapping[str, Line], colors: Sequence[str], *, title: str, y_title: str
-) -> go.Figure:
-    """Lines with error bars over the share of the weights that is kept, on a logarithmic axis."""
-    figure = curves(
-        shares, lines, colors, title=title, x_title="share of the weights kept (log scale)", y_title=y_title
-    )
-    figure.update_xaxes(type="log", tickvals=list(shares), ticktext=[f"{share:.0%}" for share in shares])
-    return figure
 
 
 def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
