@@ -74,6 +74,9 @@ edits: $(READY) ## trace facts, judge a hundred edits by each editor and edits i
 rewired: $(READY) ## find the circuits of facts before and after an edit, and write the tables
 	$(BIN)/python -m helpers rewired
 
+masks: $(READY) ## find masks over weights, edit inside and outside them, and write the tables
+	$(BIN)/python -m helpers masks
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -84,4 +87,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks bench repository clean

@@ -20,6 +20,9 @@ from helpers.head_classes import Thresholds, classify_heads, classify_skill_head
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.lens import answer_by_layer, made_first
+from helpers.mask_edits import confined_edit, edit_places
+from helpers.mask_search import first_order, kept_share, learn_masks
+from helpers.mask_tasks import mask_task
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
@@ -27,6 +30,7 @@ from helpers.name_swaps import name_swaps, patched_end, patched_ends
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
+from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
@@ -52,6 +56,7 @@ __all__ = [
     "EditRequest",
     "Fact",
     "Graph",
+    "ParameterMask",
     "PromptPairs",
     "Question",
     "Relation",
@@ -74,6 +79,7 @@ __all__ = [
     "clean_corrupted",
     "completeness",
     "composition",
+    "confined_edit",
     "conflict_contests",
     "cpr_cmd",
     "cut_effect",
@@ -83,6 +89,7 @@ __all__ = [
     "edge_pruning",
     "edges_between",
     "edges_from",
+    "edit_places",
     "edit_requests",
     "edit_series",
     "edit_summary",
@@ -96,6 +103,7 @@ __all__ = [
     "fact_pairs",
     "faithfulness",
     "fine_tune",
+    "first_order",
     "follows",
     "foresee",
     "ft_l",
@@ -106,11 +114,16 @@ __all__ = [
     "indirect_object_pairs",
     "induction_pairs",
     "kept_hits",
+    "kept_share",
     "kl",
+    "learn_masks",
     "load_model",
     "logit_diff",
     "lower_is_better",
     "made_first",
+    "mask_parts",
+    "mask_task",
+    "masked",
     "match_nll",
     "measure_heads",
     "minimality",
@@ -125,6 +138,7 @@ __all__ = [
     "prob_diff",
     "prompt_ids",
     "random_circuit",
+    "random_mask",
     "rank",
     "read_counterfact",
     "read_eap_ig",

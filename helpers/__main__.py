@@ -1,7 +1,4 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | rewired | bench | ...``.
-
-``--help`` names all and explains each.
-"""
+"""The commands of the library: ``python -m helpers --help`` lists them (``train``, ``abilities``, ``sweep``, ...)."""
 
 from __future__ import annotations
 
@@ -147,6 +144,19 @@ def rewired_command(arguments: argparse.Namespace) -> None:
         print(write_table(name, table))
 
 
+def masks_command(arguments: argparse.Namespace) -> None:
+    """Find masks over weights for several tasks, edit inside and outside them, and write the tables."""
+    import torch
+
+    from helpers.mask_table import mask_tables
+    from helpers.models import load_model
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    mask_tables(load_model, write_table)
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -191,6 +201,7 @@ def parser() -> argparse.ArgumentParser:
         ("sharing", sharing_command, "compare the circuits of all relations"),
         ("edits", edits_command, "trace facts, and judge edits, one by one and in sequence"),
         ("rewired", rewired_command, "find the circuits of facts before and after an edit"),
+        ("masks", masks_command, "find masks over weights, and edit inside and outside them"),
     ):
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")

@@ -3,8 +3,9 @@
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
-from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
+from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
+from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
@@ -16,9 +17,11 @@ __all__ = [
     "beside_chance",
     "by_group",
     "by_layer",
+    "by_share",
     "changes",
     "clustered",
     "confusion",
+    "count_and_fraction",
     "curves",
     "cutoffs",
     "dots",
@@ -37,6 +40,7 @@ __all__ = [
     "heads_on_axes",
     "lens",
     "looks_and_acts",
+    "losses",
     "rank_by_layer",
     "role_maps",
     "sensitivity",
