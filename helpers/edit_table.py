@@ -20,6 +20,7 @@ from helpers.editing import Edit
 from helpers.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.rome import rome
 from helpers.second_moments import second_moment
+from helpers.table_files import Load, Write, write_parts
 
 ASKED = (
     "country_capital",
@@ -139,3 +140,10 @@ def edit_tables(model, requests: list[EditRequest], progress: bool = True) -> It
     wanted = [(m, layer) for m in methods(model) for layer in m.layers]
     for method, layer in tqdm(wanted, disable=not progress, desc="editors"):
         yield edit_rows(model, method, layer, requests)
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Make a hundred edits by each editor at each layer."""
+    model = load("atlas")
+    write("edits_by_relation", relation_rows(model, asked_requests(model, seed=FRESH)))
+    write_parts(write, "edits", edit_tables(model, asked_requests(model)))

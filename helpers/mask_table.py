@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -19,6 +19,7 @@ from helpers.mask_edits import confined_rows, edit_places
 from helpers.mask_search import SHARES, first_order, hits, learn_masks
 from helpers.mask_tasks import SKILLS, MaskTask, false_answers, mask_task
 from helpers.parameter_masks import ParameterMask, mask_parts, random_mask, top_mask
+from helpers.table_files import Load, Write
 
 TASKS = ("country_capital", "antonym", "person_employer", "greater-than", "indirect object")
 EDITED = TASKS[:3]
@@ -160,7 +161,7 @@ def paced_rows(model, search: Search, mask: ParameterMask, edits: pd.DataFrame, 
     return table.assign(share=EDIT_SHARES[0], **{key: search.columns[key] for key in ("model", "task", "seed")})
 
 
-def mask_tables(load: Callable[[str], object], write: Callable[[str, pd.DataFrame], object]) -> None:
+def write_tables(load: Load, write: Write) -> None:
     """All tables, written again after each step, so that a stopped run leaves what it has."""
     found, tables = {}, {"masks": [], "mask_parts": [], "mask_edits": []}
     load = cache(load)

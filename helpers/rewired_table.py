@@ -43,6 +43,7 @@ from helpers.pairs import PromptPairs, relation_pairs
 from helpers.rome import rome
 from helpers.searches import random_circuit
 from helpers.second_moments import second_moment
+from helpers.table_files import Load, Write
 from helpers.world import relation
 
 ASKED = (
@@ -258,3 +259,9 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
 
 def _interval(found) -> tuple[float, float, float]:
     return (float("nan"),) * 3 if found is None else (float(found), found.low, found.high)
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Edit facts of both models, and find their circuits before and after."""
+    for name, table in tables({name: model_rows(load(name), n=n) for name, n in EDITS.items()}).items():
+        write(name, table)

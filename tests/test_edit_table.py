@@ -4,7 +4,7 @@ import pytest
 
 from helpers.edit_requests import edit_requests
 from helpers.edit_table import ASKED, BEST, EDITS, FRESH, SEED, edit_rows, methods, relation_rows
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 
 @pytest.fixture(scope="module")

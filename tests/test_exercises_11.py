@@ -13,7 +13,7 @@ from helpers.edit_requests import edit_requests
 from helpers.exercises import Verdict
 from helpers.predict import prompt_ids
 from helpers.rome import rome
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 
 def message(verdict: Verdict) -> str:

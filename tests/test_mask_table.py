@@ -9,7 +9,7 @@ from helpers.mask_search import SHARES, first_order, kept_share
 from helpers.mask_table import EDITED, EDITS, REQUEST_SEED, TASKS, UNRELATED, judges, overlap_rows, searches
 from helpers.mask_tasks import mask_task
 from helpers.parameter_masks import full_mask, random_mask, top_mask
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 
 def test_every_search_is_in_the_table():

@@ -18,7 +18,7 @@ from helpers.rewired_table import (
     yardstick_rows,
 )
 from helpers.second_moments import second_moment
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers.edit_series import TRACED
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 from helpers.tracing import ROLES, causal_trace, trace_summary, trace_table, traced_prompts
 
 PROMPT = ("The capital of France is", "France", "Paris")
