@@ -103,7 +103,7 @@ def test_requests_of_a_series(atlas):
 
 def test_bad_counts(atlas, requests):
     with pytest.raises(ValueError, match="there are 3 requests, not 4"):
-        edit_series(atlas, requests, None, [], counts=(0, 4))
+        edit_series(atlas, requests, lambda request: ft_m(atlas, request, 5), [], counts=(0, 4))
 
 
 def test_the_committed_series():
