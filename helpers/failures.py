@@ -1,7 +1,7 @@
 """Where a right answer is lost: its way through the layers beside the word that wins, and which part turns the two.
 
-The claim behind it (arXiv 2405.17969, section 5): a model that answers wrongly has often gathered the right answer, until
-a mover head of a middle or late layer brings something else; or the answer never reached the last position.
+The claim behind it (arXiv 2405.17969, section 5): a model that answers wrongly has often gathered the right answer,
+until a mover head of a middle or late layer brings something else; or the answer never reached the last position.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | N
 
     Returns:
         Columns ``question`` (its place in the table), ``stop, behind, layer, part`` as in
-        `helpers.lens.answer_by_layer`, ``gap`` (answer minus rival through the final norm, logits), ``rank`` of the answer
-        (1 is the likeliest token) and ``added`` (by how much this sublayer moves answer minus rival, by direct logit
-        attribution with the final norm's scale held).
+        `helpers.lens.answer_by_layer`, ``gap`` (answer minus rival through the final norm, logits), ``rank`` of the
+        answer (1 is the likeliest token) and ``added`` (by how much this sublayer moves answer minus rival, by direct
+        logit attribution with the final norm's scale held).
     """
     net = read_network(model)
     rival = rivals(model, asked) if rival is None else rival
@@ -111,6 +111,21 @@ def failure_kinds(paths: pd.DataFrame, start: int | None = None) -> pd.DataFrame
         behind, part = (turned.behind.iloc[0], turned.part.iloc[0]) if len(turned) else (None, None)
         rows.append((question, kind, behind, part))
     return pd.DataFrame(rows, columns=["question", "kind", "behind", "part"])
+
+
+def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Right and wrong answers to questions that are alike: same relation, wording and number of tokens.
+
+    Returns:
+        Right and wrong questions, row by row; each is in one pair at most.
+    """
+    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in asked.prompt]
+    chosen: tuple[list[int], list[int]] = ([], [])
+    for _, own in asked.reset_index(drop=True).assign(length=lengths).groupby(["relation", "wording", "length"]):
+        for right, wrong in zip(own.index[own.right], own.index[~own.right], strict=False):
+            chosen[0].append(right)
+            chosen[1].append(wrong)
+    return tuple(asked.iloc[rows].reset_index(drop=True) for rows in chosen)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Can a wrong answer be repaired? A state from a prompt that works, put into one that fails; movers and MLPs turned up."""
+"""Can a wrong answer be repaired? A state from a prompt that works, put into one that fails; parts turned up."""
 
 from __future__ import annotations
 

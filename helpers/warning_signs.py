@@ -49,7 +49,9 @@ def sign_pairs(model, asked: pd.DataFrame) -> PromptPairs:
     return PromptPairs.from_tokens(model, ids, [ids[i] for i in other], said, [said[i] for i in other])
 
 
-def edge_contributions(model, circuit: Circuit, pairs: PromptPairs, types: Sequence[int]) -> Float[Tensor, "batch edge"]:
+def edge_contributions(
+    model, circuit: Circuit, pairs: PromptPairs, types: Sequence[int]
+) -> Float[Tensor, "batch edge"]:
     """What each edge of a circuit contributes on each prompt, by attribution patching (arXiv 2310.10348).
 
     The metric is the logit of what the model says minus the mean logit of the type.
@@ -123,4 +125,4 @@ def judge_signs(signs: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> tuple
         fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[list(columns)], train.right)
         foreseen[name] = fitted.decision_function(test[list(columns)])
     measured = test.right.astype(float) - 0.5
-    return {name: judge(foreseen[name], measured)["AUC"] for name in sets}, foreseen
+    return {name: judge(foreseen[name].tolist(), measured.tolist())["AUC"] for name in sets}, foreseen

@@ -1,6 +1,7 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
+from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -35,8 +36,11 @@ __all__ = [
     "heads_on_axes",
     "lens",
     "looks_and_acts",
+    "passed",
     "rank_by_layer",
+    "roc",
     "sensitivity",
+    "stacked_shares",
     "strips",
     "table_map",
     "told_gap",
