@@ -14,8 +14,10 @@ from helpers.edit_series import edit_series
 from helpers.edited_circuits import carried, fact_circuit, fact_pairs
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
+from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
 from helpers.graph import Circuit, Graph
+from helpers.hallucination import ask, question_table
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
@@ -32,12 +34,15 @@ from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
+from helpers.probes import probe_answers
+from helpers.repairs import matched_rows, patched_logits, strangers, turned_logits
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.second_moments import second_moment
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
 from helpers.tracing import causal_trace, trace_summary, trace_table, traced_prompts
+from helpers.warning_signs import judge_signs, warning_signs
 from helpers.words import written_words
 from helpers.world import (
     Fact,
@@ -67,6 +72,8 @@ __all__ = [
     "answer_by_layer",
     "answer_ids",
     "answer_neurons",
+    "answer_paths",
+    "ask",
     "carried",
     "causal_trace",
     "chance_overlaps",
@@ -101,6 +108,7 @@ __all__ = [
     "fact_circuit",
     "fact_contests",
     "fact_pairs",
+    "failure_kinds",
     "faithfulness",
     "fine_tune",
     "first_order",
@@ -109,10 +117,12 @@ __all__ = [
     "ft_l",
     "ft_m",
     "greater_than_pairs",
+    "head_pulls",
     "held_out_paraphrases",
     "hit_at_k",
     "indirect_object_pairs",
     "induction_pairs",
+    "judge_signs",
     "kept_hits",
     "kept_share",
     "kl",
@@ -125,6 +135,8 @@ __all__ = [
     "mask_task",
     "masked",
     "match_nll",
+    "matched_pairs",
+    "matched_rows",
     "measure_heads",
     "minimality",
     "mlp_effects",
@@ -135,8 +147,11 @@ __all__ = [
     "overlaps",
     "patched_end",
     "patched_ends",
+    "patched_logits",
     "prob_diff",
+    "probe_answers",
     "prompt_ids",
+    "question_table",
     "random_circuit",
     "random_mask",
     "rank",
@@ -153,6 +168,7 @@ __all__ = [
     "sample_prefixes",
     "scaled_logits",
     "second_moment",
+    "strangers",
     "strength",
     "taught_paraphrases",
     "tilt",
@@ -160,6 +176,8 @@ __all__ = [
     "trace_summary",
     "trace_table",
     "traced_prompts",
+    "turned_logits",
+    "warning_signs",
     "without_neurons",
     "write_eap_ig",
     "written_words",

@@ -10,7 +10,8 @@ CHECKED = (
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training years "
     "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing edit_series "
-    "edited_circuits edit_leaks parameter_masks mask_search"
+    "edited_circuits edit_leaks parameter_masks mask_search "
+    "hallucination failures probes warning_signs repairs"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

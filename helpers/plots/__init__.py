@@ -2,6 +2,7 @@
 
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
+from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -41,10 +42,13 @@ __all__ = [
     "lens",
     "looks_and_acts",
     "losses",
+    "passed",
     "rank_by_layer",
+    "roc",
     "role_maps",
     "sensitivity",
     "series",
+    "stacked_shares",
     "strips",
     "table_map",
     "told_gap",
