@@ -29,6 +29,9 @@ def role_maps(maps: Mapping[str, pd.DataFrame], *, title: str, unit: str) -> go.
             col=1,
         )
     figure.update_yaxes(autorange="reversed")
+    layers = list(table.columns)
+    figure.update_xaxes(tickvals=[f"layer {n}" for n in layers], ticktext=[str(n) for n in layers], tickangle=0)
+    figure.update_xaxes(title=dict(text="layer", standoff=4), row=len(maps))
     bar = dict(title=dict(text=unit, side="top"), orientation="h", y=-0.07, yanchor="top", thickness=12, outlinewidth=0)
     axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar=bar)
     rows = sum(len(table) for table in maps.values())
