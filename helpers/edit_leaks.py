@@ -14,12 +14,13 @@ from torch import Tensor
 
 from helpers.edit_contexts import At, contexts, make_batch
 from helpers.edit_requests import EditRequest, first_token
-from helpers.edit_runs import last_logits
+from helpers.edit_runs import cut_run, last_logits, padded
 from helpers.edited_circuits import other_facts
 from helpers.editing import Edit
 from helpers.network import read_network
 from helpers.pairs import PromptPairs
 from helpers.predict import prompt_ids
+from helpers.second_moments import second_moment
 from helpers.world import relation
 
 ASKED = 60  # other subjects that are asked about
@@ -49,10 +50,42 @@ def key_similarity(
     moment: Float[Tensor, "d_mlp d_mlp"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
 ) -> Float[Tensor, " key"]:
     """``k^T C^-1 k* / k*^T C^-1 k*``: for ROME with one key, the same as `fired` (arXiv 2202.05262, equation 2)."""
+    solved = _solve(moment, own.double())
+    return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)
+
+
+def _solve(moment: Tensor, right: Tensor) -> Tensor:
     moment = moment.double()
     floor = 1e-6 * moment.diagonal().mean()  # as in `helpers.rome.least_change`
-    solved = torch.linalg.solve(moment + floor * torch.eye(len(moment), dtype=moment.dtype), own.double())
-    return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)
+    return torch.linalg.solve(moment + floor * torch.eye(len(moment), device=moment.device, dtype=moment.dtype), right)
+
+
+@torch.no_grad()
+def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: int = 0) -> dict[str, float]:
+    """How much of ROME's new value other prompts get on average: the mean of `key_similarity` over requests.
+
+    The edits are those at the prompt's last token.
+
+    Args:
+        wordings: how many of the requests' further wordings an edit looks at; its key is the mean over them.
+
+    Returns:
+        The shares of ``paraphrases`` and of ``neighbours``, each request counted once.
+    """
+    net, tokenizer = read_network(model), model.tokenizer
+    parts = [make_batch(contexts(tokenizer, r, (), wordings, "last"), net.W_E.device) for r in requests]
+    own = torch.stack([part.keys(part.cut(net, layer)).mean(0) for part in parts]).double()
+    solved = _solve(second_moment(model, layer), own.T).T
+    scale, found = (own * solved).sum(-1), {}
+    for kind in ("paraphrases", "neighbours"):
+        asked = [(i, q.prompt) for i, r in enumerate(requests) for q in getattr(r, kind)]
+        ids = [prompt_ids(tokenizer, prompt) for _, prompt in asked]
+        neurons = cut_run(net, padded(ids, net.W_E.device), layer).neurons
+        ends = neurons[range(len(ids)), [len(row) - 1 for row in ids]].double()
+        numbers = torch.tensor([i for i, _ in asked])
+        shares = (ends * solved[numbers]).sum(-1) / scale[numbers]
+        found[kind] = sum(shares[numbers == i].mean().item() for i in range(len(own))) / len(own)
+    return found
 
 
 def said_ids(model, prompts: Sequence[str]) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers.edit_leaks import edit_keys, fired, key_similarity, leaked_pairs, said_ids
+from helpers.edit_leaks import edit_keys, fired, key_similarity, leaked_pairs, mean_shares, said_ids
 from helpers.edit_requests import edit_requests
 from helpers.fine_tuning import ft_m
 from helpers.rome import rome
@@ -24,6 +24,25 @@ def test_similarity_by_hand():
     own, keys = torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 2.0], [2.0, 0.0]])
     assert key_similarity(moment, own, keys).tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
     assert key_similarity(moment, own, torch.tensor([[0.0, 0.0]])).item() == 0
+
+
+def test_mean_shares_are_what_an_edit_writes(atlas):
+    """The share of the value that an edit, put in, really writes at the end of a paraphrase or a neighbour's prompt."""
+    requests, written = edit_requests(atlas, "country_capital", 2, 1), {"paraphrases": [], "neighbours": []}
+    for request in requests:
+        edit = rome(atlas, request, 3, at="last", prefixes=(), wordings=2)
+        ((name, before),) = edit.before.items()
+        value = edit.about["delta"]
+        for kind, found in written.items():
+            keys = []
+            for question in getattr(request, kind):
+                _, cache = atlas.run_with_cache(atlas.to_tokens(question.prompt))
+                keys.append(cache["blocks.3.mlp.hook_post"][0, -1])
+            said = torch.stack(keys) @ (edit.after[name] - before)
+            found.append((said @ value / (value @ value)).mean().item())
+    shares = mean_shares(atlas, requests, 3, wordings=2)
+    assert shares == pytest.approx({kind: sum(found) / 2 for kind, found in written.items()}, abs=1e-2)
+    assert shares["paraphrases"] > shares["neighbours"]
 
 
 def test_for_rome_both_are_the_same(atlas):

@@ -15,12 +15,12 @@ def test_role_maps():
 
 
 def test_trade_off():
-    rows = [("A", n, s, 0.5 + n / 10, 0.4, 0.7) for n in (0, 1) for s in ("paraphrase", "neighbourhood")]
+    rows = [("A", n, s, 0.5 + n / 10, 0.4, 0.9) for n in (0, 1, 2) for s in ("paraphrase", "neighbourhood")]
     rows += [("B", -1, s, 0.9, 0.8, 1.0) for s in ("paraphrase", "neighbourhood")]
     table = pd.DataFrame(rows, columns=["method", "layer", "score", "value", "low", "high"])
     figure = plots.trade_off(table, "neighbourhood", "paraphrase", {"A": "mover", "B": "other"}, title="t")
-    assert [trace.name for trace in figure.data] == ["A", "B"] and list(figure.data[0].text) == ["0", "1"]
-    assert list(figure.data[0].x) == [0.5, 0.6] and figure.data[0].error_x.array[1] == pytest.approx(0.1)
+    assert [trace.name for trace in figure.data] == ["A", "B"] and list(figure.data[0].text) == ["0", "", "2"]
+    assert list(figure.data[0].x) == [0.5, 0.6, 0.7] and figure.data[0].error_x.array[1] == pytest.approx(0.3)
     assert figure.data[1].error_y.arrayminus[0] == pytest.approx(0.1) and figure.data[1].text[0] == ""
 
 
@@ -41,4 +41,6 @@ def test_by_layer():
         ("tracing", "dot", True),
         ("editing", "solid", False),
     ]
-    assert figure.data[0].line.color == figure.data[2].line.color
+    assert figure.data[0].line.color == figure.data[2].line.color and not figure.layout.shapes
+    level = plots.by_layer([0, 1], panels, title="t", y_title="share", level=0.5)
+    assert [shape.y0 for shape in level.layout.shapes] == [0.5, 0.5]

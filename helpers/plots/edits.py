@@ -29,6 +29,9 @@ def role_maps(maps: Mapping[str, pd.DataFrame], *, title: str, unit: str) -> go.
             col=1,
         )
     figure.update_yaxes(autorange="reversed")
+    layers = list(table.columns)
+    figure.update_xaxes(tickvals=[f"layer {n}" for n in layers], ticktext=[str(n) for n in layers], tickangle=0)
+    figure.update_xaxes(title=dict(text="layer", standoff=4), row=len(maps))
     bar = dict(title=dict(text=unit, side="top"), orientation="h", y=-0.07, yanchor="top", thickness=12, outlinewidth=0)
     axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar=bar)
     rows = sum(len(table) for table in maps.values())
@@ -38,6 +41,8 @@ def role_maps(maps: Mapping[str, pd.DataFrame], *, title: str, unit: str) -> go.
 def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *, title: str) -> go.Figure:
     """A mark for each layer of each method, with intervals: up is more general, right is more specific.
 
+    A dotted line leads from a method's first to its last layer; the marks at its ends have the layer's number.
+
     Args:
         table: columns ``method, layer, score, value, low, high``; ``x`` and ``y`` are two of the scores.
         colors: the colour of each method.
@@ -45,7 +50,9 @@ def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *,
     figure = go.Figure(layout_title_text=title)
     for symbol, (method, color) in zip(SYMBOLS * 3, colors.items(), strict=False):
         own = table[table.method == method]
-        found = {axis: own[own.score == name].set_index("layer") for axis, name in (("x", x), ("y", y))}
+        found = {axis: own[own.score == name].set_index("layer").sort_index() for axis, name in (("x", x), ("y", y))}
+        layers = sorted(found["x"].index)  # only the ends are named: between them marks stand too close
+        ends = [n if n in (layers[0], layers[-1]) else -1 for n in layers]
         line = dict(type="data", symmetric=False, thickness=1, width=0)
         bars = {
             f"error_{axis}": line | dict(array=part.high - part.value, arrayminus=part.value - part.low)
@@ -54,10 +61,11 @@ def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *,
         figure.add_scatter(
             x=found["x"].value,
             y=found["y"].value,
-            text=[str(n) if n >= 0 else "" for n in found["x"].index],
-            mode="markers+text",
-            textposition="top left",
-            textfont_size=11,
+            text=[str(n) if n >= 0 else "" for n in ends],
+            mode="lines+markers+text",
+            textposition="bottom center",
+            textfont_size=12,
+            line=dict(width=1, dash="dot"),
             name=method,
             marker=dict(symbol=symbol, size=9, color=COLORS[color]),
             hovertemplate="%{text}: %{x}, %{y}<extra>" + method + "</extra>",
@@ -115,8 +123,14 @@ def by_layer(
     title: str,
     y_title: str,
     dotted: Sequence[str] = (),
+    level: float | None = None,
 ) -> go.Figure:
-    """Lines over the layers, in a panel for each place; the same line has the same colour in all panels."""
+    """Lines over the layers, in a panel for each place; the same line has the same colour in all panels.
+
+    Args:
+        dotted: names of the lines that are dotted.
+        level: a grey dashed line at this height in all panels: what would be reached by doing nothing.
+    """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     colors = dict(zip(names, ("mover", "relation", "mlp", "mixture", "readers"), strict=False))
     figure = make_subplots(len(panels), 1, subplot_titles=list(panels), shared_xaxes=True, vertical_spacing=0.12)
@@ -134,6 +148,8 @@ def by_layer(
                 row=row,
                 col=1,
             )
+    if level is not None:
+        figure.add_hline(y=level, line=dict(color=COLORS["other"], dash="dash", width=1), row="all", col=1)
     figure.update_xaxes(title="layer", dtick=1, row=len(panels))
     figure.update_yaxes(title=y_title, range=[-0.08, 1.08])
     return figure.update_layout(
