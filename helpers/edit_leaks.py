@@ -14,7 +14,7 @@ from torch import Tensor
 
 from helpers.edit_contexts import At, contexts, make_batch
 from helpers.edit_requests import EditRequest, first_token
-from helpers.edit_runs import last_logits
+from helpers.edit_runs import cut_run, last_logits
 from helpers.edited_circuits import other_facts
 from helpers.editing import Edit
 from helpers.network import read_network
@@ -53,6 +53,21 @@ def key_similarity(
     floor = 1e-6 * moment.diagonal().mean()  # as in `helpers.rome.least_change`
     solved = torch.linalg.solve(moment + floor * torch.eye(len(moment), dtype=moment.dtype), own.double())
     return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)
+
+
+@torch.no_grad()
+def fired_behind(model, edit: Edit, request: EditRequest, prompts: Sequence[str], layer: int) -> list[float]:
+    """`fired` at the last token of other prompts, for an edit at the last token of the request's own prompt.
+
+    Args:
+        model: unedited.
+        layer: whose MLP the edit changes.
+    """
+    ((name, before),) = edit.before.items()
+    ids = [prompt_ids(model.tokenizer, text) for text in (request.text, *prompts)]
+    net = read_network(model)
+    own, *keys = [cut_run(net, torch.tensor([row], device=net.W_E.device), layer).neurons[0, -1] for row in ids]
+    return fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
 
 
 def said_ids(model, prompts: Sequence[str]) -> list[int]:
