@@ -79,13 +79,30 @@ def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: in
     scale, found = (own * solved).sum(-1), {}
     for kind in ("paraphrases", "neighbours"):
         asked = [(i, q.prompt) for i, r in enumerate(requests) for q in getattr(r, kind)]
-        ids = [prompt_ids(tokenizer, prompt) for _, prompt in asked]
-        neurons = cut_run(net, padded(ids, net.W_E.device), layer).neurons
-        ends = neurons[range(len(ids)), [len(row) - 1 for row in ids]].double()
+        ends = _last_keys(model, [prompt for _, prompt in asked], layer).double()
         numbers = torch.tensor([i for i, _ in asked])
         shares = (ends * solved[numbers]).sum(-1) / scale[numbers]
         found[kind] = sum(shares[numbers == i].mean().item() for i in range(len(own))) / len(own)
     return found
+
+
+@torch.no_grad()
+def fired_behind(model, edit: Edit, request: EditRequest, prompts: Sequence[str], layer: int) -> list[float]:
+    """`fired` at the last token of other prompts, for an edit at the last token of the request's own prompt.
+
+    Args:
+        model: unedited.
+        layer: whose MLP the edit changes.
+    """
+    ((name, before),) = edit.before.items()
+    own, *keys = _last_keys(model, [request.text, *prompts], layer)
+    return fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
+
+
+def _last_keys(model, prompts: Sequence[str], layer: int) -> Float[Tensor, "prompt d_mlp"]:
+    net, ids = read_network(model), [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
+    neurons = cut_run(net, padded(ids, net.W_E.device), layer).neurons
+    return neurons[range(len(ids)), [len(row) - 1 for row in ids]]
 
 
 def said_ids(model, prompts: Sequence[str]) -> list[int]:

@@ -23,6 +23,7 @@ from helpers.editing import Edit
 from helpers.graph import Circuit, Graph, head_place
 from helpers.heads import run_layers
 from helpers.network import Network, read_network
+from helpers.overlap import mean_overlaps
 from helpers.pairs import PromptPairs, split_of
 from helpers.predict import prompt_ids
 from helpers.searches import eap_ig
@@ -154,6 +155,48 @@ def hop_requests(request: EditRequest) -> dict[str, EditRequest]:
 def _question(name: str, subject: str, old: str, new: str) -> EditRequest:
     prompt, *others = relation(name).templates
     return EditRequest(subject, prompt, old, new, tuple(others[:2]), relation=name)
+
+
+def shared(first: Circuit, second: Circuit) -> dict[str, float]:
+    """The overlap of two circuits in edges and in heads (Jaccard)."""
+    return mean_overlaps([("", "")], {"": first}, {"": second})
+
+
+def chain_overlaps(model, edit: Edit, request: EditRequest, n: int = 9) -> list[dict]:
+    """The circuits along a chain whose first step is edited: what each shares with itself before the edit.
+
+    Args:
+        n: pairs of each question of `hop_requests`.
+
+    Returns:
+        For each ``step``: the overlap in ``edges`` and ``heads``, and in ``new`` the share of prompts that get what
+        would follow from the edit (in the first step, the new answer).
+    """
+    steps, rows = hop_requests(request), []
+    pairs = {step: fact_pairs(model, question, n) for step, question in steps.items()}
+    circuits = {step: fact_circuit(model, part) for step, part in pairs.items()}
+    with edit:
+        for step, question in steps.items():
+            said = asked_again(model, pairs[step], request.new if step == "first hop" else question.old)
+            new = said.reference.argmax(-1) == first_token(model, said.clean[0], question.new)
+            overlap = shared(circuits[step], fact_circuit(model, said))
+            rows.append({"step": step, **overlap, "new": new.float().mean().item()})
+    return rows
+
+
+def raised(model, edit: Edit, request: EditRequest, n: int = 9) -> dict[str, float]:
+    """What an edit of the first step raises in the composed question: the edit's own answer, or what would follow?
+
+    Returns:
+        The mean change in logits, against the mean over the vocabulary, of the ``new answer`` and of ``what follows``.
+    """
+    composed = hop_requests(request)["composed"]
+    pairs = fact_pairs(model, composed, n)
+    with edit:
+        change = asked_again(model, pairs, composed.old).reference - pairs.reference
+    change = change - change.mean(-1, keepdim=True)
+    asked = {"new answer": request.new, "what follows": composed.new}
+    return {name: change[:, first_token(model, pairs.clean[0], a)].mean().item() for name, a in asked.items()}
 
 
 @torch.no_grad()

@@ -29,16 +29,16 @@ from helpers.edited_circuits import (
     natural_twin,
     near_from,
     other_facts,
+    shared,
 )
 from helpers.editing import Edit
-from helpers.evaluation import ends, faithfulness
+from helpers.evaluation import Estimate, ends, faithfulness
 from helpers.fine_tuning import ft_m
 from helpers.graph import Circuit, Graph
 from helpers.head_classes import classify_heads
 from helpers.knockouts import same_layers
 from helpers.lens import answer_by_layer, stop_names, written_by_sublayer
 from helpers.metrics import logit_diff
-from helpers.overlap import overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.rome import rome
 from helpers.searches import random_circuit
@@ -110,11 +110,6 @@ def make(model, editor: str, request: EditRequest, layer: int, moment: Tensor) -
     if editor == "FT-M":
         return ft_m(model, request, layer, wordings=2)
     return rome(model, request, layer, at=place_of(editor), prefixes=(), wordings=2, moment=moment)
-
-
-def shared(first: Circuit, second: Circuit) -> dict[str, float]:
-    """The overlap of two circuits in edges and in heads (Jaccard)."""
-    return {parts: overlaps({"": first}, {"": second}, parts=parts).iloc[0, 0].item() for parts in ("edges", "heads")}
 
 
 def yardstick_rows(model, case: Case) -> list[dict]:
@@ -259,6 +254,19 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
 
 def _interval(found) -> tuple[float, float, float]:
     return (float("nan"),) * 3 if found is None else (float(found), found.low, found.high)
+
+
+def by_setting(table: pd.DataFrame, column: str) -> dict[tuple[str, int], Estimate]:
+    """The mean of a column with its interval, for each editor and layer and for each yardstick (layer -1)."""
+    rows = table[table.editor.isin([*EDITORS, *YARDSTICKS]) & table[column].notna()]
+    groups = rows.groupby(["editor", "layer"], sort=False)[column]
+    return {key: estimate(values.tolist()) for key, values in groups}
+
+
+def setting_name(editor: str, layer: int) -> str:
+    """A short name of an editor at a layer, or of a yardstick (layer -1)."""
+    short = editor.replace("subject's last token", "subject")
+    return short if layer < 0 else f"{short}, layer {layer}"
 
 
 def write_tables(load: Load, write: Write) -> None:

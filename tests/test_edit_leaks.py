@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers.edit_leaks import edit_keys, fired, key_similarity, leaked_pairs, mean_shares, said_ids
+from helpers.edit_leaks import edit_keys, fired, fired_behind, key_similarity, leaked_pairs, mean_shares, said_ids
 from helpers.edit_requests import edit_requests
 from helpers.fine_tuning import ft_m
 from helpers.rome import rome
@@ -55,6 +55,17 @@ def test_for_rome_both_are_the_same(atlas):
     ((name, before),) = edit.before.items()
     two = fired(edit.after[name] - before, own, torch.stack(keys)), key_similarity(moment, own, torch.stack(keys))
     assert torch.allclose(*two, atol=1e-2)
+
+
+def test_fired_behind_is_the_share_at_the_last_key(atlas):
+    request = edit_requests(atlas, "country_capital", 1, 1)[0]
+    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=second_moment(atlas, 3))
+    others = [replace(request, subject=name) for name in ("France", "Ghana")]
+    own, *keys = edit_keys(atlas, [request, *others], 3, "last")
+    ((name, before),) = edit.before.items()
+    slow = fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
+    again = fired_behind(atlas, edit, request, [request.text, *(q.text for q in others)], 3)
+    assert again == pytest.approx([1.0, *slow], abs=1e-3)
 
 
 def test_leaking_subjects(atlas):

@@ -1,5 +1,7 @@
 """Circuits of one fact: fair pairs, the same prompts asked again, what heads carry, chains of questions."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -10,12 +12,14 @@ from helpers.edit_requests import edit_requests
 from helpers.edited_circuits import (
     asked_again,
     carried,
+    chain_overlaps,
     fact_circuit,
     fact_pairs,
     hop_requests,
     natural_twin,
     near_from,
     other_facts,
+    raised,
 )
 from helpers.fine_tuning import ft_m
 from helpers.pairs import split_of
@@ -95,13 +99,29 @@ def test_near_from_by_hand():
     assert near_from(table, near=30).tolist() == [1, 1]
 
 
-def test_questions_along_a_chain(atlas, request_):
-    first = next(
-        q for q in edit_requests(atlas, "person_employer", 6, 1) if any(p.kind == "first hop" for p in q.portability)
-    )
-    chain = hop_requests(first)
-    followed = next(p for p in first.portability if p.kind == "first hop")
+@pytest.fixture(scope="module")
+def employer(atlas):
+    drawn = edit_requests(atlas, "person_employer", 6, 1)
+    return next(q for q in drawn if any(p.kind == "first hop" for p in q.portability))
+
+
+def test_questions_along_a_chain(request_, employer):
+    chain = hop_requests(employer)
+    followed = next(p for p in employer.portability if p.kind == "first hop")
     assert chain["composed"].new == followed.answer == chain["second hop"].old
-    assert chain["composed"].old == followed.rival and chain["second hop"].subject == first.new
+    assert chain["composed"].old == followed.rival and chain["second hop"].subject == employer.new
     with pytest.raises(ValueError, match="no first step"):
         hop_requests(request_)
+
+
+def test_a_chain_that_is_edited(atlas, employer):
+    edit = ft_m(atlas, employer, 5, wordings=2)
+    nothing = replace(edit, after=dict(edit.before))
+    asked, *rows = chain_overlaps(atlas, nothing, employer, 3)
+    assert asked["new"] == 0, "only the first step is asked for another answer"
+    for row in rows:
+        assert (row["edges"], row["heads"], row["new"]) == (1, 1, 0), row["step"]
+    assert set(raised(atlas, nothing, employer, 3).values()) == {0}
+    first, second, _ = chain_overlaps(atlas, edit, employer, 3)
+    assert first["step"] == "first hop" and first["new"] == 1 and first["edges"] < 1
+    assert second["new"] < 1 and raised(atlas, edit, employer, 3)["new answer"] > 1

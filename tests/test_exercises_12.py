@@ -44,6 +44,10 @@ def test_by_chance():
     def shared(one, two):
         return sum(one.counts[n] * two.counts[n] / p.numel() for n, p in one.kept.items())
 
+    def mean_by_tensor(one, two):
+        each = [(one.counts[n], two.counts[n], p.numel()) for n, p in one.kept.items()]
+        return sum((s := a * b / n) / (a + b - s) for a, b, n in each) / len(each)
+
     def judge(function):
         return chapter_12.by_chance(function)
 
@@ -51,6 +55,8 @@ def test_by_chance():
     blind = "one heap"
     assert blind in message(judge(lambda a, b: (s := a.size * b.size / a.total) / (a.size + b.size - s)))
     assert "counts shared weights once" in message(judge(lambda a, b: shared(a, b) / (a.size + b.size)))
+    assert "Dice" in message(judge(lambda a, b: 2 * shared(a, b) / (a.size + b.size)))
+    assert "mean over tensors" in message(judge(mean_by_tensor))
     assert "first mask" in message(judge(lambda a, b: shared(a, b) / a.size))
     assert "number of shared" in message(judge(shared))
     assert "these two masks" in message(judge(lambda a, b: a.jaccard(b)))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers import Circuit, Graph, chance_overlaps, follows, overlaps, random_circuit
-from helpers.overlap import clusters, dendrogram_order, heads_of
+from helpers.overlap import clusters, dendrogram_order, heads_of, mean_overlaps
 
 GRAPH = Graph(3, 4, 4)
 
@@ -28,6 +28,15 @@ def test_overlap_by_hand():
     assert overlaps({"one": ONE}, {"two": TWO}).to_numpy().tolist() == [[2 / 5]]
     empty = {"a": Circuit.empty(GRAPH), "b": Circuit.empty(GRAPH)}
     assert (overlaps(empty) == 1).all(axis=None)
+
+
+def test_mean_over_couples():
+    circuits = {"one": ONE, "two": TWO}
+    assert mean_overlaps([("one", "two")], circuits) == {"edges": 2 / 5, "heads": 1 / 2}
+    assert mean_overlaps([("one", "two"), ("one", "one")], circuits)["edges"] == pytest.approx(0.7)
+    assert mean_overlaps([("one", "one")], circuits, {"one": TWO})["edges"] == 2 / 5
+    with pytest.raises(ValueError, match="no couple"):
+        mean_overlaps([], circuits)
 
 
 def test_chance_is_what_many_draws_give():

@@ -10,10 +10,12 @@ from helpers.rewired_table import (
     EDITS,
     SEED,
     YARDSTICKS,
+    by_setting,
     edit_row,
     make,
     make_case,
     movers_of,
+    setting_name,
     tables,
     yardstick_rows,
 )
@@ -59,6 +61,15 @@ def test_tables_from_rows():
     assert found["rewired_ranks"].behind.tolist() == ["embed", "a0", "m0"]
     leaks = found["rewired_leaks"].iloc[0]
     assert (leaks.leaks, leaks.neighbours, leaks.fired, leaks.similar) == (1, 2, 1.0, 0.0)
+
+
+def test_means_by_setting(table):
+    means = by_setting(table, "edges")
+    assert set(means) == {(e, n) for e, layers in EDITORS.items() for n in layers} | {(y, -1) for y in YARDSTICKS}
+    own = table[(table.editor == "FT-M") & (table.layer == 3)].edges
+    assert means["FT-M", 3] == pytest.approx(own.mean()) and means["FT-M", 3].low < own.mean() < means["FT-M", 3].high
+    assert setting_name("ROME, subject's last token", 1) == "ROME, subject, layer 1"
+    assert setting_name("another draw", -1) == "another draw"
 
 
 def test_an_unknown_editor(atlas):

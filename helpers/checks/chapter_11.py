@@ -40,6 +40,10 @@ def falls_at(fall_at: Callable[[Sequence[int], int], float]) -> None:
 
         expect(same(right) or not same(fall(RANKS, layer)), "that is the rank itself; take its logarithm first.")
         expect(same(right) or not same(fall(logs, layer, -1)), "that is the attention's share; the MLP comes after it.")
+        both = right + fall(logs, layer, -1)
+        expect(same(right) or not same(both), "that is the whole layer's share; leave the attention's out.")
+        own_start = right * (logs[0] - logs[-1]) / (logs[2 * layer + 1] - logs[-1])
+        expect(same(right) or not same(own_start), "the whole fall begins at the embedding, not before this MLP.")
         expect(same(right) or not same(right * (logs[0] - logs[-1])), "divide by the whole fall.")
         expect(same(right) or not same(-right), "the rank falls, so the share should be positive.")
         expect(same(right), f"at layer {layer} it is {right:.3f}, not {given:.3f}.")

@@ -45,6 +45,11 @@ def uneven() -> tuple[ParameterMask, ParameterMask]:
     )
 
 
+def _mean_by_tensor(one: ParameterMask, two: ParameterMask) -> float:
+    shared = {name: one.counts[name] * two.counts[name] / part.numel() for name, part in one.kept.items()}
+    return sum(s / (one.counts[name] + two.counts[name] - s) for name, s in shared.items()) / len(shared)
+
+
 @check
 def by_chance(expected: Callable[[ParameterMask, ParameterMask], float]) -> None:
     """``expected(one, two)`` is the overlap of two random masks with these two profiles."""
@@ -59,6 +64,8 @@ def by_chance(expected: Callable[[ParameterMask, ParameterMask], float]) -> None
         "of each tensor as the learned one.",
         right * (one.size + two.size) / (1 + right) / (one.size + two.size): "the union counts shared weights once.",
         right / (1 + right) * (one.size + two.size) / one.size: "that is a share of the first mask, not of the union.",
+        2 * right / (1 + right): "that is the Dice overlap; divide by the union, without a factor of two.",
+        _mean_by_tensor(one, two): "that is a mean over tensors; add up shared weights and unions first, then divide.",
         right / (1 + right) * (one.size + two.size): "that is the number of shared weights, not their share.",
         one.jaccard(two): "that is how much these two masks share, not how much chance would.",
     }
