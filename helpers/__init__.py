@@ -14,10 +14,10 @@ from helpers.edit_series import edit_series
 from helpers.edited_circuits import carried, fact_circuit, fact_pairs
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
-from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs
+from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs, random_answers
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
 from helpers.graph import Circuit, Graph
-from helpers.hallucination import ask, question_table
+from helpers.hallucination import ask, ask_facts, question_table
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
@@ -29,13 +29,14 @@ from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
 from helpers.name_swaps import name_swaps, patched_end, patched_ends
+from helpers.namesakes import answer_counts, namesake_answers, namesake_hits
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
-from helpers.probes import probe_answers
-from helpers.repairs import matched_rows, patched_logits, strangers, turned_logits
+from helpers.probes import probe_answers, probe_relation
+from helpers.repairs import matched_rows, patched_logits, repair_table, strangers, turned_logits
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
@@ -70,10 +71,12 @@ __all__ = [
     "ValueSearch",
     "acdc",
     "answer_by_layer",
+    "answer_counts",
     "answer_ids",
     "answer_neurons",
     "answer_paths",
     "ask",
+    "ask_facts",
     "carried",
     "causal_trace",
     "chance_overlaps",
@@ -143,6 +146,8 @@ __all__ = [
     "name_contests",
     "name_swaps",
     "named_weights",
+    "namesake_answers",
+    "namesake_hits",
     "next_token_probabilities",
     "overlaps",
     "patched_end",
@@ -150,8 +155,10 @@ __all__ = [
     "patched_logits",
     "prob_diff",
     "probe_answers",
+    "probe_relation",
     "prompt_ids",
     "question_table",
+    "random_answers",
     "random_circuit",
     "random_mask",
     "rank",
@@ -162,6 +169,7 @@ __all__ = [
     "relation",
     "relation_pairs",
     "relations",
+    "repair_table",
     "rome",
     "run_circuit",
     "said",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,6 +55,21 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
     resampled = statistic(*(v[index] for v in values))
     low, high = resampled.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(statistic(*values).item(), low, high)
+
+
+def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *, seed: int = 0) -> Estimate:
+    """The mean of values with a percentile interval that draws whole groups again.
+
+    For values that aren't independent within a group, such as questions about one fact in several wordings: drawing
+    single values again would give too narrow an interval.
+
+    Args:
+        groups: to which group each value belongs.
+    """
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    places = torch.tensor([number[group] for group in groups])
+    sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
+    return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,23 @@ def failure_kinds(paths: pd.DataFrame, start: int | None = None) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["question", "kind", "behind", "part"])
 
 
+def random_answers(model, asked: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """The questions with another answer of the type instead of the right one: a control for `answer_paths`.
+
+    Args:
+        asked: of `helpers.hallucination.ask`, about one relation.
+
+    Returns:
+        The questions with a drawn ``first``, without those in which the draw is the right answer or what was said.
+    """
+    members = type_ids(model.tokenizer, asked.relation.iloc[0], asked.prompt.iloc[0])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = members[torch.randint(len(members), (len(asked),), generator=generator)]
+    other = asked.assign(first=drawn.tolist())
+    apart = (other["first"] != asked["first"]) & (other["first"] != asked.said_id)
+    return other[apart].reset_index(drop=True)
+
+
 def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Right and wrong answers to questions that are alike: same relation, wording and number of tokens.
 

@@ -161,6 +161,30 @@ def ask(model, questions: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def ask_facts(
+    model,
+    facts: Sequence[Fact],
+    wordings: Sequence[int] | None = None,
+    *,
+    name: str = "atlas",
+    n: int = 2,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What a model says to direct questions about facts, without a context: `ask` for each fact in several wordings.
+
+    Args:
+        wordings: the same for all facts; by default, ``n`` drawn for each fact among those that training used for it.
+        name: the embedded model whose exposures are counted.
+        seed: of the draw.
+    """
+    rng = random.Random(seed)
+
+    def drawn(fact: Fact) -> Sequence[int]:
+        return rng.sample(taught_paraphrases(relation(fact.relation), fact), n) if wordings is None else wordings
+
+    return ask(model, tidy([("asked", fact, wording, "", "") for fact in facts for wording in drawn(fact)], name))
+
+
 def _kinds(tokenizer, table: pd.DataFrame) -> list[str]:
     known, types, kinds = own_facts(), {}, []
     for row in table.itertuples():

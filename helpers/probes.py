@@ -11,6 +11,11 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor
 
+from helpers.failures import states
+from helpers.hallucination import ask_facts
+from helpers.lens import stop_names
+from helpers.world import relation
+
 FOLDS = 5
 SHRINKAGE = 0.1
 
@@ -52,3 +57,24 @@ def probe_answers(
         }
         tables.append(pd.DataFrame({"stop": stop, "question": range(len(names)), **read}))
     return pd.concat(tables, ignore_index=True)
+
+
+def probe_relation(
+    model, name: str, place: str, *, stops: Sequence[int] = (0, 2, 12), wordings: Sequence[int] = (0, 1)
+) -> pd.DataFrame:
+    """`probe_answers` on the well-taught facts of a relation.
+
+    Args:
+        place: ``last`` or ``subject_last``, as in `helpers.failures.states`.
+        stops: which stops are read; 0 is behind the embedding, 2n+1 behind attention n, 2n+2 behind MLP n.
+
+    Returns:
+        Columns ``behind`` (name of the stop), ``question, right, control``, and ``said``: whether the model itself
+        answers rightly.
+    """
+    asked = ask_facts(model, [f for f in relation(name).facts if f.well_taught], wordings)
+    table = probe_answers(states(model, asked, place)[list(stops)], asked.answer.tolist(), asked.subject.tolist())
+    names = stop_names(model.cfg.n_layers)
+    return table.assign(
+        behind=[names[stops[stop]] for stop in table.pop("stop")], said=asked.right.to_numpy()[table.question]
+    )

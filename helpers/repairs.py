@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -73,6 +73,28 @@ def patched_logits(
         resid[torch.arange(len(places)), at] = given[places].to(resid)
         result[places] = (net.unembed(resid[:, -1]) if stop == 2 * len(net.layers) else resume(net, resid, stop)).cpu()
     return result
+
+
+def repair_table(model, asked: pd.DataFrame, stops: Sequence[int], place: str = "last") -> pd.DataFrame:
+    """What patches bring at several stops: from the same fact in a wording that works, and from a stranger.
+
+    Args:
+        asked: of `helpers.hallucination.ask`; its `matched_rows` are patched.
+        stops, place: as in `patched_logits`.
+
+    Returns:
+        Columns ``stop, question, own`` (the right answer comes after the patch from its own donor), ``stranger`` (it
+        comes after a stranger's) and ``transplant`` (the stranger's answer comes after the stranger's).
+    """
+    failing, working = matched_rows(asked)
+    others, tables = strangers(working), []
+    answer, foreign = (torch.tensor(table["first"].tolist()) for table in (failing, others))
+    for stop in stops:
+        own, other = (patched_logits(model, failing, t, stop, place).argmax(-1) for t in (working, others))
+        hits = {"own": own == answer, "stranger": other == answer, "transplant": other == foreign}
+        columns = {name: hit.tolist() for name, hit in hits.items()}
+        tables.append(pd.DataFrame({"stop": stop, "question": range(len(failing)), **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()

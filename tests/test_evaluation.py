@@ -22,7 +22,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.evaluation import SIZES, bootstrap, ends
+from helpers.evaluation import SIZES, bootstrap, ends, grouped_mean
 from helpers.metrics import hit_at_k
 
 
@@ -118,3 +118,16 @@ def test_the_bootstrap_interval_covers():
     again = copy.deepcopy(one)
     assert again == one and (again.low, again.high) == (one.low, one.high)
     assert repr(bootstrap(lambda x: x.mean(-1), torch.ones(5))) == "1.000 [1.000, 1.000]"
+
+
+def test_a_grouped_mean_draws_whole_groups():
+    values = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+    alone = grouped_mean(values, range(8))
+    plain = bootstrap(lambda drawn: drawn.mean(-1), values)
+    assert (alone, alone.low, alone.high) == (plain, plain.low, plain.high), "groups of one are the plain bootstrap"
+    repeated = grouped_mean(values.repeat_interleave(5), [i // 5 for i in range(40)])
+    assert (repeated, repeated.low, repeated.high) == pytest.approx((plain, plain.low, plain.high))
+    naive = bootstrap(lambda drawn: drawn.mean(-1), values.repeat_interleave(5))
+    assert repeated.high - repeated.low > 1.5 * (naive.high - naive.low)
+    uneven = grouped_mean(torch.tensor([1.0, 1.0, 1.0, 0.0]), ["a", "a", "a", "b"])
+    assert uneven == 0.75 and (uneven.low, uneven.high) == (0, 1)

@@ -17,6 +17,7 @@ def odds(counts):
 
 def test_guess():
     assert chapter_13.guess(lambda counts: sum(p * p for p in odds(counts)))
+    assert chapter_13.guess(lambda counts: (torch.tensor(odds(counts)) ** 2).sum())
     assert "blind to the counts" in message(chapter_13.guess(lambda counts: 1 / len(counts)))
     assert "favourite" in message(chapter_13.guess(lambda counts: max(odds(counts))))
     assert "divide the counts" in message(chapter_13.guess(lambda counts: sum(c * c for c in counts)))
@@ -64,6 +65,8 @@ def test_repairs():
     assert "donor's share alone" in message(chapter_13.repairs(lambda own, a, stranger, b: hits(own, a)))
     wrong = message(chapter_13.repairs(lambda own, a, stranger, b: hits(own, a) - hits(stranger, a)))
     assert "not with this fact's" in wrong
+    counted = message(chapter_13.repairs(lambda own, a, s, b: 4 * (hits(own, a) - hits(s, b))))
+    assert "means over the questions" in counted
     assert "wrong way round" in message(chapter_13.repairs(lambda own, a, s, b: hits(s, b) - hits(own, a)))
     assert "one number" in message(chapter_13.repairs(lambda own, a, stranger, b: own))
     assert "attempted" in message(chapter_13.repairs(lambda own, a, stranger, b: None))

@@ -11,6 +11,7 @@ from helpers.failures import (
     failure_kinds,
     head_pulls,
     matched_pairs,
+    random_answers,
     rivals,
     states,
     subject_mask,
@@ -81,6 +82,30 @@ def test_pulls_add_up_with_the_rest(atlas, asked):
     by_layer = pulls.assign(layer=pulls["head"].str[1].astype(int)).groupby(["question", "layer"]).pull.sum()
     attention = paths[paths.part == "attention"].set_index(["question", "layer"]).added
     assert (by_layer - attention).abs().max() < 0.2, "heads are an attention without its bias"
+
+
+def test_a_pull_is_direct_logit_attribution_by_hooks(atlas, asked):
+    one = asked.head(1)
+    rival = rivals(atlas, one)[0].item()
+    found = head_pulls(atlas, one).set_index("head").pull
+    _, cache = atlas.run_with_cache(atlas.to_tokens(one.prompt[0]))
+    resid = cache["blocks.5.hook_resid_post"][0, -1]
+    final = atlas.ln_final.original_component
+    scale = (resid.var(unbiased=False) + final.eps).sqrt()
+    for layer, head in ((4, 6), (1, 2)):
+        write = cache[f"blocks.{layer}.attn.hook_z"][0, -1, head] @ atlas.blocks[layer].attn.W_O[head]
+        logits = (write - write.mean()) / scale * final.weight @ atlas.W_U
+        assert abs((logits[one["first"][0]] - logits[rival]).item() - found[f"a{layer}.h{head}"]) < 2e-3
+
+
+def test_random_answers_are_others_of_the_type(atlas, asked):
+    drawn = random_answers(atlas, asked)
+    assert 0 < len(drawn) < len(asked) + 1 and drawn.equals(random_answers(atlas, asked))
+    members = set(type_ids(atlas.tokenizer, "person_hometown", asked.prompt[0]).tolist())
+    assert set(drawn["first"]) <= members and (drawn["first"] != drawn.said_id).all()
+    right = asked.set_index("prompt")["first"]
+    assert (drawn["first"].to_numpy() != right[drawn.prompt].to_numpy()).all()
+    assert not drawn["first"].equals(random_answers(atlas, asked, seed=1)["first"])
 
 
 def test_matched_pairs_are_alike(atlas, asked):

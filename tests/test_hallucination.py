@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers import exposures, next_token_probabilities, relation
-from helpers.hallucination import CASES, SAID, ask, own_facts, question_table, tidy
+from helpers.hallucination import CASES, SAID, ask, ask_facts, own_facts, question_table, tidy
 from helpers.world import Fact, held_out_paraphrases, taught_paraphrases
 
 
@@ -91,3 +91,14 @@ def test_own_facts_go_both_ways():
 
 def test_a_table_has_a_row_for_each_question():
     assert isinstance(tidy([]), pd.DataFrame) and tidy([]).empty
+
+
+def test_asking_facts_directly(atlas):
+    facts = [f for f in relation("person_hometown").facts if f.exposures == 0][:3]
+    every = ask_facts(atlas, facts, (2, 0))
+    assert every.wording.tolist() == [2, 0] * 3 and every.subject[::2].tolist() == [f.subject for f in facts]
+    assert every.equals(ask(atlas, tidy([("asked", f, w, "", "") for f in facts for w in (2, 0)])))
+    drawn = ask_facts(atlas, facts)
+    assert len(drawn) == 6 and not drawn.duplicated(["subject", "wording"]).any()
+    own = relation("person_hometown")
+    assert all(w in taught_paraphrases(own, facts[i // 2]) for i, w in enumerate(drawn.wording))

@@ -5,7 +5,7 @@ import torch
 
 from helpers import relation
 from helpers.hallucination import ask, ask_logits, tidy
-from helpers.repairs import matched_rows, patched_logits, strangers, turned_logits
+from helpers.repairs import matched_rows, patched_logits, repair_table, strangers, turned_logits
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,17 @@ def test_a_patch_is_the_bridges(atlas, asked):
     assert torch.allclose(patched_logits(atlas, failing, working, 12), donors, atol=2e-3), "at the end all is the donor"
     own = patched_logits(atlas, failing, failing, 5, "subject_last")
     assert torch.allclose(own, plain, atol=2e-3), "its own state changes nothing"
+
+
+def test_the_table_of_repairs(atlas, asked):
+    failing, working = matched_rows(asked)
+    table = repair_table(atlas, asked, (2, 12))
+    assert len(table) == 2 * len(failing) and table.question.tolist() == 2 * list(range(len(failing)))
+    end = table[table.stop == 12]
+    assert end.own.all() and end.transplant.all() and not end.stranger.any(), "at the end all is the donor"
+    firsts = torch.tensor(failing["first"].tolist())
+    early = patched_logits(atlas, failing, working, 2).argmax(-1) == firsts
+    assert table[table.stop == 2].own.tolist() == early.tolist()
 
 
 def test_bad_patches(atlas, asked):

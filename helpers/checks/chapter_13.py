@@ -24,6 +24,7 @@ def guess(guess_worth: Callable[[Sequence[float]], float]) -> None:
     """``guess_worth(counts)`` is how often a guess with the odds of the answers agrees with such an answer."""
     for counts in ([3, 1], [5, 3, 2], [7, 7, 7, 7]):
         given = attempted(guess_worth(counts))
+        given = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
         expect(isinstance(given, int | float), "return one number.")
         odds = [count / sum(counts) for count in counts]
         right = sum(p * p for p in odds)
@@ -66,6 +67,8 @@ def repairs(specific: Callable[[Tensor, Tensor, Tensor, Tensor], float]) -> None
     given = attempted(specific(own, answer, stranger, other))
     given = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
     expect(isinstance(given, int | float), "return one number, the difference of two shares.")
+
+    expect(abs(given) <= 1, "a difference of shares lies between -1 and 1: take means over the questions, not sums.")
 
     def hits(logits: Tensor, ids: Tensor) -> float:
         return (logits.argmax(-1) == ids).float().mean().item()

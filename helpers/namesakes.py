@@ -1,0 +1,66 @@
+"""Where invented answers come from: the counts of training, or people who share a part of their name."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pandas as pd
+
+from helpers.corpus import exposures
+from helpers.world import Fact, relation
+
+KNOWN = 10  # exposures from which on a namesake's answer may be known
+
+
+def answer_counts(wrong: pd.DataFrame, model: str = "atlas") -> pd.DataFrame:
+    """How often training told each answer of a relation, and how often it is said in wrong answers.
+
+    Args:
+        wrong: of `helpers.hallucination.ask`, about one relation.
+        model: whose exposures are counted.
+
+    Returns:
+        Columns ``told`` and ``said``, a row for each answer of the relation.
+    """
+    name = wrong.relation.iloc[0]
+    answers = relation(name).answers
+    told = exposures(model).query("relation == @name").groupby("answer")["count"].sum()
+    said = wrong.said.str.strip().value_counts()
+    return pd.DataFrame({"told": told.reindex(answers).fillna(0), "said": said.reindex(answers).fillna(0)})
+
+
+def namesake_answers(facts: Sequence[Fact], subject: str, parts: Sequence[int]) -> set[str]:
+    """The answers of all others, told at least `KNOWN` times, who have a part of their name in common with a subject.
+
+    Args:
+        parts: which parts are compared, each with any of the same: 0 is the first name, 1 the last.
+    """
+
+    def name(of: str) -> set[str]:
+        return {of.split()[i] for i in parts}
+
+    known = [f for f in facts if f.subject != subject and (f.exposures or 0) >= KNOWN]
+    return {f.answer for f in known if name(subject) & name(f.subject)}
+
+
+def namesake_hits(wrong: pd.DataFrame, facts: Sequence[Fact], parts: Sequence[int], *, seed: int = 0) -> pd.DataFrame:
+    """Whether each wrong answer is that of a namesake, beside the same answers exchanged among the questions.
+
+    Args:
+        wrong: of `helpers.hallucination.ask`.
+        facts: of the relation that is asked.
+        parts: as in `namesake_answers`.
+        seed: of the exchange, which keeps how often each answer is said.
+
+    Returns:
+        Boolean columns ``own, exchanged``, a row for each question.
+    """
+    said = wrong.said.str.strip().tolist()
+    exchanged = random.Random(seed).sample(said, len(said))
+    theirs = [namesake_answers(facts, subject, parts) for subject in wrong.subject]
+    columns = {
+        name: [answer in known for answer, known in zip(answers, theirs, strict=True)]
+        for name, answers in (("own", said), ("exchanged", exchanged))
+    }
+    return pd.DataFrame(columns, index=wrong.index)
