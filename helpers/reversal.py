@@ -8,8 +8,10 @@ import pandas as pd
 import torch
 
 from helpers.bridges import standing
-from helpers.hallucination import ask_logits, tidy
-from helpers.predict import answer_ids
+from helpers.failures import states
+from helpers.hallucination import tidy
+from helpers.lens import lens_logits, stop_names
+from helpers.network import read_network
 from helpers.world import relation
 
 # The groups of `helpers.fiction.one_way_facts` are named by the question that training answers.
@@ -33,21 +35,25 @@ def reversal_questions(model: str = "atlas", wordings: Sequence[int] = (0, 3)) -
     return tidy(rows, model)
 
 
-def answer_standings(model, asked: pd.DataFrame) -> list[float]:
-    """`helpers.bridges.standing` of each right answer among the answers of the same relation and case.
+@torch.no_grad()
+def answer_standings(model, asked: pd.DataFrame) -> pd.DataFrame:
+    """`helpers.bridges.standing` of each right answer among the answers of the same relation and case, stop by stop.
 
-    Answers of one case were shown to the model in the same way, so one half is chance.
+    Answers of one case were shown to the model in the same way, so one half is chance. The last stop is what the model
+    says in the end; earlier ones are read by the logit lens.
+
+    Args:
+        asked: `reversal_questions`, put to the model by `helpers.ask`.
+
+    Returns:
+        Columns ``question`` (its place in the table), ``stop, behind, standing``.
     """
-    logits, result = ask_logits(model, asked.prompt.tolist()), []
-    members = {}
-    for key, own in asked.groupby(["relation", "case"]):
-        prompt = own.prompt.iloc[0]
-        members[key] = torch.tensor(sorted({_first(model, prompt, answer) for answer in own.answer}))
-    for row, own in zip(asked.itertuples(), logits, strict=True):
-        word = torch.tensor(_first(model, row.prompt, row.answer))
-        result.append(standing(own, word, members[row.relation, row.case]).item())
-    return result
-
-
-def _first(model, prompt: str, answer: str) -> int:
-    return answer_ids(model.tokenizer, prompt, f" {answer}")[0]
+    net = read_network(model)
+    logits = lens_logits(net, states(model, asked, net=net).to(net.W_U.device)).cpu()
+    members = {key: torch.tensor(sorted(set(own["first"]))) for key, own in asked.groupby(["relation", "case"])}
+    names, tables = stop_names(len(net.layers)), []
+    for question, row in enumerate(asked.itertuples()):
+        found = standing(logits[:, question], torch.tensor(row.first), members[row.relation, row.case])
+        columns = {"question": question, "stop": range(len(names)), "behind": names, "standing": found.tolist()}
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)

@@ -121,47 +121,57 @@ def donors(asked: pd.DataFrame, pool: pd.DataFrame, same_bridge: bool, seed: int
     return pool.loc[chosen].reset_index(drop=True), places
 
 
-def pairs_of(model, asked: pd.DataFrame, partners: pd.DataFrame | None = None, *, target: str = "answer", seed=0):
+def pairs_of(
+    model,
+    asked: pd.DataFrame,
+    partners: pd.DataFrame | None = None,
+    *,
+    n: int | None = None,
+    target: str = "answer",
+    seed: int = 0,
+) -> PromptPairs:
     """Clean and corrupt prompts: each question beside one of the same relation, words and length with another answer.
 
     Args:
         partners: questions that corrupt prompts are drawn from; by default ``asked``.
+        n: at most so many pairs; by default one for each question that has a partner.
         target: the column of what counts as right: ``answer``, or ``said`` for what the model says.
 
     Raises:
-        ValueError: if no question has a partner.
+        ValueError: for an unknown target, or if no question has a partner.
     """
+    if target not in ("answer", "said"):
+        raise ValueError(f"unknown target {target!r}; choose answer or said")
     partners = asked if partners is None else partners
-    texts = [[t if t.startswith(" ") else f" {t}" for t in table[target]] for table in (asked, partners)]
-    ids = [[_first(model, p, t) for p, t in zip(table.prompt, text, strict=True)]
-           for table, text in zip((asked, partners), texts, strict=True)]  # fmt: skip
-    keys = [[(row.relation, row.wording, len(prompt_ids(model.tokenizer, row.prompt))) for row in table.itertuples()]
-            for table in (asked, partners)]  # fmt: skip
+    column = "first" if target == "answer" else "said_id"
+    keys = [_alike(model, table) for table in (asked, partners)]
+    targets = [table[column].tolist() for table in (asked, partners)]
     rng, chosen = random.Random(stable_hash("pairs of", seed)), []
     for i, key in enumerate(keys[0]):
-        fits = [j for j, other in enumerate(keys[1]) if other == key and ids[1][j] != ids[0][i]]
-        if fits:
+        fits = [j for j, other in enumerate(keys[1]) if other == key and targets[1][j] != targets[0][i]]
+        if fits and (n is None or len(chosen) < n):
             chosen.append((i, rng.choice(fits)))
     if not chosen:
         raise ValueError("no question has a partner of the same words and length with another answer; give more")
     clean, corrupt = (list(column) for column in zip(*chosen, strict=True))
+    own, other = asked.iloc[clean], partners.iloc[corrupt]
     pairs = PromptPairs.from_prompts(
         model,
-        asked.prompt.iloc[clean].tolist(),
-        partners.prompt.iloc[corrupt].tolist(),
-        [f" {asked.answer.iloc[i]}" for i in clean],
-        [f" {partners.answer.iloc[j]}" for j in corrupt],
-        subjects=asked.subject.iloc[clean].tolist(),
+        own.prompt.tolist(),
+        other.prompt.tolist(),
+        [f" {answer}" for answer in own.answer],
+        [f" {answer}" for answer in other.answer],
+        subjects=own.subject.tolist(),
         first_token=True,
     )
-    device = pairs.answer_ids.device
-    targets = [pairs.answer_ids.new_tensor([own[i] for i in places], device=device)
-               for own, places in zip(ids, (clean, corrupt), strict=True)]  # fmt: skip
-    return replace(pairs, answer_ids=targets[0], wrong_ids=targets[1])
+    ids = [pairs.answer_ids.new_tensor([t[i] for i in at]) for t, at in zip(targets, (clean, corrupt), strict=True)]
+    return replace(pairs, answer_ids=ids[0], wrong_ids=ids[1])
 
 
-def _first(model, prompt: str, text: str) -> int:
-    return answer_ids(model.tokenizer, prompt, text)[0]
+def _alike(model, table: pd.DataFrame) -> list[tuple[str, int, int]]:
+    """What two questions of a pair have in common: relation, wording and number of tokens."""
+    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in table.prompt]
+    return list(zip(table.relation, table.wording, lengths, strict=True))
 
 
 def inside(part: Circuit, whole: Circuit, parts: CircuitParts = "edges") -> float:

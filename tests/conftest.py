@@ -9,7 +9,7 @@ CHECKED = (
     "contests competition lens mlps neurons overlap "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training years "
-    "hallucination failures probes warning_signs repairs "
+    "hallucination failures probes warning_signs repairs two_hops bridges reversal "
     "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
