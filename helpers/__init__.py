@@ -1,6 +1,7 @@
 """The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
 from helpers.ablation import run_circuit
+from helpers.bridges import bridge_readings, moved_logits, swap_first_hops
 from helpers.circuit_difference import circuit_difference
 from helpers.circuit_picture import circuit_picture, circuit_series
 from helpers.competition import foresee, scaled_logits, strength, tilt
@@ -37,12 +38,14 @@ from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_ma
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.probes import probe_answers, probe_relation
 from helpers.repairs import matched_rows, patched_logits, repair_table, strangers, turned_logits
+from helpers.reversal import reversal_questions
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.second_moments import second_moment
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
 from helpers.tracing import causal_trace, trace_summary, trace_table, traced_prompts
+from helpers.two_hops import chain_questions, donors, hop_questions, pairs_of
 from helpers.warning_signs import judge_signs, warning_signs
 from helpers.words import written_words
 from helpers.world import (
@@ -77,8 +80,10 @@ __all__ = [
     "answer_paths",
     "ask",
     "ask_facts",
+    "bridge_readings",
     "carried",
     "causal_trace",
+    "chain_questions",
     "chance_overlaps",
     "checkpoints",
     "circuit_difference",
@@ -94,6 +99,7 @@ __all__ = [
     "cpr_cmd",
     "cut_effect",
     "cut_sublayers",
+    "donors",
     "eap",
     "eap_ig",
     "edge_pruning",
@@ -123,6 +129,7 @@ __all__ = [
     "head_pulls",
     "held_out_paraphrases",
     "hit_at_k",
+    "hop_questions",
     "indirect_object_pairs",
     "induction_pairs",
     "judge_signs",
@@ -143,6 +150,7 @@ __all__ = [
     "measure_heads",
     "minimality",
     "mlp_effects",
+    "moved_logits",
     "name_contests",
     "name_swaps",
     "named_weights",
@@ -150,6 +158,7 @@ __all__ = [
     "namesake_hits",
     "next_token_probabilities",
     "overlaps",
+    "pairs_of",
     "patched_end",
     "patched_ends",
     "patched_logits",
@@ -170,6 +179,7 @@ __all__ = [
     "relation_pairs",
     "relations",
     "repair_table",
+    "reversal_questions",
     "rome",
     "run_circuit",
     "said",
@@ -178,6 +188,7 @@ __all__ = [
     "second_moment",
     "strangers",
     "strength",
+    "swap_first_hops",
     "taught_paraphrases",
     "tilt",
     "token_span",
