@@ -71,6 +71,9 @@ sharing: $(READY) ## compare the circuits of all relations, and write the tables
 edits: $(READY) ## make and judge a hundred edits by each editor, and write the table
 	$(BIN)/python -m helpers edits
 
+lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training
+	$(BIN)/python -m helpers lists
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -81,4 +84,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing edits lists bench repository clean

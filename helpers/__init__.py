@@ -6,17 +6,21 @@ from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
 from helpers.contests import Contests, conflict_contests, fact_contests, name_contests
 from helpers.corpus import exposures
+from helpers.demonstrations import attention_to_lines, circuits_by_lines, cost_of_silence, new_heads
 from helpers.edit_contexts import sample_prefixes
 from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
+from helpers.few_shot import few_shots, misled, novel_shots
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
+from helpers.function_vectors import function_vector, indirect_effects, mean_writes, with_vector
 from helpers.graph import Circuit, Graph
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.lens import answer_by_layer, made_first
+from helpers.list_pairs import few_shot_pairs
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
@@ -59,17 +63,20 @@ __all__ = [
     "answer_by_layer",
     "answer_ids",
     "answer_neurons",
+    "attention_to_lines",
     "causal_trace",
     "chance_overlaps",
     "checkpoints",
     "circuit_picture",
     "circuit_series",
+    "circuits_by_lines",
     "classify_heads",
     "classify_skill_heads",
     "clean_corrupted",
     "completeness",
     "composition",
     "conflict_contests",
+    "cost_of_silence",
     "cpr_cmd",
     "cut_effect",
     "cut_sublayers",
@@ -87,14 +94,18 @@ __all__ = [
     "exposures",
     "fact_contests",
     "faithfulness",
+    "few_shot_pairs",
+    "few_shots",
     "fine_tune",
     "follows",
     "foresee",
     "ft_l",
     "ft_m",
+    "function_vector",
     "greater_than_pairs",
     "held_out_paraphrases",
     "hit_at_k",
+    "indirect_effects",
     "indirect_object_pairs",
     "induction_pairs",
     "kept_hits",
@@ -104,13 +115,17 @@ __all__ = [
     "lower_is_better",
     "made_first",
     "match_nll",
+    "mean_writes",
     "measure_heads",
     "minimality",
+    "misled",
     "mlp_effects",
     "name_contests",
     "name_swaps",
     "named_weights",
+    "new_heads",
     "next_token_probabilities",
+    "novel_shots",
     "overlaps",
     "patched_end",
     "patched_ends",
@@ -135,6 +150,7 @@ __all__ = [
     "taught_paraphrases",
     "tilt",
     "token_span",
+    "with_vector",
     "without_neurons",
     "write_eap_ig",
     "written_words",

@@ -1,4 +1,5 @@
-"""Commands: ``python -m helpers train | abilities | sweep | heads | sharing | edits | bench | world | repository``.
+"""Commands: ``python -m helpers`` and ``train``, ``abilities``, ``sweep``, ``heads``, ``sharing``, ``edits``,
+``lists``, ``bench``, ``world`` or ``repository``.
 
 ``--help`` explains each.
 """
@@ -125,6 +126,27 @@ def edits_command(arguments: argparse.Namespace) -> None:
     print(path)
 
 
+def lists_command(arguments: argparse.Namespace) -> None:
+    """Measure few-shot lists in both seeds and along the training, and write the tables."""
+    import pandas as pd
+    import torch
+
+    from helpers.few_shot_table import list_tables, training_rows
+    from helpers.models import checkpoints, load_model
+    from helpers.sweep import write_table
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    steps = {name: step for step, name in checkpoints().items()} | {NAMES[1]: None}
+    parts = [training_rows(load_model(name)).assign(model=name, step=step) for name, step in steps.items()]
+    print(write_table("lists_training", pd.concat(parts)))
+    done: dict[str, list] = {}
+    for name in NAMES.values():
+        for table, rows in list_tables(load_model(name), name).items():
+            done.setdefault(table, []).append(rows)
+            print(write_table(table, pd.concat(done[table])))
+
+
 def bench_command(arguments: argparse.Namespace) -> None:
     """Time the searches side by side and write the tables; or run one case and print its row."""
     import json
@@ -168,6 +190,7 @@ def parser() -> argparse.ArgumentParser:
         ("heads", heads_command, "name the heads in all relations and several wordings"),
         ("sharing", sharing_command, "compare the circuits of all relations"),
         ("edits", edits_command, "make and judge a hundred edits by each editor"),
+        ("lists", lists_command, "measure few-shot lists: silenced heads, function vectors, training"),
     ):
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")

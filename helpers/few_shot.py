@@ -1,4 +1,4 @@
-"""Lists of examples and a question: few-shot prompts, their parts, and pairs of them.
+"""Lists of examples and a question: few-shot prompts and their parts, lines that mislead, lines that say nothing.
 
 A list names no relation; its demonstrations do. A question without demonstrations is the first line of a list.
 """
@@ -6,9 +6,9 @@ A list names no relation; its demonstrations do. A question without demonstratio
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -18,14 +18,13 @@ from torch import Tensor
 from helpers import skills
 from helpers.corpus import held_out_format, is_listed
 from helpers.draw import Draw
-from helpers.pairs import PromptPairs, split_of
-from helpers.predict import answer_ids, prompt_ids, recalled
+from helpers.pairs import split_of
+from helpers.predict import prompt_ids, recalled
 from helpers.world import Fact, Relation, relation, relations, stable_hash
 
 Line = tuple[str, str]  # a key and its value
 Part = Literal["first", "key", "mark", "value", "separator", "query", "end"]
 Wrong = Literal["shuffled", "other relation", "answered wrongly"]
-TRIES = 50
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,17 @@ def where(tokenizer, shots: Sequence[Shots], part: Part) -> Bool[Tensor, "batch 
     if part not in get_args(Part):
         raise ValueError(f"unknown part {part!r}; choose from {', '.join(get_args(Part))}")
     return torch.tensor([[name == part for name in part_names(tokenizer, one)] for one in shots])
+
+
+def mixed_shots(shots: Sequence[Shots], seed: int = 0) -> list[Shots]:
+    """The same questions behind as many lines, each of another relation: they show the format and name no relation."""
+    rng, tables = random.Random(stable_hash(seed, "mixed lines")), listed_tables()
+    result = []
+    for one in shots:
+        chosen = rng.sample(tables, len(one.lines))
+        lines = tuple(rng.choice([line for line in table.items() if line[0] != one.query]) for table in chosen)
+        result.append(replace(one, lines=lines))
+    return result
 
 
 def few_shots(
@@ -161,7 +171,7 @@ def misled(shots: Sequence[Shots], kind: Wrong, seed: int = 0) -> tuple[list[Sho
             if values[-1] != one.answer:
                 found.append((replace(one, lines=lines), values[-1]))
         else:
-            others = [table for table in _tables() if all(k in table for k in (*keys, one.query))]
+            others = [table for table in listed_tables() if all(k in table for k in (*keys, one.query))]
             others = [t for t in others if t[one.query] != one.answer and any(t[k] != v for k, v in one.lines)]
             if others:
                 table = rng.choice(others)
@@ -169,90 +179,18 @@ def misled(shots: Sequence[Shots], kind: Wrong, seed: int = 0) -> tuple[list[Sho
     return [one for one, _ in found], [text for _, text in found]
 
 
-def _tables() -> list[dict[str, str]]:
+@cache
+def listed_tables() -> list[dict[str, str]]:
+    """Key and value of each relation that lists of the corpus show."""
     return [{f.subject: f.answer for f in r.facts} for r in relations().values() if is_listed(r)]
 
 
 def ambiguity(fact: Fact) -> int:
     """In how many listed relations the fact's subject stands: so many answers a list without lines leaves open."""
-    return sum(fact.subject in table for table in _tables())
+    return sum(fact.subject in table for table in listed_tables())
 
 
 def right(model, shots: Sequence[Shots], answers: Sequence[str] | None = None) -> Tensor:
     """1 where the likeliest token after each prompt is its answer's first one (or of the given answers), else 0."""
     answers = [f" {one.answer}" for one in shots] if answers is None else [f" {text}" for text in answers]
     return recalled(model, model.tokenizer, [one.prompt for one in shots], answers)
-
-
-def few_shot_pairs(model, shots: Sequence[Shots], seed: int = 0, *, known: bool = True) -> PromptPairs:
-    """Each list beside one of the same format in which all words are others: its lines, its question, its answer.
-
-    With lines, the other list is of another relation (novel lists: of other words); without, another subject of the
-    same relation is asked. Key for key and value for value the two have as many tokens. Lists that find no partner are
-    left out.
-
-    Args:
-        known: only lists that the model answers rightly.
-
-    Raises:
-        ValueError: if no list finds a partner.
-    """
-    sizes, rows = Sizes(model.tokenizer), []
-    kept = right(model, shots).bool().tolist() if known else [True] * len(shots)
-    for number, one in enumerate(shots):
-        rng = random.Random(stable_hash(seed, "partner", number, one.prompt))
-        other = sizes.partner(one, shots, rng) if kept[number] else None
-        if other is not None:
-            rows.append((one.prompt, other.prompt, f" {one.answer}", f" {other.answer}"))
-    if not rows:
-        raise ValueError("no list has a partner of other words; give more lists, or known=False")
-    return PromptPairs.from_prompts(model, *map(list, zip(*rows, strict=True)), first_token=True)
-
-
-class Sizes:
-    """Lines of all relations by their numbers of tokens, to find lists that are alike word for word."""
-
-    def __init__(self, tokenizer) -> None:
-        self.tokenizer, self.lengths = tokenizer, {}
-        self.by_relation: dict[str, dict[tuple[int, int], list[Line]]] = {}
-        for r in filter(is_listed, relations().values()):
-            table = defaultdict(list)
-            for fact in r.facts:
-                table[self.of((fact.subject, fact.answer))].append((fact.subject, fact.answer))
-            self.by_relation[r.name] = table
-
-    def of(self, line: Line) -> tuple[int, int]:
-        """The tokens of a key and of a value, as they stand within a text."""
-        for text in line:
-            if text not in self.lengths:
-                self.lengths[text] = len(answer_ids(self.tokenizer, "a", f" {text}"))
-        return self.lengths[line[0]], self.lengths[line[1]]
-
-    def partner(self, one: Shots, shots: Sequence[Shots], rng: random.Random) -> Shots | None:
-        """A list of other words whose prompt has as many tokens, part for part; None where there is none."""
-        if not one.lines:
-            others = [s for s in shots if s.answer != one.answer]
-            candidates = [replace(s, lines=(), style=one.style) for s in rng.sample(others, len(others))]
-        elif any(key == one.query for key, _ in one.lines):  # a novel list
-            candidates = [replace(s, style=one.style) for s in rng.sample(list(shots), len(shots))]
-        else:
-            names = rng.sample(sorted(self.by_relation), len(self.by_relation))
-            candidates = (self._drawn(one, self.by_relation[name], rng) for name in names)
-        return next((other for other in candidates if other and self._fits(one, other)), None)
-
-    def _drawn(self, one: Shots, table: dict[tuple[int, int], list[Line]], rng: random.Random) -> Shots | None:
-        chosen: list[Line] = []
-        words = {one.query, *(key for key, _ in one.lines)}
-        asked = self.of((one.query, one.answer))[0]
-        for fits in [lambda s, w=self.of(line): s == w for line in one.lines] + [lambda s: s[0] == asked]:
-            pool = [line for size, lines in table.items() if fits(size) for line in lines]
-            pool = [line for line in pool if line not in chosen and line[0] not in words]
-            if not pool:
-                return None
-            chosen.append(rng.choice(pool))
-        (key, value), lines = chosen[-1], tuple(chosen[:-1])
-        return Shots(lines, key, value, one.style)
-
-    def _fits(self, one: Shots, other: Shots) -> bool:
-        firsts = [answer_ids(self.tokenizer, s.prompt, f" {s.answer}")[0] for s in (one, other)]
-        return firsts[0] != firsts[1] and part_names(self.tokenizer, one) == part_names(self.tokenizer, other)
