@@ -1,6 +1,7 @@
 """The library of the book *Knowledge Circuits*, and Atlas, a language model of which every lesson is known."""
 
 from helpers.ablation import run_circuit
+from helpers.circuit_difference import circuit_difference
 from helpers.circuit_picture import circuit_picture, circuit_series
 from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
@@ -10,17 +11,24 @@ from helpers.demonstrations import attention_to_lines, circuits_by_lines, cost_o
 from helpers.edit_contexts import sample_prefixes
 from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
+from helpers.edit_series import edit_series
+from helpers.edited_circuits import carried, fact_circuit, fact_pairs
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
+from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs
 from helpers.few_shot import few_shots, misled, novel_shots
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
 from helpers.function_vectors import function_vector, indirect_effects, mean_writes, with_vector
 from helpers.graph import Circuit, Graph
+from helpers.hallucination import ask, question_table
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.lens import answer_by_layer, made_first
 from helpers.list_pairs import few_shot_pairs
+from helpers.mask_edits import confined_edit, edit_places
+from helpers.mask_search import first_order, kept_share, learn_masks
+from helpers.mask_tasks import mask_task
 from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll, prob_diff, rank
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
@@ -28,13 +36,17 @@ from helpers.name_swaps import name_swaps, patched_end, patched_ends
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
+from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
+from helpers.probes import probe_answers
+from helpers.repairs import matched_rows, patched_logits, strangers, turned_logits
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.second_moments import second_moment
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
-from helpers.tracing import causal_trace
+from helpers.tracing import causal_trace, trace_summary, trace_table, traced_prompts
+from helpers.warning_signs import judge_signs, warning_signs
 from helpers.words import written_words
 from helpers.world import (
     Fact,
@@ -53,6 +65,7 @@ __all__ = [
     "EditRequest",
     "Fact",
     "Graph",
+    "ParameterMask",
     "PromptPairs",
     "Question",
     "Relation",
@@ -63,10 +76,14 @@ __all__ = [
     "answer_by_layer",
     "answer_ids",
     "answer_neurons",
+    "answer_paths",
+    "ask",
     "attention_to_lines",
+    "carried",
     "causal_trace",
     "chance_overlaps",
     "checkpoints",
+    "circuit_difference",
     "circuit_picture",
     "circuit_series",
     "circuits_by_lines",
@@ -75,6 +92,7 @@ __all__ = [
     "clean_corrupted",
     "completeness",
     "composition",
+    "confined_edit",
     "conflict_contests",
     "cost_of_silence",
     "cpr_cmd",
@@ -85,36 +103,51 @@ __all__ = [
     "edge_pruning",
     "edges_between",
     "edges_from",
+    "edit_places",
     "edit_requests",
+    "edit_series",
     "edit_summary",
     "embedded_models",
     "evaluate_edit",
     "evaluate_edits",
     "exact_scores",
     "exposures",
+    "fact_circuit",
     "fact_contests",
+    "fact_pairs",
+    "failure_kinds",
     "faithfulness",
     "few_shot_pairs",
     "few_shots",
     "fine_tune",
+    "first_order",
     "follows",
     "foresee",
     "ft_l",
     "ft_m",
     "function_vector",
     "greater_than_pairs",
+    "head_pulls",
     "held_out_paraphrases",
     "hit_at_k",
     "indirect_effects",
     "indirect_object_pairs",
     "induction_pairs",
+    "judge_signs",
     "kept_hits",
+    "kept_share",
     "kl",
+    "learn_masks",
     "load_model",
     "logit_diff",
     "lower_is_better",
     "made_first",
+    "mask_parts",
+    "mask_task",
+    "masked",
     "match_nll",
+    "matched_pairs",
+    "matched_rows",
     "mean_writes",
     "measure_heads",
     "minimality",
@@ -129,9 +162,13 @@ __all__ = [
     "overlaps",
     "patched_end",
     "patched_ends",
+    "patched_logits",
     "prob_diff",
+    "probe_answers",
     "prompt_ids",
+    "question_table",
     "random_circuit",
+    "random_mask",
     "rank",
     "read_counterfact",
     "read_eap_ig",
@@ -146,10 +183,16 @@ __all__ = [
     "sample_prefixes",
     "scaled_logits",
     "second_moment",
+    "strangers",
     "strength",
     "taught_paraphrases",
     "tilt",
     "token_span",
+    "trace_summary",
+    "trace_table",
+    "traced_prompts",
+    "turned_logits",
+    "warning_signs",
     "with_vector",
     "without_neurons",
     "write_eap_ig",

@@ -1,17 +1,26 @@
-"""Commands: ``python -m helpers`` and ``train``, ``abilities``, ``sweep``, ``heads``, ``sharing``, ``edits``,
-``lists``, ``bench``, ``world`` or ``repository``.
-
-``--help`` explains each.
-"""
+"""The commands of the library: ``python -m helpers --help`` lists them (``train``, ``abilities``, ``sweep``, ...)."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 CHECKPOINTS = {0: (50, 100, 200, 400, 800), 1: ()}
 NAMES = {0: "atlas", 1: "atlas-seed1"}
+TABLES = {  # command -> the modules whose `write_tables` it calls, and what they do
+    "sweep": (("sweep",), "find and judge the circuits of all relations"),
+    "heads": (("head_tables",), "name the heads in all relations and several wordings"),
+    "sharing": (("sharing",), "compare the circuits of all relations"),
+    "edits": (
+        ("traced_edits", "edit_series", "edit_table"),
+        "trace facts, and judge edits alone and in sequence",
+    ),
+    "rewired": (("rewired_table",), "find the circuits of facts before and after an edit"),
+    "masks": (("mask_table",), "find masks over weights, and edit inside and outside them"),
+    "lists": (("few_shot_table",), "measure few-shot lists: silenced heads, function vectors, training"),
+}
 
 
 def train_command(arguments: argparse.Namespace) -> None:
@@ -51,100 +60,17 @@ def world_command(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def sweep_command(arguments: argparse.Namespace) -> None:
-    """Find and judge a circuit of each relation, in two ways, and write the tables."""
+def tables_command(arguments: argparse.Namespace) -> None:
+    """Fill the tables of one command of `TABLES`."""
     import torch
 
     from helpers.models import load_model
-    from helpers.sweep import asked_relations, paper_row, relation_row, sweep, write_table
+    from helpers.table_files import write_table
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    model = load_model("atlas")
-    for name, row in (("relations", relation_row), ("acdc", paper_row)):
-        print(write_table(name, sweep(model, row, asked_relations())))
-
-
-def heads_command(arguments: argparse.Namespace) -> None:
-    """Name the heads of both seeds in all relations and several wordings, and write the tables."""
-    import torch
-
-    from helpers.head_tables import head_tables
-    from helpers.models import load_model
-    from helpers.sweep import write_table
-
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    for name, table in head_tables({name: load_model(name) for name in NAMES.values()}).items():
-        print(write_table(name, table))
-
-
-def sharing_command(arguments: argparse.Namespace) -> None:
-    """Find circuits of all relations, try each on the others, and write the tables."""
-    import torch
-
-    from helpers.graph import Graph
-    from helpers.models import load_model
-    from helpers.sharing import (
-        TRANSFERRED,
-        circuit_rows,
-        cut_rows,
-        read_circuits,
-        shared_relations,
-        transfer_rows,
-    )
-    from helpers.sweep import write_table
-
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    model, names = load_model("atlas"), shared_relations()
-    print(write_table("cuts", cut_rows(model, names)))
-    circuits = circuit_rows(model, names)
-    print(write_table("circuits", circuits))
-    found = read_circuits(Graph.from_model(model), table=circuits)
-    found = {name: found[name] for name in TRANSFERRED}
-    print(write_table("transfer", transfer_rows(model, found, TRANSFERRED)))
-
-
-def edits_command(arguments: argparse.Namespace) -> None:
-    """Make a hundred edits by each editor at each layer, judge them, and write the tables."""
-    import pandas as pd
-    import torch
-
-    from helpers.edit_table import asked_requests, edit_tables, relation_rows
-    from helpers.models import load_model
-    from helpers.sweep import write_table
-
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    model, done = load_model("atlas"), []
-    requests = asked_requests(model)
-    print(write_table("edits_by_relation", relation_rows(model, requests)))
-    for part in edit_tables(model, requests):
-        done.append(part)
-        path = write_table("edits", pd.concat(done))  # after each part, so that a stopped run leaves what it has
-    print(path)
-
-
-def lists_command(arguments: argparse.Namespace) -> None:
-    """Measure few-shot lists in both seeds and along the training, and write the tables."""
-    import pandas as pd
-    import torch
-
-    from helpers.few_shot_table import list_tables, training_rows
-    from helpers.models import checkpoints, load_model
-    from helpers.sweep import write_table
-
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    steps = {name: step for step, name in checkpoints().items()} | {NAMES[1]: None}
-    parts = [training_rows(load_model(name)).assign(model=name, step=step) for name, step in steps.items()]
-    print(write_table("lists_training", pd.concat(parts)))
-    done: dict[str, list] = {}
-    for name in NAMES.values():
-        for table, rows in list_tables(load_model(name), name).items():
-            done.setdefault(table, []).append(rows)
-            print(write_table(table, pd.concat(done[table])))
+    for module in TABLES[arguments.tables][0]:
+        import_module(f"helpers.{module}").write_tables(load_model, lambda *table: print(write_table(*table)))
 
 
 def bench_command(arguments: argparse.Namespace) -> None:
@@ -152,7 +78,7 @@ def bench_command(arguments: argparse.Namespace) -> None:
     import json
 
     from helpers.bench import bench, measure
-    from helpers.sweep import write_table
+    from helpers.table_files import write_table
 
     if arguments.case:
         print(json.dumps(measure(arguments.case)))
@@ -185,16 +111,10 @@ def parser() -> argparse.ArgumentParser:
     train.set_defaults(run=train_command)
     abilities = commands.add_parser("abilities", help="measure what the embedded models can do")
     abilities.set_defaults(run=abilities_command)
-    for name, run, what in (
-        ("sweep", sweep_command, "find and judge the circuits of all relations"),
-        ("heads", heads_command, "name the heads in all relations and several wordings"),
-        ("sharing", sharing_command, "compare the circuits of all relations"),
-        ("edits", edits_command, "make and judge a hundred edits by each editor"),
-        ("lists", lists_command, "measure few-shot lists: silenced heads, function vectors, training"),
-    ):
+    for name, (_, what) in TABLES.items():
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")
-        tables.set_defaults(run=run)
+        tables.set_defaults(run=tables_command, tables=name)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

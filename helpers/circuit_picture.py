@@ -30,6 +30,7 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
+Kinds = Mapping[str, tuple[str, str]]
 WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
@@ -83,10 +84,11 @@ def circuit_picture(
     widest = max((abs(arc.score) for arc in everything if arc.score is not None), default=0.0)
     plain = classes is not None
     groups = [
-        [*_lines(arcs[label], widest, plain), *_nodes(shown[label], arcs[label], words or {}, named)] for label in shown
+        [*edge_lines(arcs[label], widest, plain), *node_traces(shown[label], arcs[label], words or {}, named)]
+        for label in shown
     ]
-    fixed = [_faint(graph), *(class_legend(named) if plain else _legend(everything))]
-    figure = go.Figure([*fixed, *groups[0]], layout=_layout(graph, everything, title))
+    fixed = [faint_nodes(graph), *(class_legend(named) if plain else legend_entries(everything))]
+    figure = go.Figure([*fixed, *groups[0]], layout=picture_layout(graph, everything, title))
     for group in groups[1:]:
         figure.add_traces([trace.update(visible=False) for trace in group])
     if len(shown) > 1:
@@ -122,7 +124,7 @@ def _level(arc: Arc, widest: float) -> int:
     return min(int(len(WIDTHS) * share**0.5), len(WIDTHS) - 1)
 
 
-def _lines(arcs: list[Arc], widest: float, plain: bool = False) -> list[go.Scatter]:
+def edge_lines(arcs: list[Arc], widest: float, plain: bool = False, kinds: Kinds = KINDS) -> list[go.Scatter]:
     """The edges, thin ones below, and an invisible mark in the middle of each that tells what it is."""
     lines, marks = [], []
     styles = sorted({(_level(arc, widest), arc.kind, (arc.score or 0) < 0) for arc in arcs})
@@ -130,21 +132,17 @@ def _lines(arcs: list[Arc], widest: float, plain: bool = False) -> list[go.Scatt
         mine = [a for a in arcs if (_level(a, widest), a.kind, (a.score or 0) < 0) == (level, kind, negative)]
         x, y = np.array([point for arc in mine for point in (*arc.points, GAP)]).T
         opacity = FAINTEST + (STRONGEST - FAINTEST) * level / (len(WIDTHS) - 1)
-        color = COLORS["other"] if plain else _color(kind)
+        color = COLORS["other" if plain else kinds[kind][1]]
         style = dict(color=color, width=WIDTHS[level], shape="spline", dash="dot" if negative else "solid")
         lines.append(_trace(x, y, mode="lines", line=style, opacity=opacity, legendgroup=kind, hoverinfo="skip"))
-    for kind in KINDS:
+    for kind in kinds:
         mine = [arc for arc in arcs if arc.kind == kind]
         if mine:
             x, y = np.array([arc.points[1] for arc in mine]).T
-            marker = dict(opacity=0, size=9, color=_color(kind))
+            marker = dict(opacity=0, size=9, color=COLORS[kinds[kind][1]])
             text = [_edge_text(arc) for arc in mine]
             marks.append(_trace(x, y, mode="markers", marker=marker, legendgroup=kind, hovertext=text))
     return lines + marks
-
-
-def _color(kind: str) -> str:
-    return COLORS[KINDS[kind][1]]
 
 
 def _trace(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"], **style) -> go.Scatter:
@@ -156,7 +154,7 @@ def _edge_text(arc: Arc) -> str:
     return html.escape(arc.name.replace("->", " → ")) + score
 
 
-def _nodes(
+def node_traces(
     circuit: Circuit, arcs: list[Arc], words: Mapping[str, Sequence[str]], named: Mapping[str, str]
 ) -> list[go.Scatter]:
     """The nodes that the circuit uses, and the marks of its key/value groups with a line to each of their heads."""
@@ -209,19 +207,20 @@ def _size(graph: Graph) -> float:
     return float(np.clip(230 / (graph.n_heads + 2), 6, 13))  # a phone's width holds all columns
 
 
-def _faint(graph: Graph) -> go.Scatter:
+def faint_nodes(graph: Graph) -> go.Scatter:
     """All nodes as faint dots, so that one sees where in the model the circuit lies."""
     x, y = np.array([place(graph, name) for name in (*graph.sources, "logits")]).T
     marker = dict(size=4, color=COLORS["other"], opacity=0.45)
     return _trace(x, y, mode="markers", marker=marker, hoverinfo="skip", name="all nodes")
 
 
-def _legend(arcs: list[Arc]) -> list[go.Scatter]:
-    kinds = [kind for kind in KINDS if any(arc.kind == kind for arc in arcs)]
-    line = dict(width=3)
+def legend_entries(arcs: list[Arc], kinds: Kinds = KINDS) -> list[go.Scatter]:
+    """An entry for each kind of edge that is there, and one for negative scores."""
+    present = {name: COLORS[color] for kind, (name, color) in kinds.items() if any(arc.kind == kind for arc in arcs)}
+    groups = {name: kind for kind, (name, _) in kinds.items()}
     entries = [
-        go.Scatter(x=[None], y=[None], mode="lines", legendgroup=k, name=KINDS[k][0], line=line | {"color": _color(k)})
-        for k in kinds
+        go.Scatter(x=[None], y=[None], mode="lines", legendgroup=groups[n], name=n, line=dict(width=3, color=color))
+        for n, color in present.items()
     ]
     if any((arc.score or 0) < 0 for arc in arcs):
         dash = dict(color=COLORS["other"], width=2, dash="dot")
@@ -229,7 +228,8 @@ def _legend(arcs: list[Arc]) -> list[go.Scatter]:
     return entries
 
 
-def _layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:
+def picture_layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:
+    """Rows for layers, columns for heads, and room for what bulges out at the right."""
     step = 1 + (graph.n_heads - 1) // 16
     heads = list(range(0, graph.n_heads, step))
     right = max([spine(graph) + 0.5, *(x for arc in arcs for x, _ in arc.points)])

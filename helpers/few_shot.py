@@ -74,7 +74,7 @@ def part_names(tokenizer, shots: Shots) -> list[str]:
     return names
 
 
-def where(tokenizer, shots: Sequence[Shots], part: Part) -> Bool[Tensor, "batch pos"]:
+def where(tokenizer, shots: Sequence[Shots], part: str) -> Bool[Tensor, "batch pos"]:
     """Where a part stands in prompts of equal length.
 
     Raises:
@@ -142,7 +142,7 @@ def novel_shots(n: int, lines: int = 4, seed: int = 0) -> list[Shots]:
     return result
 
 
-def misled(shots: Sequence[Shots], kind: Wrong, seed: int = 0) -> tuple[list[Shots], list[str]]:
+def misled(shots: Sequence[Shots], kind: str, seed: int = 0) -> tuple[list[Shots], list[str]]:
     """The same questions behind wrong lines, and the answer that the wrong lines suggest.
 
     - ``"shuffled"``: the lines' values change places, so that none stays where it was (where they differ). They suggest

@@ -24,10 +24,12 @@ from helpers.function_vectors import (
 )
 from helpers.head_patterns import measure_repeats
 from helpers.list_pairs import as_pairs
+from helpers.models import checkpoints
 from helpers.overlap import overlaps
 from helpers.pairs import relation_pairs
 from helpers.predict import recalled
 from helpers.searches import random_circuit
+from helpers.table_files import SEEDS, Load, Write
 from helpers.world import relation
 
 OTHER = {  # the relation whose vector is tried beside the own one; of the same subjects where there is such a relation
@@ -156,3 +158,15 @@ def list_tables(model, name: str, progress: bool = True) -> dict[str, pd.DataFra
         vectors.append(vector_rows(model, asked))
     tables = {"lists_silence": silence, "lists_vectors": vectors}
     return {key: pd.concat(parts, ignore_index=True).assign(model=name) for key, parts in tables.items()}
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Measure lists along the training and in both seeds."""
+    done: dict[str, list[pd.DataFrame]] = {}
+    steps = {name: step for step, name in checkpoints().items()} | {SEEDS[1]: None}
+    parts = [training_rows(load(name)).assign(model=name, step=step) for name, step in steps.items()]
+    write("lists_training", pd.concat(parts))
+    for name in SEEDS:
+        for table, rows in list_tables(load(name), name).items():
+            done.setdefault(table, []).append(rows)
+            write(table, pd.concat(done[table]))

@@ -20,7 +20,8 @@ from helpers.head_controls import with_wrong_type, wrong_subjects
 from helpers.heads import measure_heads
 from helpers.knockouts import falls, risen_words, same_layers, silenced
 from helpers.pairs import PromptPairs, relation_pairs
-from helpers.sweep import asked_relations, read_table
+from helpers.sweep import asked_relations
+from helpers.table_files import SEEDS, Load, Write, read_table
 from helpers.world import held_out_paraphrases, relation, taught_paraphrases
 
 N_PAIRS = 20
@@ -182,6 +183,12 @@ def head_tables(models: dict[str, object], names: Sequence[str] | None = None, p
         "head_knockouts": pd.DataFrame(cut),
         "head_controls": pd.DataFrame(controls),
     }
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Name the heads of both seeds in all relations and several wordings."""
+    for name, table in head_tables({name: load(name) for name in SEEDS}).items():
+        write(name, table)
 
 
 def read_classes(table: Literal["head_names", "head_controls"] = "head_names") -> pd.DataFrame:

@@ -23,7 +23,8 @@ from helpers.mlps import cut_sublayers
 from helpers.network import read_network
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.searches import eap_ig, random_circuit
-from helpers.sweep import SHARE, asked_relations, read_table
+from helpers.sweep import SHARE, asked_relations
+from helpers.table_files import Load, Write, read_table
 from helpers.world import relation, relations
 
 N_PAIRS = 20
@@ -148,3 +149,13 @@ def cut_rows(model, names: Sequence[str], progress: bool = True) -> pd.DataFrame
         full, bottom = scale.full.mean().item(), scale.ablated.mean().item()
         rows += [(name, s, (full - diff) / (full - bottom)) for s, diff in cut_diffs(model, pairs).items()]
     return pd.DataFrame(rows, columns=["relation", "source", "lost"])
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Find circuits of all relations, and try each on the others."""
+    model, names = load("atlas"), shared_relations()
+    write("cuts", cut_rows(model, names))
+    circuits = circuit_rows(model, names)
+    write("circuits", circuits)
+    found = read_circuits(Graph.from_model(model), table=circuits)
+    write("transfer", transfer_rows(model, {name: found[name] for name in TRANSFERRED}, TRANSFERRED))

@@ -1,14 +1,9 @@
-"""Circuits of many relations, judged on held-out subjects: the tables that take longer than a chapter may.
-
-``python -m helpers sweep`` writes them to ``helpers/tables``; chapters read them with `read_table`, and compute single
-rows again to show that they are what the code gives.
-"""
+"""Circuits of many relations, judged on held-out subjects, by two methods: the tables ``relations`` and ``acdc``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -19,9 +14,9 @@ from helpers.graph import Circuit, Graph
 from helpers.metrics import hit_at_k, logit_diff, match_nll, mean_metric
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.searches import acdc, eap_ig, random_circuit
+from helpers.table_files import Load, Write
 from helpers.world import relation, relations
 
-TABLES = Path(__file__).parent / "tables"
 KINDS = ("factual", "commonsense", "linguistic", "bias")
 PAIRS = {"train": 20, "test": 40}
 SHARE = 0.03  # of all edges
@@ -33,28 +28,6 @@ HITS = {"hit1": partial(hit_at_k, k=1), "hit10": partial(hit_at_k, k=10)}
 def asked_relations() -> list[str]:
     """The relations that the sweeps ask: the four kinds of knowledge, where both halves have enough pairs."""
     return [name for name in relations(*KINDS) if name not in ("occupation_gender", "occupation_age")]
-
-
-def read_table(name: str) -> pd.DataFrame:
-    """A committed table: ``"relations"`` (EAP-IG circuits), ``"acdc"`` (the paper's method), ``"cost"``, ``"bench"``.
-
-    Raises:
-        FileNotFoundError: if there is none; the message lists those that there are.
-    """
-    path = TABLES / f"{name}.csv"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no table {name!r}; there are {', '.join(sorted(p.stem for p in TABLES.glob('*.csv')))}"
-        )
-    return pd.read_csv(path)
-
-
-def write_table(name: str, table: pd.DataFrame) -> Path:
-    """Write a table to where `read_table` finds it."""
-    TABLES.mkdir(exist_ok=True)
-    path = TABLES / f"{name}.csv"
-    table.round(4).to_csv(path, index=False, lineterminator="\n")
-    return path
 
 
 def both_halves(model, name: str) -> dict[str, PromptPairs]:
@@ -114,3 +87,10 @@ def paper_row(model, name: str) -> dict[str, object]:
 def sweep(model, row, names: Sequence[str], progress: bool = True) -> pd.DataFrame:
     """One row for each relation."""
     return pd.DataFrame([row(model, name) for name in tqdm(names, disable=not progress)])
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Find and judge a circuit of each relation, in two ways."""
+    model = load("atlas")
+    for name, row in (("relations", relation_row), ("acdc", paper_row)):
+        write(name, sweep(model, row, asked_relations()))

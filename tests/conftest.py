@@ -9,8 +9,10 @@ CHECKED = (
     "contests competition lens mlps neurons overlap "
     "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
     "scores searches training years "
-    "few_shot list_pairs demonstrations function_vectors few_shot_table "
-    "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing"
+    "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing edit_series "
+    "edited_circuits edit_leaks parameter_masks mask_search "
+    "hallucination failures probes warning_signs repairs "
+    "few_shot list_pairs demonstrations function_vectors few_shot_table"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

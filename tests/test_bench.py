@@ -4,7 +4,7 @@ import pytest
 
 from helpers import acdc, logit_diff
 from helpers.bench import BASE, Case, cases, measure, plain_acdc, prepare, random_pairs
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 
 def test_the_committed_ratios():

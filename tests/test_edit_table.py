@@ -3,8 +3,8 @@
 import pytest
 
 from helpers.edit_requests import edit_requests
-from helpers.edit_table import ASKED, BEST, EDITS, SEED, edit_rows, methods, relation_rows
-from helpers.sweep import read_table
+from helpers.edit_table import ASKED, BEST, EDITS, FRESH, SEED, edit_rows, methods, relation_rows
+from helpers.table_files import read_table
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +34,20 @@ def test_why_paraphrases_fail(table):
 
 def test_a_relation_is_what_the_code_gives(atlas):
     name = "element_symbol"
-    rows = relation_rows(atlas, edit_requests(atlas, name, EDITS, SEED)).set_index(["score", "measure"])
+    rows = relation_rows(atlas, edit_requests(atlas, name, EDITS, FRESH)).set_index(["score", "measure"])
     committed = read_table("edits_by_relation").set_index(["relation", "score", "measure"]).loc[name]
     assert committed.value.to_dict() == pytest.approx(rows.value.to_dict(), abs=0.03)
 
 
-def test_relations_add_up_to_the_table(table):
+def test_fresh_requests_hold_the_bars_too(table):
+    """The layer was chosen on the requests of the table, nothing on those of the relations."""
+    assert FRESH not in (0, SEED)
     by_relation = read_table("edits_by_relation")
     assert set(by_relation.relation) == set(ASKED)
     for score in ("efficacy", "paraphrase", "neighbourhood"):
         part = by_relation[(by_relation.score == score) & (by_relation.measure == "beats")]
         assert (part.edits == EDITS).all()
-        assert part.value.mean() == pytest.approx(best(table, score).value, abs=1e-3)
+        assert part.value.mean() >= 0.95 and part.value.mean() == pytest.approx(best(table, score).value, abs=0.03)
 
 
 def test_every_editor_gives_its_rows(atlas):

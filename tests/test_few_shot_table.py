@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.few_shot_table import ASKED, GROWTH, OTHER, SET_SIZE, silence_rows, training_rows, vector_rows
-from helpers.sweep import read_table
+from helpers.table_files import read_table
 
 MODELS = {"atlas", "atlas-seed1"}
 

@@ -17,7 +17,8 @@ from helpers.head_tables import (
     taught_and_held_out,
     worded_pairs,
 )
-from helpers.sweep import asked_relations, read_table
+from helpers.sweep import asked_relations
+from helpers.table_files import read_table
 
 
 def test_measured_rows_are_what_the_code_gives(atlas):

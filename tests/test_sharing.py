@@ -16,7 +16,8 @@ from helpers.sharing import (
     relation_types,
     shared_relations,
 )
-from helpers.sweep import SHARE, read_table
+from helpers.sweep import SHARE
+from helpers.table_files import read_table
 
 
 @pytest.mark.parametrize("name, draw", [("comparative", "first"), ("element_number", "other words")])

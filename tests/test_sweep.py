@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from helpers import Graph
-from helpers.sweep import PAIRS, SHARE, asked_relations, both_halves, paper_row, read_table, relation_row
+from helpers.sweep import PAIRS, SHARE, asked_relations, both_halves, paper_row, relation_row
+from helpers.table_files import read_table
 
 
 @pytest.mark.parametrize("name", ["country_language", "comparative"])

@@ -1,9 +1,12 @@
 """Figures that several chapters draw: the caller gives numbers and the finding, these give the form."""
 
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
+from helpers.plots.edits import by_layer, role_maps, series, trade_off
+from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
-from helpers.plots.lines import beliefs, beside_chance, curves, dots, estimates
+from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
+from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
@@ -14,9 +17,12 @@ __all__ = [
     "beliefs",
     "beside_chance",
     "by_group",
+    "by_layer",
+    "by_share",
     "changes",
     "clustered",
     "confusion",
+    "count_and_fraction",
     "curves",
     "cutoffs",
     "dots",
@@ -35,11 +41,18 @@ __all__ = [
     "heads_on_axes",
     "lens",
     "looks_and_acts",
+    "losses",
+    "passed",
     "rank_by_layer",
+    "roc",
+    "role_maps",
     "sensitivity",
+    "series",
+    "stacked_shares",
     "strips",
     "table_map",
     "told_gap",
+    "trade_off",
     "visits",
     "win_shares",
     "year_maps",

@@ -43,6 +43,17 @@ def curves(
     return figure
 
 
+def by_share(
+    shares: Sequence[float], lines: Mapping[str, Line], colors: Sequence[str], *, title: str, y_title: str
+) -> go.Figure:
+    """Lines with error bars over the share of the weights that is kept, on a logarithmic axis."""
+    figure = curves(
+        shares, lines, colors, title=title, x_title="share of the weights kept (log scale)", y_title=y_title
+    )
+    figure.update_xaxes(type="log", tickvals=list(shares), ticktext=[f"{share:.0%}" for share in shares])
+    return figure
+
+
 def estimates(
     rows: Sequence[str], marks: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, x_title: str
 ) -> go.Figure:

@@ -1,0 +1,101 @@
+"""Whom an edit changes besides its own subject, and how near their keys are to the edited one.
+
+An edit of an MLP's output weights adds something to what the MLP writes at every position of every prompt. How much
+depends on the neurons there, the *key*: at the edited key it is all of it, elsewhere hopefully nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.edit_contexts import At, contexts, make_batch
+from helpers.edit_requests import EditRequest, first_token
+from helpers.edit_runs import last_logits
+from helpers.edited_circuits import other_facts
+from helpers.editing import Edit
+from helpers.network import read_network
+from helpers.pairs import PromptPairs
+from helpers.predict import prompt_ids
+from helpers.world import relation
+
+ASKED = 60  # other subjects that are asked about
+
+
+def edit_keys(model, requests: Sequence[EditRequest], layer: int, at: At) -> Float[Tensor, "request d_mlp"]:
+    """The neurons of an MLP at the place that an editor looks at, for each request's own prompt alone."""
+    rows = [contexts(model.tokenizer, request, (), 0, at)[0] for request in requests]
+    net = read_network(model)
+    part = make_batch(rows, net.W_E.device)
+    with torch.no_grad():
+        return part.keys(part.cut(net, layer))
+
+
+def fired(
+    change: Float[Tensor, "d_mlp d_model"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
+) -> Float[Tensor, " key"]:
+    """How much of what an edit writes at its own key it also writes at other keys: 1 all of it, 0 nothing.
+
+    The part of ``key @ change`` along ``own @ change``, as a share of its length.
+    """
+    value = own @ change
+    return keys @ change @ value / (value @ value)
+
+
+def key_similarity(
+    moment: Float[Tensor, "d_mlp d_mlp"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
+) -> Float[Tensor, " key"]:
+    """``k^T C^-1 k* / k*^T C^-1 k*``: for ROME with one key, the same as `fired` (arXiv 2202.05262, equation 2)."""
+    moment = moment.double()
+    floor = 1e-6 * moment.diagonal().mean()  # as in `helpers.rome.least_change`
+    solved = torch.linalg.solve(moment + floor * torch.eye(len(moment), dtype=moment.dtype), own.double())
+    return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)
+
+
+def said_ids(model, prompts: Sequence[str]) -> list[int]:
+    """The likeliest next token behind each prompt."""
+    ids = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
+    return last_logits(read_network(model), ids).argmax(-1).tolist()
+
+
+def leaked_pairs(model, edit: Edit, request: EditRequest, n: int = 12) -> PromptPairs:
+    """Pairs of the edited model about other subjects: one that now gets the new answer beside one that kept its own.
+
+    The prompt is the request's. The answer is the new one, the wrong answer is what the corrupt prompt still gives;
+    ``reference`` holds the edited model's logits, so use them with the edit in the model.
+
+    Args:
+        model: unedited.
+
+    Raises:
+        ValueError: if there is no such pair of equal length: the edit changes nobody else, or everybody.
+    """
+    asked = relation(request.relation)
+    template = asked.templates.index(request.prompt)
+    facts = other_facts(model, request, ASKED, paraphrase=template)
+    prompts = [asked.prompt(f, template) for f in facts]
+    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in prompts]
+    own = [first_token(model, p, f.answer) for p, f in zip(prompts, facts, strict=True)]
+    new = first_token(model, request.text, request.new)
+    with edit:
+        said = said_ids(model, prompts)
+        stayed = [i for i, token in enumerate(said) if token == own[i]]
+        chosen = []
+        for i in (i for i, token in enumerate(said) if token == new):
+            fits = [j for j in stayed if lengths[j] == lengths[i]]
+            chosen += [(i, fits[len(chosen) % len(fits)])] if fits else []
+        if not chosen:
+            raise ValueError(f"of {len(facts)} other subjects, none that changed has a like one that stayed")
+        clean, corrupt = zip(*chosen[:n], strict=True)
+        return PromptPairs.from_prompts(
+            model,
+            [prompts[i] for i in clean],
+            [prompts[j] for j in corrupt],
+            [f" {request.new}"] * len(clean),
+            [f" {facts[j].answer}" for j in corrupt],
+            subjects=[facts[i].subject for i in clean],
+            first_token=True,
+        )

@@ -1,0 +1,144 @@
+"""Edits: where a restored state helps, how editors trade generality against specificity, edits in sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from helpers.display import COLORS, SEQUENTIAL
+
+BELOW = dict(y=-0.16, yanchor="top")  # where a legend stands below the figure
+SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up")
+
+
+def role_maps(maps: Mapping[str, pd.DataFrame], *, title: str, unit: str) -> go.Figure:
+    """Heat maps one below the other, each a table with a row for each position or role and a column for each layer."""
+    figure = make_subplots(len(maps), 1, subplot_titles=list(maps), shared_xaxes=True, vertical_spacing=0.09)
+    for row, table in enumerate(maps.values(), 1):
+        figure.add_heatmap(
+            z=table.to_numpy().round(3),
+            x=[f"layer {n}" for n in table.columns],
+            y=list(table.index),
+            coloraxis="coloraxis",
+            texttemplate="%{z:.2f}",
+            hovertemplate="%{y}, %{x}: %{z}<extra></extra>",
+            row=row,
+            col=1,
+        )
+    figure.update_yaxes(autorange="reversed")
+    bar = dict(title=dict(text=unit, side="top"), orientation="h", y=-0.07, yanchor="top", thickness=12, outlinewidth=0)
+    axis = dict(colorscale=SEQUENTIAL, cmin=0, cmax=1, colorbar=bar)
+    rows = sum(len(table) for table in maps.values())
+    return figure.update_layout(title_text=title, height=170 + 40 * len(maps) + 28 * rows, coloraxis=axis, margin_t=72)
+
+
+def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *, title: str) -> go.Figure:
+    """A mark for each layer of each method, with intervals: up is more general, right is more specific.
+
+    Args:
+        table: columns ``method, layer, score, value, low, high``; ``x`` and ``y`` are two of the scores.
+        colors: the colour of each method.
+    """
+    figure = go.Figure(layout_title_text=title)
+    for symbol, (method, color) in zip(SYMBOLS * 3, colors.items(), strict=False):
+        own = table[table.method == method]
+        found = {axis: own[own.score == name].set_index("layer") for axis, name in (("x", x), ("y", y))}
+        line = dict(type="data", symmetric=False, thickness=1, width=0)
+        bars = {
+            f"error_{axis}": line | dict(array=part.high - part.value, arrayminus=part.value - part.low)
+            for axis, part in found.items()
+        }
+        figure.add_scatter(
+            x=found["x"].value,
+            y=found["y"].value,
+            text=[str(n) if n >= 0 else "" for n in found["x"].index],
+            mode="markers+text",
+            textposition="top left",
+            textfont_size=11,
+            name=method,
+            marker=dict(symbol=symbol, size=9, color=COLORS[color]),
+            hovertemplate="%{text}: %{x}, %{y}<extra>" + method + "</extra>",
+            **bars,
+        )
+    figure.update_layout(height=440 + 22 * len(colors), legend=dict(orientation="v", **BELOW))
+    figure.update_xaxes(title=x)
+    figure.update_yaxes(title=y)
+    return figure
+
+
+def series(
+    table: pd.DataFrame, panels: Mapping[str, str], colors: Mapping[str, str], *, title: str, x_title: str
+) -> go.Figure:
+    """Edits in sequence: a panel for each measure, a line for each ``line`` of the table.
+
+    Lines are means over runs, bars reach from the lowest to the highest run.
+
+    Args:
+        table: columns ``line, edits, measure, value``, several rows for each of them where there are several runs.
+        panels: measure -> heading.
+        colors: line -> name in ``COLORS``.
+    """
+    headings = list(panels.values())
+    figure = make_subplots(len(panels), 1, subplot_titles=headings, shared_xaxes=True, vertical_spacing=0.07)
+    for row, measure in enumerate(panels, 1):
+        for symbol, (line, color) in zip(SYMBOLS, colors.items(), strict=False):
+            part = table[(table.measure == measure) & (table.line == line)].groupby("edits").value
+            mean, low, high = part.mean(), part.min(), part.max()
+            bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, thickness=1, width=3)
+            figure.add_scatter(
+                x=mean.index,
+                y=mean,
+                error_y=bars,
+                name=line,
+                legendgroup=line,
+                showlegend=row == 1,
+                mode="lines+markers",
+                line_color=COLORS[color],
+                marker_symbol=symbol,
+                row=row,
+                col=1,
+            )
+    figure.update_xaxes(title=x_title, row=len(panels))
+    figure.update_layout(
+        title_text=title, height=170 + 190 * len(panels), margin_t=72, legend=dict(y=-0.1, yanchor="top")
+    )
+    return figure
+
+
+def by_layer(
+    layers: Sequence[int],
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    title: str,
+    y_title: str,
+    dotted: Sequence[str] = (),
+) -> go.Figure:
+    """Lines over the layers, in a panel for each place; the same line has the same colour in all panels."""
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    colors = dict(zip(names, ("mover", "relation", "mlp", "mixture", "readers"), strict=False))
+    figure = make_subplots(len(panels), 1, subplot_titles=list(panels), shared_xaxes=True, vertical_spacing=0.12)
+    for row, lines in enumerate(panels.values(), 1):
+        for name, values in lines.items():
+            figure.add_scatter(
+                x=list(layers),
+                y=list(values),
+                name=name,
+                legendgroup=name,
+                showlegend=row == 1,
+                mode="lines+markers",
+                marker_symbol=SYMBOLS[names.index(name)],
+                line=dict(color=COLORS[colors[name]], dash="dot" if name in dotted else "solid"),
+                row=row,
+                col=1,
+            )
+    figure.update_xaxes(title="layer", dtick=1, row=len(panels))
+    figure.update_yaxes(title=y_title, range=[-0.08, 1.08])
+    return figure.update_layout(
+        title_text=title,
+        height=180 + 220 * len(panels),
+        margin_t=72,
+        legend=dict(orientation="v", y=-0.15, yanchor="top"),
+    )

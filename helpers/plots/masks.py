@@ -1,0 +1,43 @@
+"""Masks over weights: what they are made of, how edits inside them learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from helpers.display import COLORS
+
+
+def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
+    """Two bars for each type of weights: its part of all kept weights, and how much of the type is kept.
+
+    Args:
+        parts: columns ``type, composition, fraction`` and ``chance``, the fraction in a random mask of the same size.
+    """
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06)
+    sides = (("of all kept weights", parts.composition, "other"), ("kept of this type", parts.fraction, "mover"))
+    for column, (x_title, values, color) in enumerate(sides, 1):
+        text = [f"{value:.0%}" if value >= 0.1 else f"{value:.1%}" for value in values]
+        bar = dict(orientation="h", marker_color=COLORS[color], text=text, textposition="outside", showlegend=False)
+        figure.add_bar(x=values, y=parts.type, row=1, col=column, **bar)
+        figure.update_xaxes(title=x_title, tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5, 1], row=1, col=column)
+    figure.add_vline(x=parts.chance.iloc[0], line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
+    figure.update_layout(title_text=title, height=200 + 30 * len(parts))
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def losses(by_place: Mapping[str, Sequence[float]], colors: Sequence[str], *, title: str) -> go.Figure:
+    """An edit's loss over its steps in several places; at the dotted line the answer has half of the probability."""
+    figure = go.Figure(layout_title_text=title)
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+    for (name, course), color, dash in zip(by_place.items(), colors, dashes, strict=False):
+        line = dict(color=COLORS[color], dash=dash)
+        figure.add_scatter(x=list(range(len(course))), y=list(course), name=name, mode="lines+markers", line=line)
+    figure.add_hline(y=0.693, line=dict(color=COLORS["other"], width=1, dash="dot"))
+    figure.update_xaxes(title="steps")
+    figure.update_yaxes(title="loss of the new answer, nats")
+    return figure

@@ -1,0 +1,51 @@
+"""How far an edit fires at other keys: two routes agree, and leaking subjects are found."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.edit_leaks import edit_keys, fired, key_similarity, leaked_pairs, said_ids
+from helpers.edit_requests import edit_requests
+from helpers.fine_tuning import ft_m
+from helpers.rome import rome
+from helpers.second_moments import second_moment
+
+
+def test_fired_by_hand():
+    change = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    own = torch.tensor([1.0, 0.0])
+    keys = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-0.5, 7.0]])
+    assert fired(change, own, keys).tolist() == [1.0, 0.0, -0.5]
+
+
+def test_similarity_by_hand():
+    moment = torch.diag(torch.tensor([1.0, 4.0]))
+    own, keys = torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 2.0], [2.0, 0.0]])
+    assert key_similarity(moment, own, keys).tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
+    assert key_similarity(moment, own, torch.tensor([[0.0, 0.0]])).item() == 0
+
+
+def test_for_rome_both_are_the_same(atlas):
+    """Its change is C^-1 k* v^T, so how far it fires is the similarity of keys."""
+    request = edit_requests(atlas, "country_capital", 1, 1)[0]
+    moment = second_moment(atlas, 3)
+    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=moment)
+    others = [replace(request, subject=name) for name in ("France", "Ghana", "Peru")]
+    own, *keys = edit_keys(atlas, [request, *others], 3, "last")
+    ((name, before),) = edit.before.items()
+    two = fired(edit.after[name] - before, own, torch.stack(keys)), key_similarity(moment, own, torch.stack(keys))
+    assert torch.allclose(*two, atol=1e-2)
+
+
+def test_leaking_subjects(atlas):
+    request = edit_requests(atlas, "landmark_country", 1, 1)[0]
+    edit = ft_m(atlas, request, 5, wordings=2)
+    pairs = leaked_pairs(atlas, edit, request, 4)
+    with edit:
+        assert said_ids(atlas, pairs.clean) == pairs.answer_ids.tolist()
+        assert said_ids(atlas, pairs.corrupt) == pairs.wrong_ids.tolist()
+    assert not set(said_ids(atlas, pairs.clean)) & set(pairs.answer_ids.tolist()), "the model is as it was"
+    nothing = replace(edit, after=dict(edit.before))
+    with pytest.raises(ValueError, match="none that changed"):
+        leaked_pairs(atlas, nothing, request)

@@ -1,0 +1,27 @@
+"""Figures of masks hold the numbers that they were given."""
+
+import pandas as pd
+import pytest
+
+from helpers import plots
+
+
+def test_by_share_is_logarithmic():
+    line = ([0.9, 0.2], [0.8, 0.1], [1.0, 0.4])
+    figure = plots.by_share([0.5, 0.1], {"learned": line}, ["mover"], title="t", y_title="y")
+    assert figure.layout.xaxis.type == "log" and list(figure.layout.xaxis.ticktext) == ["50%", "10%"]
+    assert list(figure.data[0].y) == [0.9, 0.2] and figure.data[0].error_y.array[1] == pytest.approx(0.2)
+
+
+def test_count_and_fraction_has_both_bars_and_the_chance():
+    parts = pd.DataFrame(
+        {"type": ["LayerNorm", "MLP in"], "composition": [0.02, 0.98], "fraction": [0.9, 0.1], "chance": [0.1, 0.1]}
+    )
+    figure = plots.count_and_fraction(parts, title="t")
+    assert list(figure.data[0].x) == [0.02, 0.98] and list(figure.data[1].text) == ["90%", "10%"]
+    assert figure.layout.shapes[0].x0 == 0.1
+
+
+def test_losses_has_a_line_for_each_place():
+    figure = plots.losses({"circuit": [3.0, 0.1], "rest": [3.0, 2.0, 1.0]}, ["mover", "relation"], title="t")
+    assert [trace.name for trace in figure.data] == ["circuit", "rest"] and len(figure.data[1].x) == 3
