@@ -21,7 +21,7 @@ from helpers.metrics import match_nll
 from helpers.network import read_network
 from helpers.pairs import PromptPairs
 
-TOP = 10  # heads in a vector, as in the paper for models of a similar number of heads
+TOP = 10  # heads in a vector; the paper takes as many for a model with several times more heads
 
 
 @torch.no_grad()
