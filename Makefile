@@ -77,6 +77,9 @@ rewired: $(READY) ## find the circuits of facts before and after an edit, and wr
 masks: $(READY) ## find masks over weights, edit inside and outside them, and write the tables
 	$(BIN)/python -m helpers masks
 
+lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
+	$(BIN)/python -m helpers lists
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -87,4 +90,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean

@@ -8,6 +8,7 @@ from helpers.competition import foresee, scaled_logits, strength, tilt
 from helpers.composition import composition, cut_effect, edges_between, edges_from
 from helpers.contests import Contests, conflict_contests, fact_contests, name_contests
 from helpers.corpus import exposures
+from helpers.demonstrations import attention_to_lines, circuits_by_lines, cost_of_silence, new_heads
 from helpers.edit_contexts import sample_prefixes
 from helpers.edit_requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.edit_scores import edit_summary, evaluate_edit, evaluate_edits
@@ -16,13 +17,16 @@ from helpers.edited_circuits import carried, fact_circuit, fact_pairs
 from helpers.editing import Edit
 from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, minimality
 from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs, random_answers
+from helpers.few_shot import few_shots, misled, novel_shots
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
+from helpers.function_vectors import function_vector, indirect_effects, mean_writes, with_vector
 from helpers.graph import Circuit, Graph
 from helpers.hallucination import ask, ask_facts, question_table
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.lens import answer_by_layer, made_first
+from helpers.list_pairs import few_shot_pairs
 from helpers.mask_edits import confined_edit, edit_places
 from helpers.mask_search import first_order, kept_share, learn_masks
 from helpers.mask_tasks import mask_task
@@ -80,6 +84,7 @@ __all__ = [
     "answer_paths",
     "ask",
     "ask_facts",
+    "attention_to_lines",
     "bridge_readings",
     "carried",
     "causal_trace",
@@ -89,6 +94,7 @@ __all__ = [
     "circuit_difference",
     "circuit_picture",
     "circuit_series",
+    "circuits_by_lines",
     "classify_heads",
     "classify_skill_heads",
     "clean_corrupted",
@@ -96,6 +102,7 @@ __all__ = [
     "composition",
     "confined_edit",
     "conflict_contests",
+    "cost_of_silence",
     "cpr_cmd",
     "cut_effect",
     "cut_sublayers",
@@ -119,17 +126,21 @@ __all__ = [
     "fact_pairs",
     "failure_kinds",
     "faithfulness",
+    "few_shot_pairs",
+    "few_shots",
     "fine_tune",
     "first_order",
     "follows",
     "foresee",
     "ft_l",
     "ft_m",
+    "function_vector",
     "greater_than_pairs",
     "head_pulls",
     "held_out_paraphrases",
     "hit_at_k",
     "hop_questions",
+    "indirect_effects",
     "indirect_object_pairs",
     "induction_pairs",
     "judge_signs",
@@ -147,8 +158,10 @@ __all__ = [
     "match_nll",
     "matched_pairs",
     "matched_rows",
+    "mean_writes",
     "measure_heads",
     "minimality",
+    "misled",
     "mlp_effects",
     "moved_logits",
     "name_contests",
@@ -156,7 +169,9 @@ __all__ = [
     "named_weights",
     "namesake_answers",
     "namesake_hits",
+    "new_heads",
     "next_token_probabilities",
+    "novel_shots",
     "overlaps",
     "pairs_of",
     "patched_end",
@@ -197,6 +212,7 @@ __all__ = [
     "traced_prompts",
     "turned_logits",
     "warning_signs",
+    "with_vector",
     "without_neurons",
     "write_eap_ig",
     "written_words",

@@ -1,0 +1,92 @@
+"""What a list's lines change: new parts of the circuit, heads that look at the lines, and what their silence costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.evaluation import Estimate, bootstrap
+from helpers.few_shot import Shots, part_names
+from helpers.graph import Circuit, Graph
+from helpers.heads import run_layers
+from helpers.knockouts import same_layers, silenced
+from helpers.list_pairs import as_pairs, few_shot_pairs
+from helpers.network import read_network
+from helpers.overlap import heads_of
+from helpers.pairs import PromptPairs
+from helpers.searches import eap_ig
+
+LINES = ("key", "mark", "value", "separator")  # the parts that only lines have
+SHARE = 0.02  # of all edges, in the circuits that are compared
+
+
+def circuits_by_lines(model, shots: Sequence[Shots], share: float = SHARE) -> dict[str, Circuit]:
+    """Circuits of the same questions with and without their lines, each found twice, on two halves of the questions.
+
+    Returns:
+        ``"with lines, 1"``, ``"with lines, 2"``, ``"without, 1"``, ``"without, 2"``; the two of a kind are the
+        yardstick for what two circuits of different kinds share.
+    """
+    n, found = int(share * Graph.from_model(model).n_edges), {}
+    for kind, asked in (("with lines", list(shots)), ("without", [one.without_lines() for one in shots])):
+        for half in (0, 1):
+            found[f"{kind}, {half + 1}"] = eap_ig(model, few_shot_pairs(model, asked[half::2], known=False)).greedy(n)
+    return found
+
+
+def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
+    """The heads in every circuit whose name begins with ``"with lines"`` and in no other."""
+    kinds: dict[bool, list[set[str]]] = {True: [], False: []}
+    for name, circuit in circuits.items():
+        kinds[name.startswith("with lines")].append(set(heads_of(circuit)))
+    return sorted(set.intersection(*kinds[True]) - set.union(*kinds[False]))
+
+
+@torch.no_grad()
+def attention_to_lines(model, shots: Sequence[Shots]) -> pd.DataFrame:
+    """Where each head looks from the last token of a list, on the mean over the lists.
+
+    Returns:
+        Columns ``head, layer``, the attention to ``first`` (BOS), ``key, mark, value, separator`` (of the lines),
+        ``query, end`` and ``lines`` (keys, marks, values and separators), and ``uniform``, what uniform attention would
+        give the lines.
+    """
+    net, pairs = read_network(model), as_pairs(model, shots)
+    names = [part_names(model.tokenizer, one) for one in shots]
+    parts = ("first", *LINES, "query", "end")
+    total, uniform = torch.zeros(len(parts), len(net.layers), net.n_heads), 0.0
+    for places, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        last = torch.stack([run.pattern[:, :, -1] for run in runs]).cpu()  # [layer batch head key]
+        here = [names[i] for i in places.tolist()]
+        for number, part in enumerate(parts):
+            mask = torch.tensor([[name == part for name in row] for row in here]).to(last)
+            total[number] += torch.einsum("lbhk,bk->lh", last, mask) / len(shots)
+            uniform += mask.mean(-1).sum().item() / len(shots) if part in LINES else 0.0
+    table = pd.DataFrame({part: row.flatten().tolist() for part, row in zip(parts, total, strict=True)})
+    table.insert(0, "head", [f"a{n}.h{h}" for n in range(len(net.layers)) for h in range(net.n_heads)])
+    table.insert(1, "layer", [n for n in range(len(net.layers)) for _ in range(net.n_heads)])
+    return table.assign(lines=table[list(LINES)].sum(axis=1), uniform=uniform)
+
+
+def hits(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Float[Tensor, " batch"]:
+    """1 where the likeliest token is the answer's, else 0."""
+    return (logits.argmax(-1).cpu() == pairs.answer_ids.cpu()).float()
+
+
+def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int = 10) -> dict[str, Estimate]:
+    """The share of right answers with all heads, without some, and without as many others of the same layers.
+
+    Returns:
+        ``"all heads"``, ``"without"``, ``"without others"`` (the mean over draws, with an interval over prompts), and
+        ``"costs more"``: by how much more the heads cost than others do, paired by prompt.
+    """
+    whole, without = (hits(silenced(model, pairs, h), pairs) for h in ([], heads))
+    others = [hits(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs) for s in range(draws)]
+    chance = torch.stack(others).mean(0)
+    values = {"all heads": whole, "without": without, "without others": chance, "costs more": chance - without}
+    return {name: bootstrap(lambda v: v.mean(-1), value) for name, value in values.items()}

@@ -1,0 +1,56 @@
+"""Where heads look in lists, which are new, and what their silence costs."""
+
+import pytest
+import torch
+
+from helpers.demonstrations import LINES, attention_to_lines, circuits_by_lines, cost_of_silence, hits, new_heads
+from helpers.few_shot import few_shots, part_names
+from helpers.graph import Circuit, Graph
+from helpers.knockouts import silenced
+from helpers.list_pairs import as_pairs
+from helpers.predict import prompt_ids
+
+
+def test_new_heads_by_hand(atlas):
+    graph = Graph.from_model(atlas)
+
+    def circuit(*heads):
+        return Circuit.from_edges(graph, [f"{h}->logits" for h in heads])
+
+    circuits = {
+        "with lines, 1": circuit("a1.h0", "a2.h3", "a4.h1"),
+        "with lines, 2": circuit("a1.h0", "a2.h3", "a5.h2"),
+        "without, 1": circuit("a1.h0"),
+        "without, 2": circuit("a5.h2"),
+    }
+    assert new_heads(circuits) == ["a2.h3"]
+
+
+def test_circuits_have_names_and_one_size(atlas):
+    circuits = circuits_by_lines(atlas, few_shots("plural", 6, 2, split="train"), share=0.01)
+    assert list(circuits) == ["with lines, 1", "with lines, 2", "without, 1", "without, 2"]
+    assert {c.n_edges for c in circuits.values()} == {36}
+
+
+def test_attention_is_the_hooks(atlas):
+    shots = few_shots("country_capital", 3, 2)
+    table = attention_to_lines(atlas, shots).set_index("head")
+    total = 0.0
+    for one in shots:
+        _, cache = atlas.run_with_cache(torch.tensor([prompt_ids(atlas.tokenizer, one.prompt)]))
+        mask = torch.tensor([name in LINES for name in part_names(atlas.tokenizer, one)])
+        total += cache["blocks.2.attn.hook_pattern"][0, 4, -1][mask].sum().item() / 3
+    assert table.lines["a2.h4"] == pytest.approx(total, abs=1e-4)
+    parts = table[["first", *LINES, "query", "end"]].sum(axis=1)
+    assert parts.sub(1).abs().max() < 1e-4 and 0.5 < table.uniform.iloc[0] < 1
+
+
+def test_silence(atlas):
+    pairs = as_pairs(atlas, few_shots("country_capital", 8, 2))
+    cost = cost_of_silence(atlas, pairs, ["a0.h7", "a3.h2"], draws=3)
+    assert cost["without"] == hits(silenced(atlas, pairs, ["a0.h7", "a3.h2"]), pairs).mean().item()
+    assert cost["costs more"] == pytest.approx(cost["without others"] - cost["without"])
+    nothing = cost_of_silence(atlas, pairs, [], draws=2)
+    assert nothing["all heads"] == nothing["without"] and nothing["costs more"] == 0
+    with pytest.raises(ValueError, match="is no head"):
+        cost_of_silence(atlas, pairs, ["m3"])
