@@ -18,13 +18,19 @@ def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
         parts: columns ``type, composition, fraction`` and ``chance``, the fraction in a random mask of the same size.
     """
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06)
-    sides = (("of all kept weights", parts.composition, "other"), ("kept of this type", parts.fraction, "mover"))
-    for column, (x_title, values, color) in enumerate(sides, 1):
-        text = [f"{value:.0%}" if value >= 0.1 else f"{value:.1%}" for value in values]
-        bar = dict(orientation="h", marker_color=COLORS[color], text=text, textposition="outside", showlegend=False)
-        figure.add_bar(x=values, y=parts.type, row=1, col=column, **bar)
+    chance, one = parts.chance.iloc[0], {"showlegend": False, "row": 1}
+    sides = (
+        ("of all kept weights", parts.composition, "other", 0),
+        ("kept of this type", parts.fraction, "mover", chance),
+    )
+    for column, (x_title, values, color, least) in enumerate(sides, 1):
+        text = [f" {value:.0%}" if value >= 0.1 else f" {value:.1%}" for value in values]
+        figure.add_bar(x=values, y=parts.type, orientation="h", marker_color=COLORS[color], col=column, **one)
+        beyond = values.clip(lower=least)  # so that no number stands on the dotted line
+        words = dict(mode="text", text=text, textposition="middle right", hoverinfo="skip")
+        figure.add_scatter(x=beyond, y=parts.type, col=column, **words, **one)
         figure.update_xaxes(title=x_title, tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5, 1], row=1, col=column)
-    figure.add_vline(x=parts.chance.iloc[0], line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
+    figure.add_vline(x=chance, line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
     figure.update_layout(title_text=title, height=200 + 30 * len(parts))
     figure.update_yaxes(autorange="reversed")
     return figure
