@@ -18,7 +18,9 @@ def test_count_and_fraction_has_both_bars_and_the_chance():
         {"type": ["LayerNorm", "MLP in"], "composition": [0.02, 0.98], "fraction": [0.9, 0.1], "chance": [0.1, 0.1]}
     )
     figure = plots.count_and_fraction(parts, title="t")
-    assert list(figure.data[0].x) == [0.02, 0.98] and list(figure.data[1].text) == ["90%", "10%"]
+    assert list(figure.data[0].x) == [0.02, 0.98] and list(figure.data[1].x) == [0.9, 0.1]
+    written = [(note.text, note.x) for note in figure.layout.annotations]
+    assert written == [("2.0%", 0.02), ("98%", 0.98), ("90%", 0.9), ("10%", 0.1)], "none left of the dotted line"
     assert figure.layout.shapes[0].x0 == 0.1
 
 

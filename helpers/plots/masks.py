@@ -24,11 +24,11 @@ def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
         ("kept of this type", parts.fraction, "mover", chance),
     )
     for column, (x_title, values, color, least) in enumerate(sides, 1):
-        text = [f" {value:.0%}" if value >= 0.1 else f" {value:.1%}" for value in values]
         figure.add_bar(x=values, y=parts.type, orientation="h", marker_color=COLORS[color], col=column, **one)
-        beyond = values.clip(lower=least)  # so that no number stands on the dotted line
-        words = dict(mode="text", text=text, textposition="middle right", hoverinfo="skip")
-        figure.add_scatter(x=beyond, y=parts.type, col=column, **words, **one)
+        for kind, value in zip(parts.type, values, strict=True):
+            text = f"{value:.0%}" if value >= 0.1 else f"{value:.1%}"
+            place = dict(x=max(value, least), y=kind, xanchor="left", row=1, col=column)  # beside the dotted line, too
+            figure.add_annotation(text=text, showarrow=False, **place)
         figure.update_xaxes(title=x_title, tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5, 1], row=1, col=column)
     figure.add_vline(x=chance, line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
     figure.update_layout(title_text=title, height=200 + 30 * len(parts))
