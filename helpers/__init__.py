@@ -34,14 +34,14 @@ from helpers.metrics import hit_at_k, kl, logit_diff, lower_is_better, match_nll
 from helpers.mlps import cut_sublayers, mlp_effects
 from helpers.models import checkpoints, embedded_models, load_model
 from helpers.name_swaps import name_swaps, patched_end, patched_ends
-from helpers.namesakes import answer_counts, namesake_answers, namesake_hits
+from helpers.namesakes import answer_counts, namesake_hits
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.probes import probe_answers, probe_relation
-from helpers.repairs import matched_rows, patched_logits, repair_table, strangers, turned_logits
+from helpers.repairs import patched_logits, repair_table, turned_logits
 from helpers.reversal import reversal_questions
 from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
@@ -157,7 +157,6 @@ __all__ = [
     "masked",
     "match_nll",
     "matched_pairs",
-    "matched_rows",
     "mean_writes",
     "measure_heads",
     "minimality",
@@ -167,7 +166,6 @@ __all__ = [
     "name_contests",
     "name_swaps",
     "named_weights",
-    "namesake_answers",
     "namesake_hits",
     "new_heads",
     "next_token_probabilities",
@@ -201,7 +199,6 @@ __all__ = [
     "sample_prefixes",
     "scaled_logits",
     "second_moment",
-    "strangers",
     "strength",
     "swap_first_hops",
     "taught_paraphrases",

@@ -71,7 +71,12 @@ def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: in
 
     Returns:
         The shares of ``paraphrases`` and of ``neighbours``, each request counted once.
+
+    Raises:
+        ValueError: if there is no request, or one has no paraphrases or neighbours.
     """
+    if not requests or not all(r.paraphrases and r.neighbours for r in requests):
+        raise ValueError("give requests that all have paraphrases and neighbours, as `edit_requests` makes them")
     net, tokenizer = read_network(model), model.tokenizer
     parts = [make_batch(contexts(tokenizer, r, (), wordings, "last"), net.W_E.device) for r in requests]
     own = torch.stack([part.keys(part.cut(net, layer)).mean(0) for part in parts]).double()
@@ -93,8 +98,14 @@ def fired_behind(model, edit: Edit, request: EditRequest, prompts: Sequence[str]
     Args:
         model: unedited.
         layer: whose MLP the edit changes.
+
+    Raises:
+        ValueError: if the edit changes anything but that MLP's output weights.
     """
-    ((name, before),) = edit.before.items()
+    name = f"layers.{layer}.mlp.W_out"
+    if list(edit.before) != [name]:
+        raise ValueError(f"the edit changes {', '.join(edit.before)}, not {name} alone")
+    before = edit.before[name]
     own, *keys = _last_keys(model, [request.text, *prompts], layer)
     return fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
 

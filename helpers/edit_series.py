@@ -110,8 +110,10 @@ def edit_series(
         ``unrelated`` texts. Intervals: 95 % bootstrap over questions or texts.
 
     Raises:
-        ValueError: if a count is larger than the number of requests.
+        ValueError: if there is no count, or one is negative or larger than the number of requests.
     """
+    if not counts or min(counts) < 0:
+        raise ValueError(f"counts must be numbers of edits from 0 on, at least one, not {list(counts)}")
     if max(counts) > len(requests):
         raise ValueError(f"there are {len(requests)} requests, not {max(counts)}")
     texts = unrelated_texts() if unrelated is None else unrelated

@@ -50,7 +50,12 @@ def other_facts(
         half: of one half only.
         paraphrase: the template in which the model has to know them.
         length: the number of tokens of their prompt, if it matters.
+
+    Raises:
+        ValueError: for an unknown half.
     """
+    if half not in (None, *get_args(Half)):
+        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Half))}")
     asked = relation(request.relation)
     facts = [f for f in asked.facts if f.subject != request.subject and f.other is None]
     facts = [f for f in facts if half in (None, split_of(f)) and f.answer not in (request.old, request.new)]
@@ -169,8 +174,9 @@ def chain_overlaps(model, edit: Edit, request: EditRequest, n: int = 9) -> list[
         n: pairs of each question of `hop_requests`.
 
     Returns:
-        For each ``step``: the overlap in ``edges`` and ``heads``, and in ``new`` the share of prompts that get what
-        would follow from the edit (in the first step, the new answer).
+        For each ``step``: the overlap in ``edges`` and ``heads``, and in ``new`` the share of prompts that get ``new``
+        of `hop_requests`: the edit's new answer, in the composed question what follows from it. In the second hop,
+        which the edit should leave alone, it is what the chain ended in before, so 0 is right.
     """
     steps, rows = hop_requests(request), []
     pairs = {step: fact_pairs(model, question, n) for step, question in steps.items()}
@@ -214,7 +220,12 @@ def carried(
     Returns:
         A row for each set: ``alone``, the share of the effect that the edited writes bring into the unedited run;
         ``lost``, the share that goes when the edited run gets the unedited writes; ``effect``, the whole in logits.
+
+    Raises:
+        ValueError: without any set of heads.
     """
+    if not heads:
+        raise ValueError("give at least one set of heads, such as {'movers': ['a4.h6']}")
     places = {name: [head_place(head) for head in some] for name, some in heads.items()}
     numbers = []
     for _, group in pairs.groups():

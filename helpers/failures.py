@@ -121,7 +121,12 @@ def random_answers(model, asked: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame
 
     Returns:
         The questions with a drawn ``first``, without those in which the draw is the right answer or what was said.
+
+    Raises:
+        ValueError: for questions about several relations, or none.
     """
+    if asked.relation.nunique() != 1:
+        raise ValueError(f"ask about one relation, not {asked.relation.nunique()}: their answers differ in type")
     members = type_ids(model.tokenizer, asked.relation.iloc[0], asked.prompt.iloc[0])
     generator = torch.Generator().manual_seed(seed)
     drawn = members[torch.randint(len(members), (len(asked),), generator=generator)]
@@ -176,7 +181,7 @@ def head_pulls(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | Non
 
 def subject_mask(model, asked: pd.DataFrame) -> Bool[Tensor, "question pos"]:
     """The positions of each question's subject, for questions of one length."""
-    rows = [token_span(model.tokenizer, p, s) for p, s in zip(asked.prompt, asked.subject, strict=True)]
+    rows = subject_spans(model.tokenizer, asked)
     length = len(prompt_ids(model.tokenizer, asked.prompt.iloc[0]))
     mask = torch.zeros(len(rows), length, dtype=torch.bool)
     for row, span in zip(mask, rows, strict=True):
@@ -204,8 +209,22 @@ def states(
 
 
 def positions(model, asked: pd.DataFrame, place: str) -> Int[Tensor, " question"]:
-    """Where the last position, or the subject's last token, of each question stands."""
-    tokenizer, rows = model.tokenizer, list(zip(asked.prompt, asked.subject, strict=True))
+    """Where the last position, or the subject's last token, of each question stands (`subject_spans`)."""
     if place == "last":
-        return torch.tensor([len(prompt_ids(tokenizer, prompt)) - 1 for prompt, _ in rows])
-    return torch.tensor([token_span(tokenizer, *row).stop - 1 for row in rows])
+        return torch.tensor([len(prompt_ids(model.tokenizer, prompt)) - 1 for prompt in asked.prompt])
+    return torch.tensor([span.stop - 1 for span in subject_spans(model.tokenizer, asked)])
+
+
+def subject_spans(tokenizer, asked: pd.DataFrame) -> list[slice]:
+    """Where each question names its subject; a context before it may name the same one and doesn't count.
+
+    Raises:
+        ValueError: if a question doesn't contain its subject as whole tokens.
+    """
+    spans = []
+    for prompt, context, subject in zip(asked.prompt, asked.context, asked.subject, strict=True):
+        question = prompt[len(context) :].strip()
+        span = token_span(tokenizer, question, subject)
+        before = len(prompt_ids(tokenizer, prompt)) - len(prompt_ids(tokenizer, question))
+        spans.append(slice(span.start + before, span.stop + before))
+    return spans

@@ -144,7 +144,12 @@ def ask(model, questions: pd.DataFrame) -> pd.DataFrame:
         The questions with ``first`` (the answer's first token), ``said_id``, ``said`` (the likeliest token and its
         text), ``kind`` (one of `SAID`, the first that fits), ``right``, ``probability`` (of what is said), ``entropy``
         (nats) and ``margin`` (logit before the second likeliest token).
+
+    Raises:
+        ValueError: if there is no question.
     """
+    if questions.empty:
+        raise ValueError("there is no question to ask; give at least one")
     tokenizer, logits = model.tokenizer, ask_logits(model, questions.prompt.tolist())
     best = logits.topk(2, dim=-1)
     spread = logits.log_softmax(-1)

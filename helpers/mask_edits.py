@@ -118,12 +118,18 @@ def confined_rows(
     """Every request edited in every place.
 
     Args:
-        paces: for each place what its matched learning rate is multiplied by; the rule is then called ``paced``.
+        paces: for each place what its matched learning rate is multiplied by; the rule is then called ``paced``, and
+            ``rule`` must be ``matched``.
 
     Returns:
         Columns ``edit, half, place, rule, size`` and those of `judged_edit`; ``half`` is the half of the relation that
         the fact belongs to (circuits are found on ``train``).
+
+    Raises:
+        ValueError: if paces lack a place, or stand beside another rule than ``matched``; else as `confined_edit`.
     """
+    if paces and (rule != "matched" or not set(places) <= set(paces)):
+        raise ValueError(f"paces need the rule 'matched', not {rule!r}, and a number for each of {', '.join(places)}")
     rows = []
     for number, request in enumerate(requests):
         half = split_of(Fact(request.relation, request.subject, request.old))

@@ -104,9 +104,15 @@ def _skill(model, name: str, split: Split):
 def false_answers(task: MaskTask, seed: int = 0) -> MaskTask:
     """The same prompts with the answers of others: what each prompt is about gets another's, in all its wordings.
 
-    Nothing in the model supports these answers, so a mask that gives them wasn't found but taught.
+    Nothing in the model supports these answers, so a mask that gives them wasn't found but taught. (Where two have the
+    same answer, exchanging them changes nothing; in relations with few answers that is often so.)
+
+    Raises:
+        ValueError: for a task about fewer than two.
     """
     subjects = sorted(set(task.about))
+    if len(subjects) < 2:
+        raise ValueError("a task about one subject has no other answers; give more prompts")
     random.Random(stable_hash("false answers", seed)).shuffle(subjects)
     other = dict(zip(subjects, subjects[1:] + subjects[:1], strict=True))
     first = {subject: task.about.index(subject) for subject in subjects}

@@ -21,8 +21,14 @@ def answer_counts(wrong: pd.DataFrame, model: str = "atlas") -> pd.DataFrame:
         model: whose exposures are counted.
 
     Returns:
-        Columns ``told`` and ``said``, a row for each answer of the relation.
+        Columns ``told`` and ``said``, a row for each answer of the relation. What is said is one token, so an answer of
+        several is never counted there (all home towns are one token in Atlas).
+
+    Raises:
+        ValueError: for answers about several relations, or none.
     """
+    if wrong.relation.nunique() != 1:
+        raise ValueError(f"count the answers of one relation, not of {wrong.relation.nunique()}")
     name = wrong.relation.iloc[0]
     answers = relation(name).answers
     told = exposures(model).query("relation == @name").groupby("answer")["count"].sum()
@@ -35,13 +41,20 @@ def namesake_answers(facts: Sequence[Fact], subject: str, parts: Sequence[int]) 
 
     Args:
         parts: which parts are compared, each with any of the same: 0 is the first name, 1 the last.
+
+    Raises:
+        ValueError: for a name that has no such part.
     """
 
     def name(of: str) -> set[str]:
-        return {of.split()[i] for i in parts}
+        words = of.split()
+        if not all(0 <= i < len(words) for i in parts):
+            raise ValueError(f"{of!r} has {len(words)} parts, so none of the numbers {list(parts)} may lie beyond")
+        return {words[i] for i in parts}
 
+    own = name(subject)
     known = [f for f in facts if f.subject != subject and (f.exposures or 0) >= KNOWN]
-    return {f.answer for f in known if name(subject) & name(f.subject)}
+    return {f.answer for f in known if own & name(f.subject)}
 
 
 def namesake_hits(wrong: pd.DataFrame, facts: Sequence[Fact], parts: Sequence[int], *, seed: int = 0) -> pd.DataFrame:

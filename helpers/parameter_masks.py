@@ -60,6 +60,8 @@ class ParameterMask:
         return ParameterMask({name: ~part for name, part in self.kept.items()})
 
     def __and__(self, other: ParameterMask) -> ParameterMask:
+        if self.kept.keys() != other.kept.keys():
+            raise ValueError("the masks decide about different weights; find both with the embeddings or without")
         return ParameterMask({name: part & other.kept[name] for name, part in self.kept.items()})
 
     def jaccard(self, other: ParameterMask) -> float:
@@ -153,7 +155,8 @@ def random_mask(like: ParameterMask, seed: int = 0, *, profile: bool = True) -> 
     if profile:
         return drawn_from(whole, like.counts, seed)
     generator = torch.Generator().manual_seed(seed)
-    return top_mask({n: torch.rand(p.shape, generator=generator) for n, p in like.kept.items()}, like.share)
+    drawn = {n: torch.rand(p.shape, generator=generator).to(p.device) for n, p in like.kept.items()}
+    return top_mask(drawn, like.share)
 
 
 def top_mask(scores: Mapping[str, Tensor], share: float) -> ParameterMask:

@@ -34,7 +34,7 @@ from helpers.edited_circuits import (
 from helpers.editing import Edit
 from helpers.evaluation import Estimate, ends, faithfulness
 from helpers.fine_tuning import ft_m
-from helpers.graph import Circuit, Graph
+from helpers.graph import Circuit, Graph, head_place
 from helpers.head_classes import classify_heads
 from helpers.knockouts import same_layers
 from helpers.lens import answer_by_layer, stop_names, written_by_sublayer
@@ -199,10 +199,14 @@ def _touching(circuit: Circuit, node: str) -> float:
     return sum(node in edge for edge in names) / len(names) if names else float("nan")
 
 
+def heads_above(graph: Graph, layer: int) -> list[str]:
+    """All heads of later layers."""
+    return [head for head in graph.sources if ".h" in head and head_place(head)[0] > layer]
+
+
 def _carried(model, case: Case, edit: Edit, layer: int) -> dict[str, float]:
     """`carried` by the movers above the edited MLP, by as many other heads of their layers, and by all heads there."""
-    heads = [head for head in Graph.from_model(model).sources if ".h" in head]
-    above = [head for head in heads if int(head[1]) > layer]
+    above = heads_above(Graph.from_model(model), layer)
     movers = [head for head in case.movers if head in above]
     sets = {"movers": movers, "others": same_layers(model, movers, movers), "heads": above}
     table = carried(model, edit, case.test, case.request, sets)

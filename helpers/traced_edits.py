@@ -75,7 +75,12 @@ def tracing_adds(table: pd.DataFrame, column: str = "MLP", draws: int = 200, see
     Returns:
         Shares of the variance (R squared of least squares): ``layer``, ``layer and fact`` (all that could be added),
         ``tracing adds``, and ``exchanged traces add``: the 95 % quantile of what is added by chance.
+
+    Raises:
+        ValueError: if a fact lacks a layer, or has one twice.
     """
+    if table.empty or (pd.crosstab(table.fact, table.layer) != 1).any(axis=None):
+        raise ValueError("each fact needs one row for each layer: give all rows of `traced_edits`")
     table = table.sort_values(["fact", "layer"])
     success = table.success.to_numpy()
 

@@ -91,8 +91,10 @@ def warning_signs(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[Tens
         known: which questions count as known facts, for the last two signs; all of them from the train half.
 
     Raises:
-        ValueError: if none is known, or one of the test half is.
+        ValueError: for questions about several relations; if none is known, or one of the test half is.
     """
+    if asked.relation.nunique() != 1:
+        raise ValueError(f"ask about one relation, not {asked.relation.nunique()}: their answers differ in type")
     if not known.any() or (asked.half[known.numpy()] != "train").any():
         raise ValueError("known has to mark questions of the train half, at least one: the test half is for judging")
     pairs = sign_pairs(model, asked)

@@ -66,6 +66,15 @@ def test_fired_behind_is_the_share_at_the_last_key(atlas):
     slow = fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
     again = fired_behind(atlas, edit, request, [request.text, *(q.text for q in others)], 3)
     assert again == pytest.approx([1.0, *slow], abs=1e-3)
+    with pytest.raises(ValueError, match=r"changes layers\.3\.mlp\.W_out, not layers\.2"):
+        fired_behind(atlas, edit, request, [request.text], 2)
+
+
+def test_shares_need_questions(atlas):
+    request = edit_requests(atlas, "country_capital", 1, 1)[0]
+    for requests in ([], [replace(request, neighbours=())]):
+        with pytest.raises(ValueError, match="paraphrases and neighbours"):
+            mean_shares(atlas, requests, 3)
 
 
 def test_leaking_subjects(atlas):

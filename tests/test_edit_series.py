@@ -104,6 +104,9 @@ def test_requests_of_a_series(atlas):
 def test_bad_counts(atlas, requests):
     with pytest.raises(ValueError, match="there are 3 requests, not 4"):
         edit_series(atlas, requests, lambda request: ft_m(atlas, request, 5), [], counts=(0, 4))
+    for counts in ((), (-1, 2)):
+        with pytest.raises(ValueError, match="numbers of edits from 0 on"):
+            edit_series(atlas, requests, lambda request: ft_m(atlas, request, 5), [], counts=counts)
 
 
 def test_the_committed_series():

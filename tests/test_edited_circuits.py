@@ -56,6 +56,8 @@ def test_other_subjects(atlas, request_):
     assert found != other_facts(atlas, request_, 5, half="test", seed=1)
     with pytest.raises((ValueError, TypeCheckError), match="both"):
         fact_pairs(atlas, request_, half="both")
+    with pytest.raises((ValueError, TypeCheckError), match="both"):
+        other_facts(atlas, request_, 5, half="both")
 
 
 def test_asked_again_is_about_the_model_as_it_is(atlas, request_, pairs):
@@ -90,6 +92,8 @@ def test_heads_carry_what_is_written_at_the_subject_and_nothing_that_is_written_
     shares = carried(atlas, at_subject, pairs, request_, {"all": above, "none": []})
     assert shares.loc["all", "lost"] == pytest.approx(1, abs=0.1) and shares.loc["none", "alone"] == 0
     assert torch.equal(asked_again(atlas, pairs, request_.old).reference, before), "the model is as it was"
+    with pytest.raises(ValueError, match="at least one set"):
+        carried(atlas, at_subject, pairs, request_, {})
 
 
 def test_near_from_by_hand():

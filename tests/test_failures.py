@@ -15,9 +15,11 @@ from helpers.failures import (
     rivals,
     states,
     subject_mask,
+    subject_spans,
 )
-from helpers.hallucination import ask, tidy, type_ids
+from helpers.hallucination import ask, question_table, tidy, type_ids
 from helpers.pairs import PromptPairs
+from helpers.predict import prompt_ids
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,19 @@ def test_states_are_the_bridges(atlas, asked):
             assert torch.allclose(found[2 * layer + 2, i], own, atol=1e-3)
     with pytest.raises(ValueError, match="choose last or subject_last"):
         states(atlas, some, "first")
+
+
+def test_the_subject_is_that_of_the_question_and_not_of_its_context(atlas):
+    table = question_table("atlas", 3, names=["country_capital"])
+    spans = subject_spans(atlas.tokenizer, table)
+    for row, span in zip(table.itertuples(), spans, strict=True):
+        ids = prompt_ids(atlas.tokenizer, row.prompt)
+        assert atlas.tokenizer.decode(ids[span]).strip().lower() == row.subject.lower()
+        assert span.start >= len(prompt_ids(atlas.tokenizer, row.context)) - 1, row.prompt
+    twice = table[table.case == "false context"]
+    assert all(p.lower().count(s.lower()) > 1 for p, s in zip(twice.prompt, twice.subject, strict=True))
+
+
+def test_random_answers_are_of_one_relation(atlas, asked):
+    with pytest.raises(ValueError, match="one relation, not 2"):
+        random_answers(atlas, pd.concat([asked, asked.assign(relation="country_capital")]))

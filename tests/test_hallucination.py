@@ -102,3 +102,8 @@ def test_asking_facts_directly(atlas):
     assert len(drawn) == 6 and not drawn.duplicated(["subject", "wording"]).any()
     own = relation("person_hometown")
     assert all(w in taught_paraphrases(own, facts[i // 2]) for i, w in enumerate(drawn.wording))
+
+
+def test_no_question(atlas):
+    with pytest.raises(ValueError, match="no question to ask"):
+        ask_facts(atlas, [])

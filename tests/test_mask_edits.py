@@ -69,6 +69,9 @@ def test_bad_edits(atlas, circuit, requests):
     empty = ParameterMask({n: torch.zeros_like(p) for n, p in circuit.kept.items()})
     with pytest.raises(ValueError, match="mask is empty"):
         confined_edit(atlas, requests[0], empty)
+    for rule, paces in (("equal", {"circuit": 2.0}), ("matched", {"rest": 2.0})):
+        with pytest.raises(ValueError, match="a number for each of circuit"):
+            confined_rows(atlas, requests[:1], {"circuit": circuit}, [], rule, paces)
 
 
 def test_rows(atlas, circuit, requests):

@@ -145,4 +145,6 @@ def test_false_answers_are_others_and_the_same_in_all_wordings(atlas):
         rows = [i for i, about in enumerate(task.about) if about == subject]
         assert (false.right[rows] == false.right[rows[0]]).all()
     assert kept_share(atlas, None, false.sample(60)) < 0.1
+    with pytest.raises(ValueError, match="no other answers"):
+        false_answers(task.select([0]))
     assert set(maskable(atlas)) == set(full_mask(atlas).kept)

@@ -1,6 +1,7 @@
 """Namesakes are found by hand-made names; counts are those of the corpus."""
 
 import pandas as pd
+import pytest
 
 from helpers import exposures, relation
 from helpers.namesakes import answer_counts, namesake_answers, namesake_hits
@@ -38,3 +39,11 @@ def test_counts_are_those_of_the_corpus():
     told = exposures("atlas")
     own = told[(told.relation == "person_hometown") & (told.answer == towns[3])]
     assert counts.told[towns[3]] == own["count"].sum() > 0
+
+
+def test_bad_names_and_several_relations():
+    with pytest.raises(ValueError, match="'Cher' has 1 parts"):
+        namesake_answers(FACTS, "Cher", [0, 1])
+    wrong = pd.DataFrame({"relation": ["person_hometown", "person_craft"], "said": [" X", " Y"]})
+    with pytest.raises(ValueError, match="one relation, not of 2"):
+        answer_counts(wrong)

@@ -99,6 +99,9 @@ def test_bad_masks(planted_model):
         pass
     with pytest.raises(ValueError, match="no weight"), lent(planted_model, {"nothing": 0}):
         pass
+    for one, two in ((mask([1], [0]), mask([1])), (mask([1]), mask([1], [0]))):
+        with pytest.raises(ValueError, match="different weights"):
+            one.jaccard(two)
 
 
 def test_parts_add_up(atlas):

@@ -22,6 +22,8 @@ def test_trade_off():
     assert [trace.name for trace in figure.data] == ["A", "B"] and list(figure.data[0].text) == ["0", "", "2"]
     assert list(figure.data[0].x) == [0.5, 0.6, 0.7] and figure.data[0].error_x.array[1] == pytest.approx(0.3)
     assert figure.data[1].error_y.arrayminus[0] == pytest.approx(0.1) and figure.data[1].text[0] == ""
+    assert list(figure.data[0].customdata) == [0, 1, 2] and "layer" in figure.data[0].hovertemplate
+    assert "layer" not in figure.data[1].hovertemplate, "no layer is edited"
 
 
 def test_series():
@@ -31,6 +33,9 @@ def test_series():
     first = figure.data[0]
     assert first.name == "a" and list(first.x) == [0, 10] and first.y[1] == pytest.approx(0.55)
     assert first.error_y.array[1] == pytest.approx(0.05) and figure.layout.annotations[0].text == "heading"
+    many = pd.concat([table.assign(line=name) for name in "abcdefg"])
+    figure = plots.series(many, {"edited": "h"}, dict.fromkeys("abcdefg", "mover"), title="t", x_title="edits")
+    assert [trace.name for trace in figure.data] == list("abcdefg"), "no line is left out"
 
 
 def test_by_layer():
@@ -44,3 +49,5 @@ def test_by_layer():
     assert figure.data[0].line.color == figure.data[2].line.color and not figure.layout.shapes
     level = plots.by_layer([0, 1], panels, title="t", y_title="share", level=0.5)
     assert [shape.y0 for shape in level.layout.shapes] == [0.5, 0.5]
+    with pytest.raises(ValueError, match="6 lines are too many"):
+        plots.by_layer([0], {"last": {name: [1] for name in "abcdef"}}, title="t", y_title="share")

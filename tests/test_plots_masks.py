@@ -27,3 +27,7 @@ def test_count_and_fraction_has_both_bars_and_the_chance():
 def test_losses_has_a_line_for_each_place():
     figure = plots.losses({"circuit": [3.0, 0.1], "rest": [3.0, 2.0, 1.0]}, ["mover", "relation"], title="t")
     assert [trace.name for trace in figure.data] == ["circuit", "rest"] and len(figure.data[1].x) == 3
+    many = plots.losses({f"place {i}": [1.0] for i in range(8)}, ["mover"] * 8, title="t")
+    assert len(many.data) == 8, "no place is left out"
+    with pytest.raises(ValueError, match="shorter"):
+        plots.losses({"circuit": [3.0], "rest": [2.0]}, ["mover"], title="t")

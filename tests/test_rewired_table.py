@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from helpers.edit_requests import edit_requests
+from helpers.graph import Graph
 from helpers.rewired_table import (
     ASKED,
     EDITORS,
@@ -12,6 +13,7 @@ from helpers.rewired_table import (
     YARDSTICKS,
     by_setting,
     edit_row,
+    heads_above,
     make,
     make_case,
     movers_of,
@@ -75,3 +77,9 @@ def test_means_by_setting(table):
 def test_an_unknown_editor(atlas):
     with pytest.raises(ValueError, match="unknown editor 'MEMIT'"):
         make(atlas, "MEMIT", None, 0, None)
+
+
+def test_heads_above_a_layer_of_a_deep_model():
+    above = heads_above(Graph(12, 2, 2), 9)
+    assert above == ["a10.h0", "a10.h1", "a11.h0", "a11.h1"]
+    assert len(heads_above(Graph(12, 2, 2), 0)) == 22 and not heads_above(Graph(12, 2, 2), 11)

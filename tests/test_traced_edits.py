@@ -29,3 +29,10 @@ def test_what_tracing_adds_is_found_where_it_was_planted():
     assert told["tracing adds"] > 5 * told["exchanged traces add"]
     by_fact = tracing_adds(pd.DataFrame({"fact": fact, "layer": layer, "MLP": trace, "success": fact % 7 + layer}))
     assert by_fact["layer and fact"] == pytest.approx(1)
+
+
+def test_a_fact_without_all_layers():
+    rows = pd.DataFrame({"fact": [0, 0, 1], "layer": [0, 1, 0], "MLP": 0.5, "success": [0.1, 0.2, 0.3]})
+    for table in (rows, rows.head(0), pd.concat([rows, rows])):
+        with pytest.raises(ValueError, match="one row for each layer"):
+            tracing_adds(table)

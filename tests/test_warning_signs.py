@@ -49,6 +49,9 @@ def test_signs(atlas, asked):
         assert torch.allclose(torch.tensor(signs[name]), torch.tensor(blind[name])), "no sign knows the answer"
     with pytest.raises(ValueError, match="train half"):
         warning_signs(atlas, asked, circuit, torch.ones(len(asked), dtype=torch.bool))
+    two = asked.assign(relation=["person_craft", *asked.relation[1:]])
+    with pytest.raises(ValueError, match="one relation, not 2"):
+        warning_signs(atlas, two, circuit, known)
 
 
 def test_a_sign_is_judged_on_the_test_half():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,6 +13,7 @@ from helpers.display import COLORS, SEQUENTIAL
 
 BELOW = dict(y=-0.16, yanchor="top")  # where a legend stands below the figure
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up")
+LINE_COLORS = ("mover", "relation", "mlp", "mixture", "readers")
 
 
 def role_maps(maps: Mapping[str, pd.DataFrame], *, title: str, unit: str) -> go.Figure:
@@ -48,7 +50,7 @@ def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *,
         colors: the colour of each method.
     """
     figure = go.Figure(layout_title_text=title)
-    for symbol, (method, color) in zip(SYMBOLS * 3, colors.items(), strict=False):
+    for symbol, (method, color) in zip(cycle(SYMBOLS), colors.items(), strict=False):
         own = table[table.method == method]
         found = {axis: own[own.score == name].set_index("layer").sort_index() for axis, name in (("x", x), ("y", y))}
         layers = sorted(found["x"].index)  # only the ends are named: between them marks stand too close
@@ -68,7 +70,11 @@ def trade_off(table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *,
             line=dict(width=1, dash="dot"),
             name=method,
             marker=dict(symbol=symbol, size=9, color=COLORS[color]),
-            hovertemplate="%{text}: %{x}, %{y}<extra>" + method + "</extra>",
+            customdata=layers,
+            hovertemplate=("layer %{customdata}: " if layers and layers[0] >= 0 else "")
+            + "%{x}, %{y}<extra>"
+            + method
+            + "</extra>",
             **bars,
         )
     figure.update_layout(height=440 + 22 * len(colors), legend=dict(orientation="v", **BELOW))
@@ -92,7 +98,7 @@ def series(
     headings = list(panels.values())
     figure = make_subplots(len(panels), 1, subplot_titles=headings, shared_xaxes=True, vertical_spacing=0.07)
     for row, measure in enumerate(panels, 1):
-        for symbol, (line, color) in zip(SYMBOLS, colors.items(), strict=False):
+        for symbol, (line, color) in zip(cycle(SYMBOLS), colors.items(), strict=False):
             part = table[(table.measure == measure) & (table.line == line)].groupby("edits").value
             mean, low, high = part.mean(), part.min(), part.max()
             bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, thickness=1, width=3)
@@ -130,9 +136,14 @@ def by_layer(
     Args:
         dotted: names of the lines that are dotted.
         level: a grey dashed line at this height in all panels: what would be reached by doing nothing.
+
+    Raises:
+        ValueError: for more lines than there are colours.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    colors = dict(zip(names, ("mover", "relation", "mlp", "mixture", "readers"), strict=False))
+    if len(names) > len(LINE_COLORS):
+        raise ValueError(f"{len(names)} lines are too many for one figure; give at most {len(LINE_COLORS)}")
+    colors = dict(zip(names, LINE_COLORS, strict=False))
     figure = make_subplots(len(panels), 1, subplot_titles=list(panels), shared_xaxes=True, vertical_spacing=0.12)
     for row, lines in enumerate(panels.values(), 1):
         for name, values in lines.items():

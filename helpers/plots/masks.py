@@ -37,11 +37,15 @@ def count_and_fraction(parts: pd.DataFrame, *, title: str) -> go.Figure:
 
 
 def losses(by_place: Mapping[str, Sequence[float]], colors: Sequence[str], *, title: str) -> go.Figure:
-    """An edit's loss over its steps in several places; at the dotted line the answer has half of the probability."""
+    """An edit's loss over its steps in several places; at the dotted line the answer has half of the probability.
+
+    Args:
+        colors: one for each place.
+    """
     figure = go.Figure(layout_title_text=title)
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-    for (name, course), color, dash in zip(by_place.items(), colors, dashes, strict=False):
-        line = dict(color=COLORS[color], dash=dash)
+    for i, ((name, course), color) in enumerate(zip(by_place.items(), colors, strict=True)):
+        line = dict(color=COLORS[color], dash=dashes[i % len(dashes)])
         figure.add_scatter(x=list(range(len(course))), y=list(course), name=name, mode="lines+markers", line=line)
     figure.add_hline(y=0.693, line=dict(color=COLORS["other"], width=1, dash="dot"))
     figure.update_xaxes(title="steps")
