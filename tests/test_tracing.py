@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.edit_series import TRACED
 from helpers.table_files import read_table
+from helpers.traced_edits import TRACED
 from helpers.tracing import ROLES, causal_trace, trace_summary, trace_table, traced_prompts
 
 PROMPT = ("The capital of France is", "France", "Paris")
