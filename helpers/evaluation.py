@@ -63,7 +63,7 @@ def with_interval(values: Float[Tensor, " value"] | Sequence[float]) -> Estimate
 
 
 def in_per_cent(estimates: Mapping[str, Mapping[str, Estimate]]) -> pd.DataFrame:
-    """Shares with their intervals, written as whole per cents for a reader: ``"84 [78, 91]"``; one row for each name."""
+    """Shares with their intervals as whole per cents, for a reader: ``"84 [78, 91]"``; one row for each name."""
 
     def text(value: Estimate) -> str:
         return "{} [{}, {}]".format(*(round(100 * number) for number in (value, value.low, value.high)))

@@ -104,7 +104,7 @@ def silence_rows(model, name: str) -> pd.DataFrame:
 
 
 def beside_paper(part: pd.DataFrame) -> pd.DataFrame:
-    """One row for each relation: the paper's accuracies beside ours, in whole per cents, and how many heads were silenced.
+    """One row for each relation: the paper's accuracies beside ours (whole per cents), the silent heads counted.
 
     Args:
         part: rows of ``lists_silence`` for one model, one set of heads and one way of asking.
