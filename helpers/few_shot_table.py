@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -110,7 +110,7 @@ def beside_paper(part: pd.DataFrame) -> pd.DataFrame:
         part: rows of ``lists_silence`` for one model, one set of heads and one way of asking.
     """
 
-    def three(values: Sequence[float]) -> str:
+    def three(values: Iterable[float]) -> str:
         return "{:.0f} → {:.0f} ({:.0f})".format(*values)
 
     part = part.set_index("relation")
