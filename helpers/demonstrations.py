@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.evaluation import Estimate, bootstrap
+from helpers.evaluation import Estimate, with_interval
 from helpers.few_shot import Shots, part_names
 from helpers.graph import Circuit, Graph
 from helpers.heads import run_layers
 from helpers.knockouts import same_layers, silenced
 from helpers.list_pairs import as_pairs, few_shot_pairs
 from helpers.network import read_network
-from helpers.overlap import heads_of
+from helpers.overlap import heads_of, overlaps
 from helpers.pairs import PromptPairs
-from helpers.searches import eap_ig
+from helpers.searches import eap_ig, random_circuit
 
 LINES = ("key", "mark", "value", "separator")  # the parts that only lines have
 SHARE = 0.02  # of all edges, in the circuits that are compared
@@ -36,6 +36,30 @@ def circuits_by_lines(model, shots: Sequence[Shots], share: float = SHARE) -> di
         for half in (0, 1):
             found[f"{kind}, {half + 1}"] = eap_ig(model, few_shot_pairs(model, asked[half::2], known=False)).greedy(n)
     return found
+
+
+def overlap_by_lines(circuits: Mapping[str, Circuit], draws: int = 1) -> pd.Series:
+    """What circuits with and without lines share, beside yardstick and floor (Jaccard overlaps of edges).
+
+    Args:
+        circuits: four, as `circuits_by_lines` gives them.
+        draws: random circuits for the floor.
+
+    Returns:
+        ``"same, with lines"`` and ``"same, without"``, the yardsticks: two circuits of one kind;
+        ``"with and without"``, the mean over the four couples; ``"other heads"``, the floor: the first circuit and
+        itself with the heads of each layer exchanged, the mean over draws.
+    """
+    shared, first = overlaps(circuits), next(iter(circuits.values()))
+    exchanged = [first.jaccard(random_circuit(first.graph, like=first, seed=seed)) for seed in range(draws)]
+    return pd.Series(
+        {
+            "same, with lines": shared.iloc[0, 1],
+            "same, without": shared.iloc[2, 3],
+            "with and without": shared.iloc[:2, 2:].to_numpy().mean(),
+            "other heads": sum(exchanged) / draws,
+        }
+    )
 
 
 def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
@@ -89,4 +113,10 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
     others = [hits(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs) for s in range(draws)]
     chance = torch.stack(others).mean(0)
     values = {"all heads": whole, "without": without, "without others": chance, "costs more": chance - without}
-    return {name: bootstrap(lambda v: v.mean(-1), value) for name, value in values.items()}
+    return {name: with_interval(value) for name, value in values.items()}
+
+
+def silenced_alone(model, pairs: PromptPairs, layer: int) -> dict[str, float]:
+    """The share of right answers without one head, for each head of a layer."""
+    heads = [f"a{layer}.h{number}" for number in range(read_network(model).n_heads)]
+    return {head: hits(silenced(model, pairs, [head]), pairs).mean().item() for head in heads}

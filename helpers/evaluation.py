@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,6 +55,20 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
     resampled = statistic(*(v[index] for v in values))
     low, high = resampled.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(statistic(*values).item(), low, high)
+
+
+def with_interval(values: Float[Tensor, " value"] | Sequence[float]) -> Estimate:
+    """The mean of values with the percentile interval that comes from drawing the values again."""
+    return bootstrap(lambda v: v.mean(-1), torch.as_tensor(values))
+
+
+def in_per_cent(estimates: Mapping[str, Mapping[str, Estimate]]) -> pd.DataFrame:
+    """Shares with their intervals as whole per cents, for a reader: ``"84 [78, 91]"``; one row for each name."""
+
+    def text(value: Estimate) -> str:
+        return "{} [{}, {}]".format(*(round(100 * number) for number in (value, value.low, value.high)))
+
+    return pd.DataFrame({name: {k: text(v) for k, v in row.items()} for name, row in estimates.items()}).T
 
 
 def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *, seed: int = 0) -> Estimate:

@@ -83,6 +83,13 @@ def function_vector(means: Float[Tensor, "layer head d_model"], heads: Sequence[
     return torch.stack([means[head_place(head)] for head in heads]).sum(0)
 
 
+def relation_vector(model, shots: Sequence[Shots], n: int = TOP) -> Float[Tensor, " d_model"]:
+    """The function vector of lists: the means of those ``n`` heads that say most of the relation without lines."""
+    means = mean_writes(model, shots)
+    effects = indirect_effects(model, as_pairs(model, [one.without_lines() for one in shots]), means)
+    return function_vector(means, strongest(effects, n))
+
+
 def random_vector(like: Float[Tensor, " d_model"], seed: int = 0) -> Float[Tensor, " d_model"]:
     """A random direction of the same length."""
     drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)

@@ -57,6 +57,12 @@ def next_token_probabilities(forward: Forward, tokenizer, prompts: Sequence[str]
     return torch.cat(logits).softmax(-1)
 
 
+def likeliest(forward: Forward, tokenizer, prompt: str, k: int = 3) -> list[str]:
+    """The ``k`` likeliest next tokens with their probabilities, written out for a reader: ``"Tokyo 98%"``."""
+    top = next_token_probabilities(forward, tokenizer, [prompt])[0].topk(k)
+    return [f"{tokenizer.decode([i]).strip()} {share:.0%}" for share, i in zip(*map(Tensor.tolist, top), strict=True)]
+
+
 def recalled(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Float[Tensor, " prompt"]:
     """1 where the likeliest token after a prompt is the first one of its answer, else 0."""
     ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]

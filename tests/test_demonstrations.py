@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from helpers.demonstrations import LINES, attention_to_lines, circuits_by_lines, cost_of_silence, hits, new_heads
+from helpers.demonstrations import (
+    LINES,
+    attention_to_lines,
+    circuits_by_lines,
+    cost_of_silence,
+    hits,
+    new_heads,
+    overlap_by_lines,
+    silenced_alone,
+)
 from helpers.few_shot import few_shots, part_names
 from helpers.graph import Circuit, Graph
 from helpers.knockouts import silenced
@@ -54,3 +63,20 @@ def test_silence(atlas):
     assert nothing["all heads"] == nothing["without"] and nothing["costs more"] == 0
     with pytest.raises(ValueError, match="is no head"):
         cost_of_silence(atlas, pairs, ["m3"])
+
+
+def test_overlap_by_lines_by_hand(atlas):
+    graph = Graph.from_model(atlas)
+    kept = [["a1.h0->logits", "m2->logits"], ["a1.h0->logits"], ["m2->logits"], ["m2->logits", "m3->logits"]]
+    names = ["with lines, 1", "with lines, 2", "without, 1", "without, 2"]
+    circuits = {n: Circuit.from_edges(graph, edges) for n, edges in zip(names, kept, strict=True)}
+    found = overlap_by_lines(circuits, draws=4)
+    assert found.iloc[:3].tolist() == pytest.approx([1 / 2, 1 / 2, (1 / 2 + 1 / 3 + 0 + 0) / 4])
+    assert 1 / 3 <= found["other heads"] <= 1  # the MLP's edge stays
+
+
+def test_silenced_alone(atlas):
+    pairs = as_pairs(atlas, few_shots("country_capital", 6, 2))
+    found = silenced_alone(atlas, pairs, 0)
+    assert list(found) == [f"a0.h{n}" for n in range(8)]
+    assert found["a0.h7"] == hits(silenced(atlas, pairs, ["a0.h7"]), pairs).mean().item()

@@ -22,7 +22,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.evaluation import SIZES, bootstrap, ends, grouped_mean
+from helpers.evaluation import SIZES, Estimate, bootstrap, ends, grouped_mean, in_per_cent, with_interval
 from helpers.metrics import hit_at_k
 
 
@@ -131,3 +131,15 @@ def test_a_grouped_mean_draws_whole_groups():
     assert repeated.high - repeated.low > 1.5 * (naive.high - naive.low)
     uneven = grouped_mean(torch.tensor([1.0, 1.0, 1.0, 0.0]), ["a", "a", "a", "b"])
     assert uneven == 0.75 and (uneven.low, uneven.high) == (0, 1)
+
+
+def test_with_interval_by_hand():
+    drawn = with_interval([0.0, 1.0, 1.0, 1.0])
+    assert drawn == 0.75 and drawn.low < 0.75 <= drawn.high == 1
+    assert repr(drawn) == repr(bootstrap(lambda v: v.mean(-1), torch.tensor([0.0, 1.0, 1.0, 1.0])))
+    assert with_interval([0.5, 0.5]).low == 0.5
+
+
+def test_in_per_cent():
+    table = in_per_cent({"a": {"x": Estimate(0.843, 0.778, 0.906), "y": Estimate(-0.001, -0.1, 0.0)}})
+    assert table.loc["a"].tolist() == ["84 [78, 91]", "0 [-10, 0]"] and list(table.columns) == ["x", "y"]

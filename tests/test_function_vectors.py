@@ -9,6 +9,7 @@ from helpers.function_vectors import (
     indirect_effects,
     mean_writes,
     random_vector,
+    relation_vector,
     strongest,
     with_vector,
     with_writes,
@@ -85,3 +86,9 @@ def test_bad_inputs(atlas, lists):
         function_vector(means, [])
     with pytest.raises(ValueError, match="from 0 to 5, not 6"):
         with_vector(atlas, pairs, means[0, 0], 6)
+
+
+def test_a_relations_vector_is_its_steps(atlas, lists):
+    shots, means, _ = lists
+    effects = indirect_effects(atlas, as_pairs(atlas, [one.without_lines() for one in shots]), means)
+    assert torch.allclose(relation_vector(atlas, shots, 3), function_vector(means, strongest(effects, 3)), atol=1e-5)

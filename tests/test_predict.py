@@ -67,3 +67,12 @@ def test_a_span_is_found_where_a_capital_makes_other_tokens_of_it(tokenizer):
         assert tokenizer.decode(ids[span]).strip().lower() == part
     with pytest.raises(ValueError, match="isn't a run of whole tokens"):
         predict.token_span(tokenizer, "The atomic number of bromine is", "iron")
+
+
+def test_likeliest_is_the_order_of_probabilities(forward, tokenizer):
+    prompt = "The capital of France is"
+    shares = predict.next_token_probabilities(forward, tokenizer, [prompt])[0]
+    first, second = predict.likeliest(forward, tokenizer, prompt, 2)
+    best = shares.argmax().item()
+    assert first == f"{tokenizer.decode([best]).strip()} {shares[best]:.0%}"
+    assert second.endswith(f"{shares.sort(descending=True).values[1]:.0%}")
