@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +70,16 @@ def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *,
     places = torch.tensor([number[group] for group in groups])
     sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
     return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
+
+
+def percent_table(estimates: Mapping[Hashable, Mapping[str, Estimate]]) -> pd.DataFrame:
+    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping."""
+    rows = [
+        {k: f"{100 * v:.0f} [{100 * v.low:.0f}, {100 * v.high:.0f}]" for k, v in r.items()} for r in estimates.values()
+    ]
+    keys = list(estimates)
+    index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
+    return pd.DataFrame(rows, index=index)
 
 
 @dataclass(frozen=True)

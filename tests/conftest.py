@@ -11,7 +11,7 @@ CHECKED = (
     "scores searches training years "
     "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing edit_series "
     "edited_circuits edit_leaks parameter_masks mask_search "
-    "hallucination failures probes warning_signs repairs two_hops bridges reversal"
+    "hallucination failures probes warning_signs repairs two_hops bridges reversal question_circuits"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

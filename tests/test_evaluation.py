@@ -22,7 +22,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.evaluation import SIZES, bootstrap, ends, grouped_mean
+from helpers.evaluation import SIZES, Estimate, bootstrap, ends, grouped_mean, percent_table
 from helpers.metrics import hit_at_k
 
 
@@ -131,3 +131,10 @@ def test_a_grouped_mean_draws_whole_groups():
     assert repeated.high - repeated.low > 1.5 * (naive.high - naive.low)
     uneven = grouped_mean(torch.tensor([1.0, 1.0, 1.0, 0.0]), ["a", "a", "a", "b"])
     assert uneven == 0.75 and (uneven.low, uneven.high) == (0, 1)
+
+
+def test_percent_tables():
+    whole, wide = Estimate(1.0, 1.0, 1.0), Estimate(0.251, 0.1, 0.499)
+    table = percent_table({"a": {"x": whole, "y": wide}, "b": {"x": wide}})
+    assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"] and table.x["b"] == "25 [10, 50]"
+    assert percent_table({("a", "b"): {"x": whole}}).index.nlevels == 2
