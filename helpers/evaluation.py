@@ -72,11 +72,13 @@ def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *,
     return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
 
 
-def percent_table(estimates: Mapping[Hashable, Mapping[str, Estimate]]) -> pd.DataFrame:
+def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
     """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping."""
-    rows = [
-        {k: f"{100 * v:.0f} [{100 * v.low:.0f}, {100 * v.high:.0f}]" for k, v in r.items()} for r in estimates.values()
-    ]
+
+    def text(e: Estimate) -> str:
+        return f"{round(100 * e)} [{round(100 * e.low)}, {round(100 * e.high)}]"
+
+    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
     index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
     return pd.DataFrame(rows, index=index)

@@ -137,4 +137,5 @@ def test_percent_tables():
     whole, wide = Estimate(1.0, 1.0, 1.0), Estimate(0.251, 0.1, 0.499)
     table = percent_table({"a": {"x": whole, "y": wide}, "b": {"x": wide}})
     assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"] and table.x["b"] == "25 [10, 50]"
+    assert percent_table({"a": {"x": Estimate(-0.001, -0.2, 0.1)}}).x["a"] == "0 [-20, 10]", "no minus zero"
     assert percent_table({("a", "b"): {"x": whole}}).index.nlevels == 2
