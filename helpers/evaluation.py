@@ -76,7 +76,7 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
     """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping."""
 
     def text(e: Estimate) -> str:
-        return f"{round(100 * e)} [{round(100 * e.low)}, {round(100 * e.high)}]"
+        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)

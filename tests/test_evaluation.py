@@ -134,8 +134,11 @@ def test_a_grouped_mean_draws_whole_groups():
 
 
 def test_percent_tables():
+    def cells(estimates):
+        return percent_table(estimates).map(lambda text: text.replace("\N{NO-BREAK SPACE}", " "))
+
     whole, wide = Estimate(1.0, 1.0, 1.0), Estimate(0.251, 0.1, 0.499)
-    table = percent_table({"a": {"x": whole, "y": wide}, "b": {"x": wide}})
-    assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"] and table.x["b"] == "25 [10, 50]"
-    assert percent_table({"a": {"x": Estimate(-0.001, -0.2, 0.1)}}).x["a"] == "0 [-20, 10]", "no minus zero"
-    assert percent_table({("a", "b"): {"x": whole}}).index.nlevels == 2
+    table = cells({"a": {"x": whole, "y": wide}, "b": {"x": wide, "y": Estimate(-0.001, -0.2, 0.1)}})
+    assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"]
+    assert table.loc["b"].tolist() == ["25 [10, 50]", "0 [-20, 10]"], "there is no minus zero"
+    assert cells({("a", "b"): {"x": whole}}).index.nlevels == 2
