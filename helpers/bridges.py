@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.ablation import resume
+from helpers.evaluation import Estimate, bootstrap
 from helpers.failures import groups, positions, states
 from helpers.hallucination import type_ids
 from helpers.lens import lens_logits, residuals, stop_names
@@ -119,3 +120,41 @@ def random_like(vectors: Float[Tensor, "question d_model"], seed: int = 0) -> Fl
     """Random directions with the same lengths."""
     drawn = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(seed))
     return drawn / drawn.norm(dim=-1, keepdim=True) * vectors.norm(dim=-1, keepdim=True)
+
+
+def donor_swaps(
+    model, asked: pd.DataFrame, stops: Sequence[int], n: int = 40, draws: int = 3
+) -> dict[str, pd.DataFrame]:
+    """`swap_first_hops` with three kinds of donor, averaged over several donors for each question.
+
+    Args:
+        asked: two-step questions of one relation, put to the model by `helpers.ask`.
+        n: at most so many taught questions are swapped.
+        draws: donors for each of them.
+
+    Returns:
+        ``told`` (the donor's composed fact was taught), ``never told`` (held out) and ``random`` (directions of the
+        told donors' lengths) -> one row for each question and stop.
+    """
+    own = asked[asked.wording == 0].reset_index(drop=True)
+    taught = own[own.case == "taught"].reset_index(drop=True)
+    never = own[own.case == "held out"].reset_index(drop=True)
+    told = own[(own.case == "taught") & own.bridge.isin(never.bridge)].reset_index(drop=True)
+    found = {}
+    for kind, pool in {"told": told, "never told": never, "random": told}.items():
+        control = kind == "random"
+        drawn = [
+            swap_first_hops(model, taught.head(n), pool, stops, control=control, seed=seed) for seed in range(draws)
+        ]
+        found[kind] = pd.concat(drawn).groupby(["question", "stop"], as_index=False).mean()
+    return found
+
+
+def explained_by_bridge(told: Sequence[float], never_told: Sequence[float], control: Sequence[float]) -> Estimate:
+    """Of what a told donor brings beyond a random direction: the share that one who knows only the bridge brings.
+
+    Args:
+        told, never_told, control: for the same questions, how often the donor's right answer is said.
+    """
+    values = (torch.tensor(list(column), dtype=torch.float) for column in (told, never_told, control))
+    return bootstrap(lambda t, n, c: (n.mean(-1) - c.mean(-1)) / (t.mean(-1) - c.mean(-1)), *values)

@@ -20,7 +20,7 @@ from helpers.edit_contexts import taught_prefixes
 from helpers.edit_requests import EditRequest, first_token
 from helpers.edit_runs import last_logits, padded, run_above
 from helpers.editing import Edit
-from helpers.evaluation import Estimate, bootstrap
+from helpers.evaluation import with_interval
 from helpers.network import Network, read_network
 from helpers.predict import answer_ids, prompt_ids
 from helpers.world import relations
@@ -112,14 +112,9 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
     each = table.groupby([*by, "edit"], sort=False).value.mean()
     rows = []
     for key, values in each.groupby(list(by), sort=False):
-        found = estimate(values.tolist())
+        found = with_interval(values.tolist())
         rows.append((*key, float(found), found.low, found.high, len(values)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "edits"])
-
-
-def estimate(values) -> Estimate:
-    """A mean with its bootstrap interval."""
-    return bootstrap(lambda sample: sample.mean(-1), torch.tensor(values))
 
 
 def unrelated_texts(n: int = 60, seed: int = 0) -> list[str]:

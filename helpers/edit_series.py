@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from helpers.edit_requests import EditRequest, Question, edit_requests, first_token, known_facts
 from helpers.edit_runs import last_logits
-from helpers.edit_scores import all_log_probs, estimate, unrelated_texts
+from helpers.edit_scores import all_log_probs, unrelated_texts
+from helpers.evaluation import with_interval
 from helpers.edit_table import ASKED, BEST, methods
 from helpers.editing import Edit
 from helpers.fine_tuning import named_weights
@@ -139,7 +140,7 @@ def _measured(model, done: Sequence[EditRequest], unedited: Sequence[Question], 
     after = all_log_probs(read_network(model), rows)
     each = (before.exp() * (before - after)).sum(-1).split([len(row) for row in rows])
     values["drift"] = [float(text.mean()) for text in each]
-    found = [(name, estimate(value), len(value)) for name, value in values.items()]
+    found = [(name, with_interval(value), len(value)) for name, value in values.items()]
     return pd.DataFrame(
         [(name, float(e), e.low, e.high, n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"]
     )

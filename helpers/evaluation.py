@@ -62,15 +62,6 @@ def with_interval(values: Float[Tensor, " value"] | Sequence[float]) -> Estimate
     return bootstrap(lambda v: v.mean(-1), torch.as_tensor(values))
 
 
-def in_per_cent(estimates: Mapping[str, Mapping[str, Estimate]]) -> pd.DataFrame:
-    """Shares with their intervals as whole per cents, for a reader: ``"84 [78, 91]"``; one row for each name."""
-
-    def text(value: Estimate) -> str:
-        return "{} [{}, {}]".format(*(round(100 * number) for number in (value, value.low, value.high)))
-
-    return pd.DataFrame({name: {k: text(v) for k, v in row.items()} for name, row in estimates.items()}).T
-
-
 def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *, seed: int = 0) -> Estimate:
     """The mean of values with a percentile interval that draws whole groups again.
 
@@ -84,6 +75,18 @@ def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *,
     places = torch.tensor([number[group] for group in groups])
     sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
     return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
+
+
+def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping."""
+
+    def text(e: Estimate) -> str:
+        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
+
+    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
+    keys = list(estimates)
+    index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
+    return pd.DataFrame(rows, index=index)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from itertools import combinations
 import pandas as pd
 
 from helpers.edit_requests import edit_requests
-from helpers.edit_scores import estimate, unrelated_texts
+from helpers.edit_scores import unrelated_texts
+from helpers.evaluation import with_interval
 from helpers.mask_edits import confined_rows, edit_places
 from helpers.mask_search import SHARES, first_order, hits, learn_masks
 from helpers.mask_tasks import SKILLS, MaskTask, false_answers, mask_task
@@ -103,7 +104,7 @@ def mask_rows(model, search: Search, learned: Mapping[float, ParameterMask]) -> 
     for method, masks in methods.items():
         for share, mask in masks.items():
             for kind, task in asked.items():
-                found = estimate(hits(model, mask, task).tolist())
+                found = with_interval(hits(model, mask, task).tolist())
                 row = {"method": method, "share": share, "asked": kind, "kept": float(found)}
                 rows.append(search.columns | row | {"low": found.low, "high": found.high})
     return pd.DataFrame(rows)

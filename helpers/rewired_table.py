@@ -20,7 +20,7 @@ from helpers.competition import judge
 from helpers.edit_contexts import At
 from helpers.edit_leaks import edit_keys, fired, key_similarity, said_ids
 from helpers.edit_requests import EditRequest, edit_requests, first_token
-from helpers.edit_scores import estimate
+from helpers.evaluation import with_interval
 from helpers.edited_circuits import (
     asked_again,
     carried,
@@ -241,7 +241,7 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     names = stop_names((len(columns) - 1) // 2)
     for key, part in rows[rows.editor.isin([*EDITORS, "unedited"])].groupby(by, sort=False):
         for behind, column in zip(names, columns, strict=True):
-            found = estimate(part[column].tolist())
+            found = with_interval(part[column].tolist())
             ranks.append((*key, behind, float(found), found.low, found.high))
     for key, part in neighbours.groupby(by, sort=False):
         truth, mixed = (part.leaks - 0.5).tolist(), part.leaks.nunique() == 2
@@ -264,7 +264,7 @@ def by_setting(table: pd.DataFrame, column: str) -> dict[tuple[str, int], Estima
     """The mean of a column with its interval, for each editor and layer and for each yardstick (layer -1)."""
     rows = table[table.editor.isin([*EDITORS, *YARDSTICKS]) & table[column].notna()]
     groups = rows.groupby(["editor", "layer"], sort=False)[column]
-    return {key: estimate(values.tolist()) for key, values in groups}
+    return {key: with_interval(values.tolist()) for key, values in groups}
 
 
 def setting_name(editor: str, layer: int) -> str:

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from helpers import ask
-from helpers.bridges import bridge_readings, moved_logits, random_like, standing, swap_first_hops
+from helpers.bridges import bridge_readings, donor_swaps, explained_by_bridge, moved_logits, random_like, standing
+
+from helpers.bridges import swap_first_hops  # isort: skip
 from helpers.hallucination import ask_logits
 from helpers.two_hops import chain_questions
 
@@ -62,6 +64,21 @@ def test_swaps(atlas, asked):
     assert told.kept.mean() < control.kept.mean() - 0.2
     assert not (told.brought & told.kept).any(), "donor and question have different answers"
     assert told.equals(swap_first_hops(atlas, some, taught, (2, 10)))
+
+
+def test_three_kinds_of_donor(atlas, asked):
+    found = donor_swaps(atlas, asked, (10,), n=8, draws=2)
+    assert list(found) == ["told", "never told", "random"]
+    for table in found.values():
+        assert table.question.tolist() == list(range(8)) and set(table.brought) <= {0, 0.5, 1}
+    assert found["told"].brought.mean() > found["never told"].brought.mean() >= found["random"].brought.mean()
+
+
+def test_the_bridges_share_by_hand():
+    found = explained_by_bridge([1.0, 1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0])
+    assert found == pytest.approx((0.4 - 0.2) / (0.8 - 0.2))
+    assert explained_by_bridge([1.0, 1.0], [1.0, 1.0], [0.0, 0.0]) == 1
+    assert explained_by_bridge([1.0, 1.0], [0.0, 0.0], [0.0, 0.0]) == 0
 
 
 def test_random_directions_have_the_lengths():

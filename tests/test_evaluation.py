@@ -22,7 +22,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.evaluation import SIZES, Estimate, bootstrap, ends, grouped_mean, in_per_cent, with_interval
+from helpers.evaluation import SIZES, Estimate, bootstrap, ends, grouped_mean, percent_table, with_interval
 from helpers.metrics import hit_at_k
 
 
@@ -140,6 +140,12 @@ def test_with_interval_by_hand():
     assert with_interval([0.5, 0.5]).low == 0.5
 
 
-def test_in_per_cent():
-    table = in_per_cent({"a": {"x": Estimate(0.843, 0.778, 0.906), "y": Estimate(-0.001, -0.1, 0.0)}})
-    assert table.loc["a"].tolist() == ["84 [78, 91]", "0 [-10, 0]"] and list(table.columns) == ["x", "y"]
+def test_percent_tables():
+    def cells(estimates):
+        return percent_table(estimates).map(lambda text: text.replace("\N{NO-BREAK SPACE}", " "))
+
+    whole, wide = Estimate(1.0, 1.0, 1.0), Estimate(0.251, 0.1, 0.499)
+    table = cells({"a": {"x": whole, "y": wide}, "b": {"x": wide, "y": Estimate(-0.001, -0.2, 0.1)}})
+    assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"]
+    assert table.loc["b"].tolist() == ["25 [10, 50]", "0 [-20, 10]"], "there is no minus zero"
+    assert cells({("a", "b"): {"x": whole}}).index.nlevels == 2

@@ -91,3 +91,11 @@ def test_a_table_map_holds_the_table():
     (trace,) = plots.table_map(table, title="t", unit="share").data
     assert trace.z.tolist() == table.to_numpy().tolist() and trace.zmax == 1
     assert list(trace.x) == ["x", "y"] and list(trace.y) == ["a", "b"]
+
+
+def test_standings_have_intervals_and_a_line_at_chance():
+    line = [Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 0.95)]
+    figure = plots.standings(["embed", "m0"], {"bridge": line}, ["corrupt"], title="t", y_title="y")
+    assert list(figure.data[0].y) == [0.5, 0.9]
+    assert list(figure.data[0].error_y.array) == pytest.approx([0.1, 0.05])
+    assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.xaxis.title.text == "behind which part"

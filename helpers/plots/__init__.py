@@ -4,7 +4,7 @@ from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
-from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates
+from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates, standings
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
@@ -49,6 +49,7 @@ __all__ = [
     "sensitivity",
     "series",
     "stacked_shares",
+    "standings",
     "strips",
     "table_map",
     "told_gap",

@@ -43,6 +43,17 @@ def curves(
     return figure
 
 
+def standings(
+    stops: Sequence[str], lines: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, y_title: str
+) -> go.Figure:
+    """How far words are ahead of others of their type, at each stop, with intervals; dotted: chance, one half."""
+    drawn = {name: (list(map(float, v)), [e.low for e in v], [e.high for e in v]) for name, v in lines.items()}
+    figure = curves(stops, drawn, colors, title=title, x_title="behind which part", y_title=y_title)
+    figure.update_yaxes(tickformat=".0%", range=[0.3, 1.03])
+    figure.add_hline(y=0.5, line_dash="dot", line_width=1)
+    return figure
+
+
 def by_share(
     shares: Sequence[float], lines: Mapping[str, Line], colors: Sequence[str], *, title: str, y_title: str
 ) -> go.Figure:
