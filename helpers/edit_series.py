@@ -18,9 +18,9 @@ from tqdm.auto import tqdm
 from helpers.edit_requests import EditRequest, Question, edit_requests, first_token, known_facts
 from helpers.edit_runs import last_logits
 from helpers.edit_scores import all_log_probs, unrelated_texts
-from helpers.evaluation import with_interval
 from helpers.edit_table import ASKED, BEST, methods
 from helpers.editing import Edit
+from helpers.evaluation import with_interval
 from helpers.fine_tuning import named_weights
 from helpers.network import read_network
 from helpers.predict import prompt_ids

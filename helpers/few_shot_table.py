@@ -50,7 +50,7 @@ OTHER = {  # the relation whose vector is tried beside the own one; of the same 
     "past_tense": "comparative",
 }
 ASKED = tuple(OTHER)
-OF_SEED = {SEEDS[0]: ASKED, SEEDS[1]: ASKED[:6]}  # the second seed is asked six of them
+OF_SEED = {SEEDS[0]: ASKED, SEEDS[1]: ASKED}
 FOUND_ON, JUDGED_ON, LINES = 24, 60, 4
 AT = 2  # the layer at which a vector is added where only one is tried; it was chosen after looking at capitals
 SETS = (NEW, LOOK, SAY) = ("new in the circuit", "look most at the lines", "say most of the relation")

@@ -20,7 +20,6 @@ from helpers.competition import judge
 from helpers.edit_contexts import At
 from helpers.edit_leaks import edit_keys, fired, key_similarity, said_ids
 from helpers.edit_requests import EditRequest, edit_requests, first_token
-from helpers.evaluation import with_interval
 from helpers.edited_circuits import (
     asked_again,
     carried,
@@ -32,7 +31,7 @@ from helpers.edited_circuits import (
     shared,
 )
 from helpers.editing import Edit
-from helpers.evaluation import Estimate, ends, faithfulness
+from helpers.evaluation import Estimate, ends, faithfulness, with_interval
 from helpers.fine_tuning import ft_m
 from helpers.graph import Circuit, Graph, head_place
 from helpers.head_classes import classify_heads
