@@ -25,8 +25,8 @@ def few_shot_pairs(model, shots: Sequence[Shots], seed: int = 0, *, known: bool 
     """Each list beside one of the same format in which all words are others: its lines, its question, its answer.
 
     With lines, the other list is of a relation drawn from all, so mostly another one (novel lists: of other words);
-    without, another subject of the same relation is asked. Key for key and value for value the two have as many tokens. Lists that find no partner are
-    left out.
+    without, another subject of the same relation is asked. Key for key and value for value the two have as many
+    tokens. Lists that find no partner are left out.
 
     Args:
         known: only lists that the model answers rightly.
