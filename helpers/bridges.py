@@ -12,6 +12,7 @@ from torch import Tensor
 from helpers.ablation import resume
 from helpers.evaluation import Estimate, bootstrap
 from helpers.failures import groups, positions, states
+from helpers.function_vectors import random_vector
 from helpers.hallucination import type_ids
 from helpers.lens import lens_logits, residuals, stop_names
 from helpers.network import read_network
@@ -110,16 +111,10 @@ def swap_first_hops(
     tables = []
     for stop in stops:
         added = there[stop] - here[stop]
-        said = moved_logits(model, own, random_like(added, seed) if control else added, stop).argmax(-1)
+        said = moved_logits(model, own, random_vector(added, seed) if control else added, stop).argmax(-1)
         columns = {name: (said == torch.tensor(list(ids))).tolist() for name, ids in wanted.items()}
         tables.append(pd.DataFrame({"question": places, "stop": stop, **columns}))
     return pd.concat(tables, ignore_index=True)
-
-
-def random_like(vectors: Float[Tensor, "question d_model"], seed: int = 0) -> Float[Tensor, "question d_model"]:
-    """Random directions with the same lengths."""
-    drawn = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(seed))
-    return drawn / drawn.norm(dim=-1, keepdim=True) * vectors.norm(dim=-1, keepdim=True)
 
 
 def donor_swaps(

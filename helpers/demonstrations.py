@@ -63,10 +63,16 @@ def overlap_by_lines(circuits: Mapping[str, Circuit], draws: int = 1) -> pd.Seri
 
 
 def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
-    """The heads in every circuit whose name begins with ``"with lines"`` and in no other."""
+    """The heads in every circuit whose name begins with ``"with lines"`` and in no other.
+
+    Raises:
+        ValueError: if no name does.
+    """
     kinds: dict[bool, list[set[str]]] = {True: [], False: []}
     for name, circuit in circuits.items():
         kinds[name.startswith("with lines")].append(set(heads_of(circuit)))
+    if not kinds[True]:
+        raise ValueError(f"no circuit is named 'with lines ...'; there are {', '.join(circuits) or 'none'}")
     return sorted(set.intersection(*kinds[True]) - set.union(*kinds[False]))
 
 
@@ -108,7 +114,12 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
     Returns:
         ``"all heads"``, ``"without"``, ``"without others"`` (the mean over draws, with an interval over prompts), and
         ``"costs more"``: by how much more the heads cost than others do, paired by prompt.
+
+    Raises:
+        ValueError: without any draw.
     """
+    if draws < 1:
+        raise ValueError(f"other heads have to be drawn at least once, not {draws} times")
     whole, without = (hits(silenced(model, pairs, h), pairs) for h in ([], heads))
     others = [hits(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs) for s in range(draws)]
     chance = torch.stack(others).mean(0)

@@ -133,7 +133,13 @@ def few_shots(
 
 
 def novel_shots(n: int, lines: int = 4, seed: int = 0) -> list[Shots]:
-    """Lists of pairs made on the spot, one of whose keys is asked again: nothing to recall, only to copy."""
+    """Lists of pairs made on the spot, one of whose keys is asked again: nothing to recall, only to copy.
+
+    Raises:
+        ValueError: without any line.
+    """
+    if lines < 1:
+        raise ValueError(f"a novel list needs a line to copy from, not {lines}")
     draw, result = Draw(stable_hash(seed, "novel lines", lines)), []
     for _ in range(n):
         pairs = skills.novel_pairs(draw, lines)
@@ -155,10 +161,13 @@ def misled(shots: Sequence[Shots], kind: str, seed: int = 0) -> tuple[list[Shots
         The questions that could be misled, their right answers unchanged, and what is suggested.
 
     Raises:
-        ValueError: for an unknown kind.
+        ValueError: for an unknown kind, or lists of too few lines.
     """
     if kind not in get_args(Wrong):
         raise ValueError(f"unknown kind {kind!r}; choose from {', '.join(get_args(Wrong))}")
+    needed = 2 if kind == "shuffled" else 1
+    if any(len(one.lines) < needed for one in shots):
+        raise ValueError(f"{kind!r} needs lists of at least {needed} lines")
     found = []
     for number, one in enumerate(shots):
         rng = random.Random(stable_hash(seed, kind, number, one.prompt))

@@ -50,7 +50,6 @@ OTHER = {  # the relation whose vector is tried beside the own one; of the same 
     "past_tense": "comparative",
 }
 ASKED = tuple(OTHER)
-OF_SEED = {SEEDS[0]: ASKED, SEEDS[1]: ASKED}
 FOUND_ON, JUDGED_ON, LINES = 24, 60, 4
 AT = 2  # the layer at which a vector is added where only one is tried; it was chosen after looking at capitals
 SETS = (NEW, LOOK, SAY) = ("new in the circuit", "look most at the lines", "say most of the relation")
@@ -180,8 +179,9 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
     """What a model can do with lists of several lengths, and what might be behind it.
 
     Returns:
-        Columns ``measure, relation, value``: ``lines 0``, ``lines 1``, ... and ``sentence`` for each relation,
-        ``novel`` and ``induction`` (the strongest head's score) once.
+        Columns ``measure, relation, value``: for each relation ``lines 0``, ``lines 1``, ... (facts of the test half)
+        and ``sentence`` (its first facts, of both halves); ``novel`` and ``induction`` (the strongest head's score)
+        once.
     """
     rows = []
     for name in names:
@@ -196,9 +196,9 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
 
 
 def list_tables(model, name: str, progress: bool = True) -> dict[str, pd.DataFrame]:
-    """``lists_silence`` and ``lists_vectors`` of a model of `OF_SEED`, with its name in column ``model``."""
+    """``lists_silence`` and ``lists_vectors`` of one model, with its name in column ``model``."""
     silence, vectors = [], []
-    for asked in tqdm(OF_SEED[name], disable=not progress, desc=name):
+    for asked in tqdm(ASKED, disable=not progress, desc=name):
         silence.append(silence_rows(model, asked))
         vectors.append(vector_rows(model, asked))
     tables = {"lists_silence": silence, "lists_vectors": vectors}

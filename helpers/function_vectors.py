@@ -16,6 +16,7 @@ from helpers.ablation import resume
 from helpers.few_shot import Shots
 from helpers.graph import head_place
 from helpers.heads import run_layers
+from helpers.lens import residuals
 from helpers.list_pairs import as_pairs
 from helpers.metrics import match_nll
 from helpers.network import read_network
@@ -90,10 +91,10 @@ def relation_vector(model, shots: Sequence[Shots], n: int = TOP) -> Float[Tensor
     return function_vector(means, strongest(effects, n))
 
 
-def random_vector(like: Float[Tensor, " d_model"], seed: int = 0) -> Float[Tensor, " d_model"]:
-    """A random direction of the same length."""
+def random_vector(like: Float[Tensor, "*row d_model"], seed: int = 0) -> Float[Tensor, "*row d_model"]:
+    """A random direction of the same length; one for each row."""
     drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
-    return drawn / drawn.norm() * like.norm()
+    return drawn / drawn.norm(dim=-1, keepdim=True) * like.norm(dim=-1, keepdim=True)
 
 
 @torch.no_grad()
@@ -113,12 +114,7 @@ def with_vector(
         raise ValueError(f"the layer must be from 0 to {len(net.layers) - 1}, not {layer}")
     logits = torch.empty_like(pairs.reference)
     for rows, group in pairs.groups():
-        resid = net.embed(group.clean_tokens)
-        if layer:
-            below = net.layers[layer - 1]
-            resid = run_layers(net, group.clean_tokens)[0][layer - 1].after
-            resid = resid + below.neurons(below.norm2(resid)) @ below.W_out + below.b_out
-        resid = resid.clone()
+        resid = residuals(net, group.clean_tokens)[2 * layer]
         resid[:, -1] += vector
         logits[rows.to(logits.device)] = resume(net, resid, 2 * layer)
     return logits

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import ask
-from helpers.bridges import bridge_readings, donor_swaps, explained_by_bridge, moved_logits, random_like, standing
+from helpers.bridges import bridge_readings, donor_swaps, explained_by_bridge, moved_logits, standing
 
 from helpers.bridges import swap_first_hops  # isort: skip
 from helpers.hallucination import ask_logits
@@ -79,10 +79,3 @@ def test_the_bridges_share_by_hand():
     assert found == pytest.approx((0.4 - 0.2) / (0.8 - 0.2))
     assert explained_by_bridge([1.0, 1.0], [1.0, 1.0], [0.0, 0.0]) == 1
     assert explained_by_bridge([1.0, 1.0], [0.0, 0.0], [0.0, 0.0]) == 0
-
-
-def test_random_directions_have_the_lengths():
-    vectors = torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 2.0]])
-    drawn = random_like(vectors, 1)
-    assert torch.allclose(drawn.norm(dim=-1), torch.tensor([5.0, 2.0]))
-    assert not torch.allclose(drawn, random_like(vectors, 2))

@@ -63,6 +63,10 @@ def test_silence(atlas):
     assert nothing["all heads"] == nothing["without"] and nothing["costs more"] == 0
     with pytest.raises(ValueError, match="is no head"):
         cost_of_silence(atlas, pairs, ["m3"])
+    with pytest.raises(ValueError, match="at least once"):
+        cost_of_silence(atlas, pairs, ["a0.h7"], draws=0)
+    with pytest.raises(ValueError, match="there are without, 1"):
+        new_heads({"without, 1": Circuit.full(Graph.from_model(atlas))})
 
 
 def test_overlap_by_lines_by_hand(atlas):

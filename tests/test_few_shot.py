@@ -68,6 +68,12 @@ def test_misleading_lines():
         assert text != one.answer
     with pytest.raises(ValueError, match="unknown kind 'bad'"):
         misled(shots, "bad")
+    with pytest.raises(ValueError, match="at least 2 lines"):
+        misled(few_shots("country_capital", 2, 1), "shuffled")
+    with pytest.raises(ValueError, match="at least 1 lines"):
+        misled(few_shots("country_capital", 2, 0), "answered wrongly")
+    with pytest.raises(ValueError, match="needs a line"):
+        novel_shots(2, 0)
 
 
 def test_mixed_lines_are_each_of_another_relation():

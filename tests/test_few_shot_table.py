@@ -8,7 +8,6 @@ from helpers.few_shot_table import (
     GROWTH,
     LOOK,
     NEW,
-    OF_SEED,
     OTHER,
     SET_SIZE,
     SETS,
@@ -27,9 +26,7 @@ MODELS = {"atlas", "atlas-seed1"}
 def test_all_is_there():
     silence, vectors = read_table("lists_silence"), read_table("lists_vectors")
     for table in (silence, vectors):
-        assert {name: set(part.relation) for name, part in table.groupby("model")} == {
-            name: set(asked) for name, asked in OF_SEED.items()
-        }
+        assert {name: set(part.relation) for name, part in table.groupby("model")} == dict.fromkeys(MODELS, set(ASKED))
     ranked = silence[silence["set"] != "new in the circuit"]
     assert (ranked.heads.str.split().str.len() == SET_SIZE).all()
     assert (vectors[vectors.kind != "none"].groupby(["relation", "kind", "model"]).size() == 7).all()

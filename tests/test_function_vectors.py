@@ -92,3 +92,10 @@ def test_a_relations_vector_is_its_steps(atlas, lists):
     shots, means, _ = lists
     effects = indirect_effects(atlas, as_pairs(atlas, [one.without_lines() for one in shots]), means)
     assert torch.allclose(relation_vector(atlas, shots, 3), function_vector(means, strongest(effects, 3)), atol=1e-5)
+
+
+def test_random_directions_have_the_lengths():
+    vectors = torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 2.0]])
+    drawn = random_vector(vectors, 1)
+    assert torch.allclose(drawn.norm(dim=-1), torch.tensor([5.0, 2.0]))
+    assert not torch.allclose(drawn, random_vector(vectors, 2))
