@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from helpers.evaluation import Estimate, with_interval
 from helpers.few_shot import Shots, part_names
@@ -15,6 +13,7 @@ from helpers.graph import Circuit, Graph
 from helpers.heads import run_layers
 from helpers.knockouts import same_layers, silenced
 from helpers.list_pairs import as_pairs, few_shot_pairs
+from helpers.metrics import hit_at_k
 from helpers.network import read_network
 from helpers.overlap import heads_of, overlaps
 from helpers.pairs import PromptPairs
@@ -103,11 +102,6 @@ def attention_to_lines(model, shots: Sequence[Shots]) -> pd.DataFrame:
     return table.assign(lines=table[list(LINES)].sum(axis=1), uniform=uniform)
 
 
-def hits(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Float[Tensor, " batch"]:
-    """1 where the likeliest token is the answer's, else 0."""
-    return (logits.argmax(-1).cpu() == pairs.answer_ids.cpu()).float()
-
-
 def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int = 10) -> dict[str, Estimate]:
     """The share of right answers with all heads, without some, and without as many others of the same layers.
 
@@ -120,8 +114,8 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
     """
     if draws < 1:
         raise ValueError(f"other heads have to be drawn at least once, not {draws} times")
-    whole, without = (hits(silenced(model, pairs, h), pairs) for h in ([], heads))
-    others = [hits(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs) for s in range(draws)]
+    whole, without = (hit_at_k(silenced(model, pairs, h), pairs, k=1) for h in ([], heads))
+    others = [hit_at_k(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs, k=1) for s in range(draws)]
     chance = torch.stack(others).mean(0)
     values = {"all heads": whole, "without": without, "without others": chance, "costs more": chance - without}
     return {name: with_interval(value) for name, value in values.items()}
@@ -130,4 +124,4 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
 def silenced_alone(model, pairs: PromptPairs, layer: int) -> dict[str, float]:
     """The share of right answers without one head, for each head of a layer."""
     heads = [f"a{layer}.h{number}" for number in range(read_network(model).n_heads)]
-    return {head: hits(silenced(model, pairs, [head]), pairs).mean().item() for head in heads}
+    return {head: hit_at_k(silenced(model, pairs, [head]), pairs, k=1).mean().item() for head in heads}

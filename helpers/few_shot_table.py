@@ -15,7 +15,6 @@ from helpers.demonstrations import (
     attention_to_lines,
     circuits_by_lines,
     cost_of_silence,
-    hits,
     new_heads,
     overlap_by_lines,
 )
@@ -31,6 +30,7 @@ from helpers.function_vectors import (
 )
 from helpers.head_patterns import measure_repeats
 from helpers.list_pairs import as_pairs
+from helpers.metrics import hit_at_k
 from helpers.models import checkpoints
 from helpers.pairs import relation_pairs
 from helpers.predict import recalled
@@ -170,7 +170,7 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
         runs = {("none", -1): pairs.reference}
         runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
         for (kind, layer), logits in runs.items():
-            share = with_interval(hits(logits, pairs))
+            share = with_interval(hit_at_k(logits, pairs, k=1))
             rows.append((name, kind, style, layer, float(share), share.low, share.high))
     return pd.DataFrame(rows, columns=["relation", "kind", "style", "layer", "value", "low", "high"])
 

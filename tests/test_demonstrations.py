@@ -8,7 +8,6 @@ from helpers.demonstrations import (
     attention_to_lines,
     circuits_by_lines,
     cost_of_silence,
-    hits,
     new_heads,
     overlap_by_lines,
     silenced_alone,
@@ -17,6 +16,7 @@ from helpers.few_shot import few_shots, part_names
 from helpers.graph import Circuit, Graph
 from helpers.knockouts import silenced
 from helpers.list_pairs import as_pairs
+from helpers.metrics import hit_at_k
 from helpers.predict import prompt_ids
 
 
@@ -57,7 +57,7 @@ def test_attention_is_the_hooks(atlas):
 def test_silence(atlas):
     pairs = as_pairs(atlas, few_shots("country_capital", 8, 2))
     cost = cost_of_silence(atlas, pairs, ["a0.h7", "a3.h2"], draws=3)
-    assert cost["without"] == hits(silenced(atlas, pairs, ["a0.h7", "a3.h2"]), pairs).mean().item()
+    assert cost["without"] == hit_at_k(silenced(atlas, pairs, ["a0.h7", "a3.h2"]), pairs, k=1).mean().item()
     assert cost["costs more"] == pytest.approx(cost["without others"] - cost["without"])
     nothing = cost_of_silence(atlas, pairs, [], draws=2)
     assert nothing["all heads"] == nothing["without"] and nothing["costs more"] == 0
@@ -83,4 +83,4 @@ def test_silenced_alone(atlas):
     pairs = as_pairs(atlas, few_shots("country_capital", 6, 2))
     found = silenced_alone(atlas, pairs, 0)
     assert list(found) == [f"a0.h{n}" for n in range(8)]
-    assert found["a0.h7"] == hits(silenced(atlas, pairs, ["a0.h7"]), pairs).mean().item()
+    assert found["a0.h7"] == hit_at_k(silenced(atlas, pairs, ["a0.h7"]), pairs, k=1).mean().item()
