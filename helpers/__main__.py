@@ -7,8 +7,6 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-CHECKPOINTS = {0: (50, 100, 200, 400, 800), 1: ()}
-NAMES = {0: "atlas", 1: "atlas-seed1"}
 TABLES = {  # command -> the modules whose `write_tables` it calls, and what they do
     "sweep": (("sweep",), "find and judge the circuits of all relations"),
     "heads": (("head_tables",), "name the heads in all relations and several wordings"),
@@ -24,19 +22,22 @@ TABLES = {  # command -> the modules whose `write_tables` it calls, and what the
 
 
 def train_command(arguments: argparse.Namespace) -> None:
-    """Train the given seeds one after the other and put them into the package."""
+    """Train the given models one after the other and put them into the package."""
     import torch
 
     from helpers.release import release
-    from helpers.training import TrainingPlan, train
+    from helpers.training import RUNS, train
+
+    unknown = [name for name in arguments.models if name not in RUNS]
+    if unknown:
+        sys.exit(f"There is no plan for {', '.join(unknown)}; there are plans for {', '.join(RUNS)}.")
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    for seed in arguments.seeds:
-        folder = arguments.out / NAMES[seed]
-        plan = TrainingPlan(seed=seed, checkpoints=CHECKPOINTS[seed])
-        train(plan, folder, tokenizer_folder=arguments.out / "tokenizer", device=arguments.device)
-        release(folder, NAMES[seed])
+    for name in arguments.models or RUNS:
+        folder = arguments.out / name
+        train(RUNS[name], folder, tokenizer_folder=arguments.out / "tokenizer", device=arguments.device)
+        release(folder, name)
 
 
 def abilities_command(arguments: argparse.Namespace) -> None:
@@ -104,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = main.add_subparsers(required=True)
     train = commands.add_parser("train", help="train Atlas from nothing; goes on where a stopped run was")
-    train.add_argument("--seeds", type=int, nargs="+", choices=sorted(NAMES), default=sorted(NAMES))
+    train.add_argument("--models", nargs="+", default=[], metavar="NAME", help="which of them (default: all)")
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder for states and logs (default: runs)")
     train.add_argument("--device", help="cpu or cuda (default: a GPU if there is one)")
     train.add_argument("--threads", type=int, help="processor threads (default: all)")

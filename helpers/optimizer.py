@@ -25,10 +25,16 @@ def orthogonalize(matrices: Float[Tensor, "n rows cols"], steps: int = 5) -> Flo
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for two-dimensional weights; a weight that stacks q, k and v (three times as wide as high) is cut first."""
+    """Muon for two-dimensional weights; a weight that stacks q, k and v (three times as wide as high) is cut first.
 
-    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    ``inputs_first`` says that weights are ``[in, out]``: a step is larger where there are more outputs than inputs.
+    """
+
+    def __init__(
+        self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.0, inputs_first: bool = True
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.inputs_first = inputs_first
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
@@ -43,7 +49,8 @@ class Muon(torch.optim.Optimizer):
                 for weight, part in zip(p.chunk(parts, 1), update.chunk(parts, 1), strict=True):
                     by_shape[weight.shape].append((weight, part))
             for shape, pairs in by_shape.items():
-                scale = group["lr"] * max(1.0, shape[1] / shape[0]) ** 0.5
+                inputs, outputs = shape if self.inputs_first else reversed(shape)
+                scale = group["lr"] * max(1.0, outputs / inputs) ** 0.5
                 updates = orthogonalize(torch.stack([part for _, part in pairs]))
                 for (weight, _), update in zip(pairs, updates, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-scale)

@@ -97,7 +97,7 @@ def loss_by_kind(folder: Path, per_kind: int = 300) -> pd.DataFrame:
     bos = tokenizer.convert_tokens_to_ids(BOS)
     for kind, part in fresh_documents(per_kind).items():
         ids = encode(part, tokenizer.backend_tokenizer)
-        packed = pack(ids, model.config.n_positions, bos)
+        packed = pack(ids, model.config.max_position_embeddings, bos)
         with torch.no_grad():
             total = sum(
                 row_losses(model, packed, slice(i, i + 32)).sum().item() for i in range(0, len(packed.tokens), 32)

@@ -1,4 +1,4 @@
-"""Train Atlas: a GPT-2 of six layers, from scratch, on the corpus of which every sentence is known.
+"""Train Atlas: six layers in the shape of GPT-2 or Llama, from scratch, on the corpus of which every sentence is known.
 
 One pass over the corpus, on two CPU cores in about an hour. A run can be stopped and started again at any time: it
 keeps its state in its folder and goes on from there with the same result.
@@ -22,8 +22,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import PreTrainedModel
 
+from helpers.architectures import Architecture, inputs_first, new_model, split_parameters, stored_config
 from helpers.corpus import Document, corpus
 from helpers.optimizer import Muon
 from helpers.tokenizer import BOS, VOCABULARY_SIZE, train_tokenizer
@@ -36,6 +37,7 @@ class TrainingPlan:
     """What one training run does; two runs with the same plan on the same machine give the same weights."""
 
     seed: int = 0
+    architecture: Architecture = "gpt2"
     d_model: int = 192
     n_layers: int = 6
     n_heads: int = 8
@@ -48,6 +50,16 @@ class TrainingPlan:
     last_course_rate: float = 0.2
     save_every: int = 100
     checkpoints: tuple[int, ...] = ()
+
+
+# The runs that the package ships. The second seed was trained twice: the repeat has checkpoints, and differs in nothing
+# but the rounding of another processor, so it shows what a seed decides and what it doesn't.
+RUNS = {
+    "atlas": TrainingPlan(seed=0, checkpoints=(50, 100, 200, 400, 800)),
+    "atlas-seed1": TrainingPlan(seed=1),
+    "atlas-seed1-again": TrainingPlan(seed=1, checkpoints=(200, 300, 400, 800, 1300)),
+    "atlas-llama": TrainingPlan(seed=0, architecture="llama"),
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ def attention_mask(document: Int[Tensor, "row pos"]) -> Float[Tensor, "row 1 pos
     return torch.zeros(allowed.shape, device=document.device).masked_fill(~allowed, -1e9)[:, None]
 
 
-def row_losses(model: GPT2LMHeadModel, rows: Rows, index: slice | Tensor) -> Float[Tensor, "row pos"]:
+def row_losses(model: PreTrainedModel, rows: Rows, index: slice | Tensor) -> Float[Tensor, "row pos"]:
     """Cross-entropy in nats at each position; 0 where there is no target."""
     device = next(model.parameters()).device
     part = [t[index].to(device) for t in (rows.tokens, rows.targets, rows.document, rows.position)]
@@ -117,32 +129,17 @@ def row_losses(model: GPT2LMHeadModel, rows: Rows, index: slice | Tensor) -> Flo
     )
 
 
-def new_model(plan: TrainingPlan, vocabulary_size: int = VOCABULARY_SIZE, bos: int = 0) -> GPT2LMHeadModel:
-    """A GPT-2 with random weights, decided by the plan's seed."""
-    torch.manual_seed(plan.seed)
-    config = GPT2Config(
-        vocab_size=vocabulary_size,
-        n_positions=plan.context,
-        n_embd=plan.d_model,
-        n_layer=plan.n_layers,
-        n_head=plan.n_heads,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=bos,
-        eos_token_id=bos,
-        activation_function="gelu_pytorch_tanh",  # the same function as GPT-2's gelu_new, in one fused operation
-    )
-    return GPT2LMHeadModel(config)
+def planned_model(plan: TrainingPlan, vocabulary_size: int = VOCABULARY_SIZE, bos: int = 0) -> PreTrainedModel:
+    """The model with which a plan's run begins: random weights, decided by the plan's seed."""
+    sizes = {name: getattr(plan, name) for name in ("d_model", "n_layers", "n_heads", "context")}
+    return new_model(plan.architecture, plan.seed, **sizes, vocabulary_size=vocabulary_size, bos=bos)
 
 
-def optimizers(model: GPT2LMHeadModel, plan: TrainingPlan) -> list[torch.optim.Optimizer]:
+def optimizers(model: PreTrainedModel, plan: TrainingPlan) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' weight matrices, Adam for embeddings, norms and biases."""
-    named = list(model.transformer.named_parameters())
-    matrices = [p for name, p in named if name.startswith("h.") and p.ndim == 2]
-    others = [p for name, p in named if not (name.startswith("h.") and p.ndim == 2)]
+    matrices, others = split_parameters(model)
     adam = torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [Muon(matrices, lr=plan.muon_lr, weight_decay=0.01), adam]
+    return [Muon(matrices, lr=plan.muon_lr, weight_decay=0.01, inputs_first=inputs_first(model)), adam]
 
 
 def rate(step: int, steps: int, last: int, plan: TrainingPlan) -> float:
@@ -171,7 +168,7 @@ def batches(parts: Sequence[Rows], size: int) -> tuple[Rows, list[slice]]:
     return rows, slices
 
 
-def save_state(folder: Path, step: int, model: GPT2LMHeadModel, opts: list[torch.optim.Optimizer]) -> None:
+def save_state(folder: Path, step: int, model: PreTrainedModel, opts: list[torch.optim.Optimizer]) -> None:
     """Write everything a later `train` needs to go on; a kill while writing leaves the previous state whole."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items() if k != "lm_head.weight"}
     for i, opt in enumerate(opts):
@@ -182,7 +179,7 @@ def save_state(folder: Path, step: int, model: GPT2LMHeadModel, opts: list[torch
     os.replace(partial, folder / "state.safetensors")
 
 
-def load_state(folder: Path, model: GPT2LMHeadModel, opts: list[torch.optim.Optimizer]) -> int:
+def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Optimizer]) -> int:
     """Load what `save_state` wrote, if anything; returns the number of steps done."""
     path = folder / "state.safetensors"
     if not path.exists():
@@ -201,19 +198,17 @@ def load_state(folder: Path, model: GPT2LMHeadModel, opts: list[torch.optim.Opti
         return int(file.metadata()["step"])
 
 
-def save_weights(folder: Path, model: GPT2LMHeadModel, tokenizer: Tokenizer) -> None:
+def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
     """Write a plain Hugging Face directory with float16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if k != "lm_head.weight"}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    config = model.config.to_dict() | {"activation_function": "gelu_new", "torch_dtype": "float16"}
-    config = {"architectures": ["GPT2LMHeadModel"], **{k: v for k, v in config.items() if v is not None}}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(stored_config(model), indent=2) + "\n")
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {"bos_token": BOS, "eos_token": BOS, "unk_token": BOS}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.config.n_positions,
+        "model_max_length": model.config.max_position_embeddings,
         **special,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
@@ -256,7 +251,7 @@ def train(
     main, course = ([d for d in documents if (d.course == "last") == last] for last in (False, True))
     parts = [pack(encode(part, tokenizer), plan.context, bos) for part in (main, course) if part]
     rows, slices = batches(parts, plan.rows_per_step)
-    model = new_model(plan, tokenizer.get_vocab_size(), bos).to(device)
+    model = planned_model(plan, tokenizer.get_vocab_size(), bos).to(device)
     opts = optimizers(model, plan)
     steps, before_course = len(slices), math.ceil(len(parts[0].tokens) / plan.rows_per_step)
     done = load_state(folder, model, opts)

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from helpers import models, release
 from helpers.corpus import Document
-from helpers.training import TrainingPlan, new_model, save_weights
+from helpers.training import TrainingPlan, planned_model, save_weights
 
 
 def test_the_model_card_is_what_the_tables_say():
@@ -19,7 +19,7 @@ def test_the_model_card_is_what_the_tables_say():
 def test_a_run_becomes_an_embedded_model(tmp_path, monkeypatch):
     run, weights = tmp_path / "run", tmp_path / "weights"
     tokenizer = Tokenizer.from_file(str(models.WEIGHTS / "atlas" / "tokenizer.json"))
-    model = new_model(TrainingPlan(d_model=16, n_layers=1, n_heads=2))
+    model = planned_model(TrainingPlan(d_model=16, n_layers=1, n_heads=2))
     save_weights(run / "final", model, tokenizer)
     save_weights(run / "step4", model, tokenizer)
     (run / "plan.json").write_text(json.dumps({"seed": 0, "steps": 8, "rows": 2, "hardware": "here"}))

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from helpers import training
 from helpers.corpus import Document
 from helpers.models import WEIGHTS
-from helpers.training import IGNORED, TrainingPlan, attention_mask, batches, new_model, pack, rate, row_losses, train
+from helpers.training import IGNORED, TrainingPlan, attention_mask, batches, pack, planned_model, rate, row_losses, train
 
 SMALL = TrainingPlan(d_model=16, n_layers=2, n_heads=2, context=16, rows_per_step=4, save_every=2, checkpoints=(3,))
 
@@ -63,7 +63,7 @@ def test_a_document_sees_itself_only():
 
 
 def test_packed_documents_have_the_loss_that_they_have_alone():
-    model = new_model(SMALL, vocabulary_size=400).eval()
+    model = planned_model(SMALL, vocabulary_size=400).eval()
     sequences = [[5, 6, 7], [8, 9], [10, 11, 12, 13]]
     together = row_losses(model, pack(sequences, 16, 0), slice(None)).sum()
     alone = sum(row_losses(model, pack([s], 16, 0), slice(None)).sum() for s in sequences)
@@ -105,7 +105,7 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(small_corpus):
     unbroken, stopped = run("unbroken", 6), run("stopped", 3, 5, 6)
     assert unbroken.keys() == stopped.keys()
     assert all(torch.equal(unbroken[k], stopped[k]) for k in unbroken)
-    start = new_model(SMALL).state_dict()["transformer.wte.weight"].half()
+    start = planned_model(SMALL).state_dict()["transformer.wte.weight"].half()
     assert not torch.equal(unbroken["transformer.wte.weight"], start)
     assert (small_corpus / "unbroken" / "step3" / "model.safetensors").exists()
     steps = [int(line.split(",")[0]) for line in (small_corpus / "stopped" / "loss.csv").read_text().splitlines()]
