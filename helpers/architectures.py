@@ -1,6 +1,6 @@
-"""The two shapes that Atlas is trained in: GPT-2's, and Llama's (RMS norm, rotary positions, gated MLP, grouped queries).
+"""The two shapes that Atlas is trained in: GPT-2's and Llama's.
 
-The Llama shape is what TinyLlama has, in small: what works on it works there. Both have about as many weights.
+Llama has RMS norms, rotary positions, a gated MLP and grouped-query attention. This shape is what TinyLlama has, in small: what works on it works there. Both have about as many weights.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Figures that read well in the built book, in Jupyter and in Colab, in light and in dark.
 
-``setup()`` is called once per chapter. ``show()`` shows a figure with a text alternative. In the built
+``setup(MODEL)`` is called once per chapter. ``show()`` shows a figure with a text alternative. In the built
 book a figure is drawn by scripts that lie beside the page, and its numbers follow as a folded table;
 elsewhere nothing is unusual.
 """
@@ -22,6 +22,7 @@ from plotly.basedatatypes import BaseFigure
 from plotly.io.base_renderers import MimetypeRenderer
 
 from helpers.figure_table import numbers_table, shorten
+from helpers.findings import WRITTEN_FOR, set_model
 
 # What a colour means is the same in every chapter. Colours that appear together can be told apart by people
 # with any common kind of colour blindness, and stand out from a white page and from a dark one.
@@ -89,8 +90,11 @@ def template() -> go.layout.Template:
     return go.layout.Template(layout=layout, data=dict(heatmap=[heatmap]))
 
 
-def setup() -> None:
+def setup(model: str = WRITTEN_FOR) -> str:
     """Make the book's template the default; in the book's build, draw with the book's own scripts.
+
+    Returns the model that the chapter is to use: the environment variable ``KC_MODEL`` if it is set, else ``model``.
+    On another one than Atlas, findings that differ are reported instead of stopping the chapter (see `findings`).
 
     circuitsvis asks a search engine whether there is internet, and waits for the answer, each time it draws; it would
     then fetch its script from elsewhere. From here on it draws with the script in its own package.
@@ -104,6 +108,9 @@ def setup() -> None:
         pio.renderers["book"] = BookRenderer()
         pio.renderers.default = "book"
         _render_circuitsvis_for_the_page()
+    chosen = os.environ.get("KC_MODEL") or model
+    set_model(chosen)
+    return chosen
 
 
 def show(figure: BaseFigure | RichOutput, *, alt: str) -> None:

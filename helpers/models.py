@@ -57,7 +57,8 @@ def load_model(name: str = "atlas", *, device: str | None = None) -> Transformer
         name: an embedded model (`embedded_models`: ``"atlas"``, ``"atlas-seed1"``, a checkpoint such as
             ``"atlas@100"``), the path of a local Hugging Face directory, or a hub name (``"gpt2"``,
             ``"TinyLlama/TinyLlama-1.1B-Chat-v1.0"``), which needs a network or a filled cache.
-        device: ``"cpu"``, ``"cuda"``, ...; by default TransformerLens's choice for local hardware.
+        device: ``"cpu"``, ``"cuda"``, ...; by default the processor for an embedded model, which is so small that a
+            GPU gains nothing, and TransformerLens's choice for local hardware for any other.
 
     Returns:
         A bridge in float32 and evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
@@ -68,6 +69,7 @@ def load_model(name: str = "atlas", *, device: str | None = None) -> Transformer
     """
     if name in embedded_models():
         source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
+        device = device or "cpu"
     elif Path(name).is_dir():
         source, tokenizer = str(_checked_local(Path(name))), None
     elif "@" in name or name.startswith("atlas"):

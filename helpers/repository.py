@@ -18,7 +18,6 @@ SETUP = (
     SETUP_BEGINS
     + """: it installs the helpers where they are missing.
 import importlib.util
-import os
 
 REPOSITORY = "@URL@"
 if importlib.util.find_spec("helpers") is None:
@@ -28,8 +27,8 @@ if importlib.util.find_spec("helpers") is None:
 import helpers
 from helpers import display
 
-display.setup()
-MODEL = os.environ.get("KC_MODEL", "atlas")"""
+MODEL = "atlas"  # @param ["atlas", "atlas-llama", "gpt2"] {allow-input: true}
+MODEL = display.setup(MODEL)"""
 )
 
 BLOCK = re.compile(r"(?P<begin>^[^\n]*repository:begin[^\n]*\n).*?(?P<end>^[^\n]*repository:end)", re.M | re.S)

@@ -11,7 +11,17 @@ from tokenizers import Tokenizer
 from helpers import training
 from helpers.corpus import Document
 from helpers.models import WEIGHTS
-from helpers.training import IGNORED, TrainingPlan, attention_mask, batches, pack, planned_model, rate, row_losses, train
+from helpers.training import (
+    IGNORED,
+    TrainingPlan,
+    attention_mask,
+    batches,
+    pack,
+    planned_model,
+    rate,
+    row_losses,
+    train,
+)
 
 SMALL = TrainingPlan(d_model=16, n_layers=2, n_heads=2, context=16, rows_per_step=4, save_every=2, checkpoints=(3,))
 
