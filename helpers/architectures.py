@@ -1,6 +1,7 @@
 """The two shapes that Atlas is trained in: GPT-2's and Llama's.
 
-Llama has RMS norms, rotary positions, a gated MLP and grouped-query attention. This shape is what TinyLlama has, in small: what works on it works there. Both have about as many weights.
+Llama has RMS norms, rotary positions, a gated MLP and grouped-query attention, as TinyLlama has. Both shapes of Atlas
+have about as many weights.
 """
 
 from __future__ import annotations
