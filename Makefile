@@ -40,6 +40,9 @@ book: $(READY) ## build the book strictly, check its pages, say where it is
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
 
+colab-check: $(READY) ## run every chapter as in Colab: fresh environment, stamped copy (needs the network; an hour)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/colab -n $(JOBS) --dist load --durations=20
+
 lint: $(READY) ## check code style, formatting, and that notebooks hold no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -90,4 +93,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
+.PHONY: help setup book test colab-check lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean

@@ -1,36 +1,18 @@
 """The book's address: one place knows it, everything else agrees, and a stamped chapter runs as in Colab."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
+from fresh import committed_clone, copy_of_the_book, environment_variables, fresh_environment, with_origin
 
 from helpers import repository
 
 ROOT = Path(__file__).resolve().parents[1]
 URL = "https://github.com/someone/knowledge-circuits"
-
-
-def working_tree() -> list[Path]:
-    """List what a commit of the working tree would hold, relative to the root."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return [Path(name) for name in names.split("\0") if name and (ROOT / name).is_file()]
-
-
-def copy_of_the_book(target: Path, *, everything: bool) -> Path:
-    small = {Path("_config.yml"), Path("README.md"), Path("CITATION.cff")}
-    for name in working_tree():
-        if everything or name in small or (name.parent == Path("book") and name.suffix == ".ipynb"):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    return target
 
 
 def contents(root: Path) -> dict[Path, str]:
@@ -138,51 +120,7 @@ def test_the_setup_cell_is_short_and_leaves_paths_alone():
     assert "sys.path" not in cell and "chdir" not in cell
 
 
-# A fresh environment, as in Colab: the usual packages are there, `helpers` is not, and the book is elsewhere.
 # IPython runs the notebook in one process: with a kernel beside it, a lost message made this test wait for ever.
-def with_origin(chapter: Path) -> Path:
-    """Add a cell to a notebook that prints where `helpers` came from."""
-    notebook = nbformat.read(chapter, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell("print('FROM', helpers.__file__)"))
-    nbformat.write(notebook, chapter)
-    return chapter
-
-
-def fresh_environment(folder: Path) -> Path:
-    """Make a virtual environment that sees this one's packages except the book's own; return its Python."""
-    packages = folder / "packages"
-    packages.mkdir(parents=True)
-    for place in {Path(p) for p in sys.path if Path(p).name in ("site-packages", "dist-packages")}:
-        for entry in place.iterdir():
-            own = "knowledge_circuits" in entry.name or "__editable__" in entry.name
-            if not own and entry.suffix != ".pth" and not (packages / entry.name).exists():
-                (packages / entry.name).symlink_to(entry)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
-    python = folder / "venv" / "bin" / "python"
-    where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    result = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True)
-    Path(result.stdout.strip(), "usual_packages.pth").write_text(f"{packages}\n", encoding="utf-8")
-    return python
-
-
-def environment_variables(folder: Path) -> dict[str, str]:
-    hidden = ("PYTHON", "JUPYTER", "IPYTHON", "PIP_", "BOOK_BUILD", "KC_MODEL", "VIRTUAL_ENV", "PYTEST")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    own = {"JUPYTER_DATA_DIR": folder / "jupyter", "IPYTHONDIR": folder / "ipython"}
-    pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return kept | {name: str(path) for name, path in own.items()} | pip | {"PLOTLY_RENDERER": "plotly_mimetype"}
-
-
-def committed_clone(folder: Path) -> Path:
-    """Make a git repository of the working tree, stamped with its own address."""
-    clone = copy_of_the_book(folder / "clone", everything=True)
-    repository.stamp(str(clone), clone)
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "stamped"]):
-        subprocess.run(["git", *command], cwd=clone, check=True)
-    return clone
-
-
 def test_a_stamped_chapter_runs_in_a_fresh_environment(tmp_path: Path):
     """The setup cell installs `helpers` with the models in it; the chapter runs away from the checkout."""
     clone = committed_clone(tmp_path)
