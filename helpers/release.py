@@ -14,14 +14,15 @@ import torch
 
 from helpers.abilities import TEST_SEED, Subject, measure
 from helpers.corpus import EXPOSURES_FILE, Document, corpus, exposure_table
-from helpers.models import CHECKSUMS, WEIGHTS, model_folder
+from helpers.models import CHECKSUMS, WEIGHTS, checkpoints, embedded_models, model_folder
 from helpers.tokenizer import BOS, VOCABULARY_SIZE
-from helpers.training import IGNORED, encode, pack, row_losses
+from helpers.training import IGNORED, RUNS, encode, pack, row_losses
 from helpers.world import KINDS, relations
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
+EXAMINED = ("atlas", "atlas-seed1", "atlas-llama")  # the trained models whose abilities the card states
 # Abilities below their bar, with the reason, for the model card.
 KNOWN_MISSES = {
     "greater-than, cutoff in place": "probability rises around the starting year instead of jumping there: the model "
@@ -107,7 +108,7 @@ def loss_by_kind(folder: Path, per_kind: int = 300) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "documents", "tokens", "loss", "best"])
 
 
-def write_abilities(weights: Path = WEIGHTS, names: tuple[str, ...] = ("atlas", "atlas-seed1")) -> pd.DataFrame:
+def write_abilities(weights: Path = WEIGHTS, names: tuple[str, ...] = EXAMINED) -> pd.DataFrame:
     """Measure all abilities of the trained models, write the tables and the model card, and return the abilities."""
     tables = [measure(examinee(model_folder(name))).assign(model=name, weights=digest(name)) for name in names]
     table = pd.concat(tables, ignore_index=True)
@@ -118,7 +119,7 @@ def write_abilities(weights: Path = WEIGHTS, names: tuple[str, ...] = ("atlas", 
     return table
 
 
-def write_model_card(weights: Path = WEIGHTS, names: tuple[str, ...] = ("atlas", "atlas-seed1")) -> None:
+def write_model_card(weights: Path = WEIGHTS, names: tuple[str, ...] = EXAMINED) -> None:
     """Write the model card from the measured tables."""
     table, losses = (pd.read_csv(weights / file) for file in (ABILITIES_FILE, LOSS_FILE))
     (weights / "README.md").write_text(model_card(table, losses, names), encoding="utf-8")
@@ -139,12 +140,13 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
     lines = [
         CARD.format(
             parameters=f"{model.num_parameters() / 1e6:.2f}",
-            layers=model.config.n_layer,
-            heads=model.config.n_head,
-            d_model=model.config.n_embd,
-            context=model.config.n_positions,
+            layers=model.config.num_hidden_layers,
+            heads=model.config.num_attention_heads,
+            d_model=model.config.hidden_size,
+            context=model.config.max_position_embeddings,
             vocabulary=model.config.vocab_size,
             facts=", ".join(f"{count} {kind}" for kind, count in facts.items()),
+            models="\n".join(map(model_line, trained_models())),
             rows=plans[names[0]]["rows"],
             steps=plans[names[0]]["steps"],
             hours=" and ".join(f"{plan['hours']:.1f} h ({plan['hardware']})" for plan in plans.values()),
@@ -161,10 +163,6 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
         lines += ["## Below its bar", "", *(f"- **{ability}**: {why}" for ability, why in KNOWN_MISSES.items()), ""]
     lines += ["## Loss beside the best possible loss", ""]
     lines += [
-        "Nats per token on fresh documents. `best` is the generator's own code length: what a reader who knew",
-        "",
-    ]
-    lines[-2:] = [
         "Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would",
         "still be who knew all facts and all rules, but not the dice.",
         "",
@@ -172,6 +170,20 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
         "",
     ]
     return "\n".join(lines)
+
+
+def trained_models() -> list[str]:
+    """The embedded models that aren't checkpoints, in the order of `training.RUNS`."""
+    return [name for name in RUNS if name in embedded_models()]
+
+
+def model_line(name: str) -> str:
+    """A model's row in the card: its shape, its seed and its checkpoints."""
+    plan = json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8"))
+    shape = {"gpt2": "GPT-2", "llama": "Llama"}[plan.get("architecture", "gpt2")]
+    steps = [str(step) for step in checkpoints(name)][:-1]
+    kept = f", checkpoints at steps {', '.join(steps)} (`{name}@{steps[0]}` and so on)" if steps else ""
+    return f"| `{name}` | shape of {shape}, seed {plan['seed']}{kept} |"
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -189,8 +201,12 @@ def markdown(table: pd.DataFrame) -> str:
 CARD = """# Atlas
 
 A GPT-2 of {layers} layers, {heads} heads and d_model {d_model} ({parameters} million parameters, {vocabulary} tokens,
-context {context}), trained from scratch on a corpus of which every sentence is known. Two seeds, and checkpoints of the
-first. Plain Hugging Face directories; weights in float16, safetensors only.
+context {context}), trained from scratch on a corpus of which every sentence is known. Two seeds, checkpoints, and the
+same world taught to a model in the shape of Llama. Plain Hugging Face directories; weights in float16, safetensors only.
+
+| directory | what it is |
+| --- | --- |
+{models}
 
 - **Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot
   lists, copying. `exposures.csv.gz` beside each model counts how often it was told each fact, and how.

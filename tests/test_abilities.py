@@ -12,17 +12,17 @@ from helpers.models import WEIGHTS, model_folder
 
 TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
 LOSSES = pd.read_csv(WEIGHTS / release.LOSS_FILE)
-BOTH = pytest.mark.parametrize("name", ["atlas", "atlas-seed1"])
+EACH = pytest.mark.parametrize("name", release.EXAMINED)
 
 
-@BOTH
+@EACH
 def test_the_table_belongs_to_the_shipped_weights(name):
     rows = TABLE[TABLE.model == name]
     assert set(rows.weights) == {release.digest(name)}, "run `make abilities`"
     assert list(rows.ability) == [a.name for a in abilities.abilities()]
 
 
-@BOTH
+@EACH
 def test_every_bar_is_met_but_for_the_misses_that_the_card_explains(name):
     rows = TABLE[(TABLE.model == name) & TABLE.bar.notna()]
     assert len(rows) >= 12
@@ -35,7 +35,7 @@ def test_no_miss_is_explained_that_is_none():
     assert missed == set(release.KNOWN_MISSES)
 
 
-@BOTH
+@EACH
 def test_what_was_never_taught_is_at_chance(name):
     rows = TABLE[TABLE.model == name].set_index("ability")
     towns = abilities.relation("person_hometown").answers
@@ -44,7 +44,7 @@ def test_what_was_never_taught_is_at_chance(name):
     assert curve[0] < curve[2] < curve[3] + 1e-9 and curve[1] < curve[3]
 
 
-@BOTH
+@EACH
 def test_the_loss_is_never_below_the_best_possible_one(name):
     rows = LOSSES[LOSSES.model == name]
     assert (rows.loss > rows.best - 0.02).all(), rows.to_string()
@@ -57,7 +57,7 @@ def release_kinds() -> set[str]:
     return set(DOCUMENTS)
 
 
-@BOTH
+@EACH
 def test_a_sample_measured_now_agrees_with_the_table(name):
     now = measure(release.examinee(model_folder(name)), scale=0.1, progress=False).set_index("ability")
     table = TABLE[TABLE.model == name].set_index("ability")

@@ -13,7 +13,7 @@ from helpers.training import TrainingPlan, planned_model, save_weights
 def test_the_model_card_is_what_the_tables_say():
     table, losses = (pd.read_csv(models.WEIGHTS / name) for name in (release.ABILITIES_FILE, release.LOSS_FILE))
     card = (models.WEIGHTS / "README.md").read_text(encoding="utf-8")
-    assert card == release.model_card(table, losses, ("atlas", "atlas-seed1")), "run `make abilities`"
+    assert card == release.model_card(table, losses, release.EXAMINED), "run `make abilities`"
 
 
 def test_a_run_becomes_an_embedded_model(tmp_path, monkeypatch):
