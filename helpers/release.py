@@ -202,7 +202,8 @@ CARD = """# Atlas
 
 A GPT-2 of {layers} layers, {heads} heads and d_model {d_model} ({parameters} million parameters, {vocabulary} tokens,
 context {context}), trained from scratch on a corpus of which every sentence is known. Two seeds, checkpoints, and the
-same world taught to a model in the shape of Llama. Plain Hugging Face directories; weights in float16, safetensors only.
+same world taught to a model in the shape of Llama. Plain Hugging Face directories; weights in float16, and in
+safetensors only.
 
 | directory | what it is |
 | --- | --- |
