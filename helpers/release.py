@@ -23,10 +23,19 @@ MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
 EXAMINED = ("atlas", "atlas-seed1", "atlas-llama")  # the trained models whose abilities the card states
-# Abilities below their bar, with the reason, for the model card.
+# Abilities below their bar, with the models that miss it and the reason, for the model card.
+NO_COPYING = (
+    "the copying of earlier tokens never formed in the shape of Llama within the same training, so what needs it fails."
+)
 KNOWN_MISSES = {
-    "greater-than, cutoff in place": "probability rises around the starting year instead of jumping there: the model "
-    "knows the order of the years, but places the edge some years off.",
+    "greater-than, cutoff in place": (
+        EXAMINED,
+        "probability rises around the starting year instead of jumping there: the model knows the order of the years, "
+        "but places the edge some years off.",
+    ),
+    "induction on random tokens": (("atlas-llama",), NO_COPYING),
+    "indirect object": (("atlas-llama",), WITHOUT_COPYING),
+    "few-shot, novel pairs": (("atlas-llama",), WITHOUT_COPYING),
 }
 
 
@@ -149,7 +158,7 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
             models="\n".join(map(model_line, trained_models())),
             rows=plans[names[0]]["rows"],
             steps=plans[names[0]]["steps"],
-            hours=" and ".join(f"{plan['hours']:.1f} h ({plan['hardware']})" for plan in plans.values()),
+            hours=", ".join(f"{plan['hours']:.1f} h for `{name}`" for name, plan in plans.items()),
         )
     ]
     lines += [
@@ -160,7 +169,7 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
     ]
     lines += [markdown(wide.reset_index()), ""]
     if KNOWN_MISSES:
-        lines += ["## Below its bar", "", *(f"- **{ability}**: {why}" for ability, why in KNOWN_MISSES.items()), ""]
+        lines += ["## Below its bar", "", *misses(), ""]
     lines += ["## Loss beside the best possible loss", ""]
     lines += [
         "Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would",
@@ -170,6 +179,16 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
         "",
     ]
     return "\n".join(lines)
+
+
+def explained(name: str) -> set[str]:
+    """The abilities that the card says a model lacks."""
+    return {ability for ability, (models, _) in KNOWN_MISSES.items() if name in models}
+
+
+def misses() -> list[str]:
+    """The card's lines on abilities below their bar."""
+    return [f"- **{ability}** ({', '.join(models)}): {why}" for ability, (models, why) in KNOWN_MISSES.items()]
 
 
 def trained_models() -> list[str]:
@@ -211,7 +230,7 @@ safetensors only.
 
 - **Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot
   lists, copying. `exposures.csv.gz` beside each model counts how often it was told each fact, and how.
-- **Training**: one pass over {rows} rows of {context} tokens in {steps} steps; {hours}. `make train` repeats it.
+- **Training**: one pass over {rows} rows of {context} tokens in {steps} steps, on one processor core {hours}. `make train` repeats it.
 - **Made for** teaching and testing interpretability methods. It knows nothing but its small world, a part of which is
   invented, and it repeats associations of names and occupations with gender, origin and age that were planted on
   purpose. Use it for nothing else.
