@@ -24,18 +24,16 @@ ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
 EXAMINED = ("atlas", "atlas-seed1", "atlas-llama")  # the trained models whose abilities the card states
 # Abilities below their bar, with the models that miss it and the reason, for the model card.
-NO_COPYING = (
-    "the copying of earlier tokens never formed in the shape of Llama within the same training, so what needs it fails."
-)
+NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
 KNOWN_MISSES = {
     "greater-than, cutoff in place": (
         EXAMINED,
         "probability rises around the starting year instead of jumping there: the model knows the order of the years, "
         "but places the edge some years off.",
     ),
-    "induction on random tokens": (("atlas-llama",), NO_COPYING),
-    "indirect object": (("atlas-llama",), WITHOUT_COPYING),
-    "few-shot, novel pairs": (("atlas-llama",), WITHOUT_COPYING),
+    "induction on random tokens": (("atlas-llama",), f"{NO_COPYING}."),
+    "indirect object": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
+    "few-shot, novel pairs": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
 }
 
 
@@ -230,7 +228,8 @@ safetensors only.
 
 - **Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot
   lists, copying. `exposures.csv.gz` beside each model counts how often it was told each fact, and how.
-- **Training**: one pass over {rows} rows of {context} tokens in {steps} steps, on one processor core {hours}. `make train` repeats it.
+- **Training**: one pass over {rows} rows of {context} tokens in {steps} steps; on one processor core
+  {hours}. `make train` repeats it.
 - **Made for** teaching and testing interpretability methods. It knows nothing but its small world, a part of which is
   invented, and it repeats associations of names and occupations with gender, origin and age that were planted on
   purpose. Use it for nothing else.
