@@ -40,6 +40,9 @@ book: $(READY) ## build the book strictly, check its pages, say where it is
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
 
+switch: $(READY) ## run every chapter on another model than Atlas: findings may differ, no cell may fail
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/switch -n $(JOBS) --dist load --durations=0
+
 lint: $(READY) ## check code style, formatting, and that notebooks hold no outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -90,4 +93,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
+.PHONY: help setup book test switch lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
