@@ -42,6 +42,8 @@ test: $(READY) ## run the unit tests, the structure tests and every chapter
 
 colab-check: $(READY) ## run every chapter as in Colab: fresh environment, stamped copy (needs the network; an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/colab -n $(JOBS) --dist load --durations=20
+switch: $(READY) ## run every chapter on another model than Atlas: findings may differ, no cell may fail
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/switch -n $(JOBS) --dist load --durations=0
 
 lint: $(READY) ## check code style, formatting, and that notebooks hold no outputs
 	$(BIN)/ruff check .
@@ -93,4 +95,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test colab-check lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
+.PHONY: help setup book test colab-check switch lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean

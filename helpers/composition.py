@@ -79,14 +79,12 @@ def edges_between(graph: Graph, sources: Iterable[str], readers: Iterable[str], 
     Raises:
         ValueError: for a source or a head that the graph doesn't have.
     """
-    each, names, sources = graph.n_heads // graph.n_groups, [], tuple(sources)
+    names, sources = [], tuple(sources)
     for reader in readers:
         if reader not in graph.sources or not reader.startswith("a"):
             raise ValueError(f"{reader!r} is no head of {graph}")
-        layer, head = reader.split(".h")
         for letter in letters:
-            shared = letter != "q" and each > 1
-            row = f"{layer}.kv{int(head) // each}<{letter}>" if shared else f"{reader}<{letter}>"
+            row = graph.reader_of(reader, letter)
             names += [f"{source}->{row}" for source in sources if _is_edge(graph, source, row)]
     return list(dict.fromkeys(names))
 

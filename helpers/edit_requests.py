@@ -104,7 +104,9 @@ def edit_requests(model, relation_or_name: Relation | str, n: int, seed: int = 0
     asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
     known = [fact for fact in known_facts(model, asked) if fact.other is None]
     if n > len(known):
-        raise ValueError(f"the model knows {len(known)} facts of {asked.name}, not {n}; ask for fewer")
+        raise ValueError(
+            f"the model knows {len(known)} facts of {asked.name}, not {n}; ask for fewer, or choose another model"
+        )
     rng = random.Random(stable_hash("edits", seed, asked.name))
     return [_request(model, asked, fact, known, rng) for fact in rng.sample(known, n)]
 

@@ -19,7 +19,8 @@ OTHERWISE = "(AssertionError, LookupError, ValueError, AttributeError)"
 BANNER = """<p class="kc-other-model"><b>This chapter was written about Atlas and now runs on {model}.</b>
 What the cells compute is about {model}; sentences that name a head, a layer or a number speak of Atlas.
 Where {model} differs from a finding of the text, a line below the cell says so.
-Sections marked <i>Atlas only</i> use Atlas in any case.</p>"""
+Sections marked <i>Atlas only</i> use Atlas in any case;
+elsewhere, <i>Atlas</i> and <i>seed 0</i> in a figure or table stand for {model}.</p>"""
 
 
 class ReportAsserts(ast.NodeTransformer):

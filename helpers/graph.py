@@ -54,6 +54,13 @@ class Graph:
             names.append(f"m{n}")
         return (*names, "logits")
 
+    def reader_of(self, head: str, letter: str) -> str:
+        """Where a head reads its queries, keys or values: ``"a2.h5<k>"``, or ``"a2.kv2<k>"`` if groups share them."""
+        layer, number = head_place(head)
+        if letter == "q" or self.n_groups == self.n_heads:
+            return f"{head}<{letter}>"
+        return f"a{layer}.kv{number * self.n_groups // self.n_heads}<{letter}>"
+
     @property
     def attention_readers(self) -> int:
         """How many readers a layer's attention has."""

@@ -59,6 +59,7 @@ def falls(
     The type is all answers and wrong answers of the pairs, as in `helpers.heads.measure_heads`.
     """
     members = torch.cat((pairs.answer_ids, pairs.wrong_ids)).unique().cpu()
+    before, after = before.cpu(), after.cpu()
     change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
     answer = change.gather(-1, pairs.answer_ids.cpu()[:, None])[:, 0]
     others = (members[None] != pairs.answer_ids.cpu()[:, None]).to(change)
@@ -69,7 +70,7 @@ def risen_words(
     model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
 ) -> list[str]:
     """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
-    rise = (after.softmax(-1) - before.softmax(-1)).mean(0)
+    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
     return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
 
 

@@ -170,7 +170,7 @@ class PromptPairs:
         Raises:
             ValueError: if a subject is asked for and unknown.
         """
-        result = torch.zeros(self.clean_tokens.shape, dtype=torch.bool)
+        result = torch.zeros(self.clean_tokens.shape, dtype=torch.bool, device=self.answer_ids.device)
         if place == "last":
             result[:, -1] = True
             return result
@@ -254,7 +254,7 @@ def relation_pairs(
     if n > available:
         raise ValueError(
             f"{asked.name} has {available} pairs of {len(kept)} facts in the {split} half"
-            f"{' that the model knows' if known else ''}, not {n}; ask for fewer"
+            f"{' that the model knows' if known else ''}, not {n}; ask for fewer, or choose another model"
         )
     chosen: list[tuple[int, int]] = []
     for i in cycle(partners):

@@ -110,7 +110,8 @@ class MlpScene:
     @torch.no_grad()
     def logits(self, kept: Bool[Tensor, "pos d_mlp"]) -> Float[Tensor, "batch d_vocab"]:
         """The model's logits at the last position when only the ``kept`` neurons have their clean values."""
-        return resume(self.net, self._after(torch.where(kept, self.neurons, self.ablated)), 2 * self.layer + 2)
+        neurons = torch.where(kept.to(self.before.device), self.neurons, self.ablated)
+        return resume(self.net, self._after(neurons), 2 * self.layer + 2)
 
     def _after(self, neurons: Tensor) -> Tensor:
         layer = self.net.layers[self.layer]
@@ -217,4 +218,4 @@ def neuron_years(
     with torch.no_grad():
         resid = run_writes(scene.net, scene.pairs.clean_tokens)[1][:, -1]
         written = layer.W_out[rows][:, None].expand(-1, len(resid), -1)
-        return active, _said(scene.net, written, resid, ids).mean(1)
+        return active.cpu(), _said(scene.net, written, resid, ids).mean(1).cpu()

@@ -29,6 +29,17 @@ def test_a_small_graph_by_hand():
     assert Circuit.full(graph).edges == (*attention, *mlp, *logits)
 
 
+def test_a_head_reads_where_its_group_does():
+    graph, own = Graph(2, 4, 2), Graph(2, 4, 4)
+    for number in range(4):
+        head = f"a1.h{number}"
+        for letter in "qkv":
+            assert own.reader_of(head, letter) == f"{head}<{letter}>"
+            row = graph.readers.index(graph.reader_of(head, letter))
+            assert head in graph.sources[graph.source_of(row)]
+    assert graph.reader_of("a1.h3", "v") == "a1.kv1<v>" and graph.reader_of("a1.h3", "q") == "a1.h3<q>"
+
+
 def test_the_model_has_its_graph(atlas, small):
     assert Graph.from_model(atlas) == ATLAS
     model, _ = small

@@ -49,6 +49,20 @@ def test_batches_by_length_change_nothing(tokenizer, forward):
     assert together.shape == (4, len(tokenizer))
 
 
+def test_a_model_gets_its_tokens_where_it_is():
+    class Elsewhere(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(3, device="meta"))
+
+        def forward(self, tokens):
+            assert tokens.device == self.weight.device
+            return self.weight.expand(*tokens.shape, -1)
+
+    (logits,) = predict.logits_after(Elsewhere(), [[0, 1]])
+    assert logits.device.type == "meta" and logits.shape == (1, 3)
+
+
 def test_said_is_greedy_decoding(tokenizer, forward):
     prompt = "The capital of France is"
     ids = predict.prompt_ids(tokenizer, prompt)

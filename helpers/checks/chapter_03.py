@@ -42,7 +42,7 @@ def right_score(score: Callable[..., float], model, circuit: Circuit, val: Promp
 def loose(loose_edges: Callable[[Circuit], set[str]], scores: Scores) -> None:
     """``loose_edges(circuit)`` is the set of edges that are on no path from the embedding to the logits."""
     graph = scores.graph
-    chain = ["embed->a0.h1<k>", "a0.h1->m2", "m2->logits"]
+    chain = [f"embed->{graph.reader_of('a0.h1', 'k')}", "a0.h1->m2", "m2->logits"]
     cases = [
         Circuit.from_edges(graph, [*chain, "m1->m2", "embed->a3.h0<q>"]),
         scores.top(60),

@@ -23,7 +23,7 @@ def lens(pictures: Mapping[str, tuple[Tensor, list[list[str]], list[str]]], *, t
     figure, buttons = go.Figure(layout_title_text=title), []
     for i, (label, (share, words, tokens)) in enumerate(pictures.items()):
         figure.add_heatmap(
-            z=share.numpy().round(3),
+            z=share.cpu().numpy().round(3),
             x=[f"{n} {token}" for n, token in enumerate(tokens)],
             y=["embedding", *(f"after layer {n}" for n in range(len(share) - 1))],
             text=[[UNREADABLE.get(word, word) for word in row] for row in words],
@@ -47,7 +47,7 @@ def head_map(values: Float[Tensor, "layer head"], *, title: str, unit: str) -> g
     """A heat map of all heads, the first layer on top."""
     figure = go.Figure(layout_title_text=title)
     figure.add_heatmap(
-        z=values.numpy().round(3),
+        z=values.cpu().numpy().round(3),
         x=[f"h{n}" for n in range(values.shape[1])],
         y=[f"layer {n}" for n in range(values.shape[0])],
         zmin=0,

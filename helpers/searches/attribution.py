@@ -109,7 +109,7 @@ def _attribute(
             ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
             _add(values, graph, scene, differences, ends, metric, shares)
     values *= sign_of(metric) / (len(pairs) * len(shares))
-    return Scores(graph, values.masked_fill_(~graph.edges.to(values.device), 0.0))
+    return Scores(graph, values.cpu().masked_fill_(~graph.edges, 0.0))
 
 
 def _add(
