@@ -42,6 +42,7 @@ test: $(READY) ## run the unit tests, the structure tests and every chapter
 
 colab-check: $(READY) ## run every chapter as in Colab: fresh environment, stamped copy (needs the network; an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/colab -n $(JOBS) --dist load --durations=20
+
 switch: $(READY) ## run every chapter on another model than Atlas: findings may differ, no cell may fail
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/switch -n $(JOBS) --dist load --durations=0
 
