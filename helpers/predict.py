@@ -41,11 +41,12 @@ def logits_after(
     groups = defaultdict(list)
     for i, sequence in enumerate(ids):
         groups[len(sequence)].append(i)
+    device = getattr(getattr(forward, "W_E", None), "device", None)  # a bridge wants its tokens where it is
     result: list = [None] * len(ids)
     for members in groups.values():
         for start in range(0, len(members), batch):
             part = members[start : start + batch]
-            logits = forward(torch.tensor([ids[i] for i in part]))[:, -last:]
+            logits = forward(torch.tensor([ids[i] for i in part], device=device))[:, -last:]
             for i, row in zip(part, logits, strict=True):
                 result[i] = row.float().clone()
     return result
@@ -67,7 +68,7 @@ def recalled(forward: Forward, tokenizer, prompts: Sequence[str], answers: Seque
     """1 where the likeliest token after a prompt is the first one of its answer, else 0."""
     ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     first = [answer_ids(tokenizer, prompt, answer)[0] for prompt, answer in zip(prompts, answers, strict=True)]
-    return (torch.cat(logits_after(forward, ids)).argmax(-1) == torch.tensor(first)).float()
+    return (torch.cat(logits_after(forward, ids)).argmax(-1).cpu() == torch.tensor(first)).float()
 
 
 def token_span(tokenizer, prompt: str, part: str) -> slice:
@@ -98,5 +99,5 @@ def said(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[
     for length, members in by_length.items():
         full = [prompt_ids(tokenizer, prompts[i]) + targets[i][:-1] for i in members]
         for i, logits in zip(members, logits_after(forward, full, last=length), strict=True):
-            right[i] = bool((logits.argmax(-1) == torch.tensor(targets[i])).all())
+            right[i] = bool((logits.argmax(-1).cpu() == torch.tensor(targets[i])).all())
     return right
