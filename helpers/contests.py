@@ -101,7 +101,10 @@ def fact_contests(
     }
     facts = [fact for fact in facts if partners[fact]]
     if not facts:
-        raise ValueError(f"{asked.name} has no two subjects of equal length in the {split} half; try another relation")
+        known_ones = " that the model knows" if known else ""
+        raise ValueError(
+            f"{asked.name} has no two subjects of equal length{known_ones} in the {split} half; try another relation"
+        )
     rows, firsts, seconds, about = [], [], [], []
     for number in range(n):
         fact = facts[number % len(facts)]
