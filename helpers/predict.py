@@ -37,12 +37,15 @@ def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
 def logits_after(
     forward: Forward, ids: Sequence[Sequence[int]], last: int = 1, batch: int = 256
 ) -> list[Float[Tensor, "last d_vocab"]]:
-    """The logits at the ``last`` positions of each id list, computed in batches of equal length (no padding)."""
+    """The logits at the ``last`` positions of each id list, computed in batches of equal length (no padding).
+
+    Tokens are given to a model on its own device, and to any other function on the processor.
+    """
     groups = defaultdict(list)
     for i, sequence in enumerate(ids):
         groups[len(sequence)].append(i)
-    device = getattr(getattr(forward, "W_E", None), "device", None)  # a bridge wants its tokens where it is
     result: list = [None] * len(ids)
+    device = next(forward.parameters()).device if isinstance(forward, torch.nn.Module) else None
     for members in groups.values():
         for start in range(0, len(members), batch):
             part = members[start : start + batch]
@@ -68,7 +71,8 @@ def recalled(forward: Forward, tokenizer, prompts: Sequence[str], answers: Seque
     """1 where the likeliest token after a prompt is the first one of its answer, else 0."""
     ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     first = [answer_ids(tokenizer, prompt, answer)[0] for prompt, answer in zip(prompts, answers, strict=True)]
-    return (torch.cat(logits_after(forward, ids)).argmax(-1).cpu() == torch.tensor(first)).float()
+    said = torch.cat(logits_after(forward, ids)).argmax(-1)
+    return (said == torch.tensor(first, device=said.device)).float()
 
 
 def token_span(tokenizer, prompt: str, part: str) -> slice:
@@ -99,5 +103,5 @@ def said(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[
     for length, members in by_length.items():
         full = [prompt_ids(tokenizer, prompts[i]) + targets[i][:-1] for i in members]
         for i, logits in zip(members, logits_after(forward, full, last=length), strict=True):
-            right[i] = bool((logits.argmax(-1).cpu() == torch.tensor(targets[i])).all())
+            right[i] = logits.argmax(-1).tolist() == targets[i]
     return right
