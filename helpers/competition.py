@@ -102,6 +102,7 @@ def tipping_point(settings: Sequence[float], curve: Float[Tensor, "setting batch
 
     Of several, the one nearest to 0; ``nan`` where none of the settings changes the winner.
     """
+    curve = curve.cpu()
     at = torch.tensor(list(settings), dtype=curve.dtype)
     result = torch.full((curve.shape[1],), float("nan"), dtype=curve.dtype)
     for column, values in enumerate(curve.T):

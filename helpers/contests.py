@@ -21,6 +21,7 @@ from helpers.skill_pairs import FIRST_WORD
 from helpers.world import Relation, relation, stable_hash
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
+TRIES = 200  # draws for each contest that is wanted, until names of equal length are given up
 Ids = tuple[int, ...]
 
 
@@ -100,7 +101,10 @@ def fact_contests(
     }
     facts = [fact for fact in facts if partners[fact]]
     if not facts:
-        raise ValueError(f"{asked.name} has no two subjects of equal length in the {split} half; try another relation")
+        known_ones = " that the model knows" if known else ""
+        raise ValueError(
+            f"{asked.name} has no two subjects of equal length{known_ones} in the {split} half; try another relation"
+        )
     rows, firsts, seconds, about = [], [], [], []
     for number in range(n):
         fact = facts[number % len(facts)]
@@ -141,11 +145,14 @@ def name_contests(
     Args:
         repeated: numbers of random tokens to choose from, said before both occurrences of the repeated part.
         split: names, objects and their combinations of this part only.
+
+    Raises:
+        ValueError: if the tokenizer splits nearly all names, so that too few contests have prompts of equal length.
     """
     number = stable_hash(seed, "name contest", split)
     draw, rng, tokenizer = Draw(number), random.Random(number), model.tokenizer
     rows, firsts, seconds, about = [], [], [], []
-    while len(rows) < n:
+    for _ in range(TRIES * n):
         example = skills.indirect_object(draw, split)
         name, subject = example.answer.strip(), example.wrong[0].strip()
         others = [other for other in skills.skill_words()["names"] if other not in (name, subject)]
@@ -165,11 +172,13 @@ def name_contests(
             for present, said in ((name, value), (name, replaced), (stranger, value), (stranger, replaced))
         )
         if len({len(ids) for ids in row}) > 1:
-            continue  # a name of several tokens
+            continue  # names of unequal length
         rows.append(row), about.append({"repeated": m})
         firsts.append(answer_ids(tokenizer, example.prompt, f" {name}")[0])
         seconds.append(answer_ids(tokenizer, example.prompt, f" {value}")[0])
-    return _contests(model, rows, firsts, seconds, about)
+        if len(rows) == n:
+            return _contests(model, rows, firsts, seconds, about)
+    raise ValueError(f"of {TRIES * n} draws {len(rows)} have names of equal length: the tokenizer splits names")
 
 
 def conflict_contests(

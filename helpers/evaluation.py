@@ -44,11 +44,13 @@ class Estimate(float):
 
 
 def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
-    """A statistic of paired samples with its percentile interval.
+    """A statistic of paired samples with its percentile interval; nan for samples without any value.
 
     Args:
         statistic: takes samples ``[*resample batch]`` and gives ``[*resample]``.
     """
+    if not len(values[0]):
+        return Estimate(*(float("nan"),) * 3)
     generator = torch.Generator().manual_seed(seed)
     values = tuple(v.double().cpu() for v in values)
     index = torch.randint(len(values[0]), (SAMPLES, len(values[0])), generator=generator)
@@ -72,15 +74,20 @@ def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *,
         groups: to which group each value belongs.
     """
     number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    places = torch.tensor([number[group] for group in groups])
+    places = torch.tensor([number[group] for group in groups], dtype=torch.long)
     sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
     return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
 
 
 def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping."""
+    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
+
+    A dash stands for a share of nothing.
+    """
 
     def text(e: Estimate) -> str:
+        if e != e:
+            return "-"
         return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]

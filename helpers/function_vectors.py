@@ -115,6 +115,6 @@ def with_vector(
     logits = torch.empty_like(pairs.reference)
     for rows, group in pairs.groups():
         resid = residuals(net, group.clean_tokens)[2 * layer]
-        resid[:, -1] += vector
+        resid[:, -1] += vector.to(resid)
         logits[rows.to(logits.device)] = resume(net, resid, 2 * layer)
     return logits

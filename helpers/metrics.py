@@ -29,7 +29,7 @@ def sign_of(metric: Metric) -> int:
 
 
 def _at(logits: Float[Tensor, "batch d_vocab"], ids: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    return logits.gather(-1, ids[:, None])[:, 0]
+    return logits.gather(-1, ids.to(logits.device)[:, None])[:, 0]
 
 
 def logit_diff(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Float[Tensor, " batch"]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from helpers.fine_tuning import named_weights
 
 TYPES = {  # the end of a weight's name, without the bridge's wrappers -> its type
-    "wte.weight": "embedding",
+    "wte.weight": "embedding",  # GPT-2's names, then Llama's
     "wpe.weight": "positions",
     "attn.q.weight": "attention Q",
     "attn.k.weight": "attention K",
@@ -26,8 +26,18 @@ TYPES = {  # the end of a weight's name, without the bridge's wrappers -> its ty
     "attn.o.weight": "attention O",
     "mlp.c_fc.weight": "MLP in",
     "mlp.c_proj.weight": "MLP out",
+    "embed_tokens.weight": "embedding",
+    "q_proj.weight": "attention Q",
+    "k_proj.weight": "attention K",
+    "v_proj.weight": "attention V",
+    "o_proj.weight": "attention O",
+    "gate_proj.weight": "MLP gate",
+    "up_proj.weight": "MLP in",
+    "down_proj.weight": "MLP out",
     "lm_head.weight": "unembedding",
 }
+EMBEDDINGS = ("wte.", "wpe.", "embed_tokens.")
+NORMS = ("ln_", "norm.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +94,7 @@ def maskable(model, embeddings: bool = False) -> dict[str, Tensor]:
     Args:
         embeddings: token and position embeddings, too (in Atlas the token embedding is the unembedding as well).
     """
-    left_out = (".qkv.",) if embeddings else (".qkv.", "wte.", "wpe.")  # qkv: a copy of q, k and v that nothing reads
+    left_out = (".qkv.",) if embeddings else (".qkv.", *EMBEDDINGS)  # qkv: a copy of q, k and v that nothing reads
     return {name: w for name, w in named_weights(model).items() if not any(part in name for part in left_out)}
 
 
@@ -175,19 +185,19 @@ def top_mask(scores: Mapping[str, Tensor], share: float) -> ParameterMask:
 
 
 def weight_type(name: str) -> str:
-    """What a weight of a GPT-2-shaped model is: one of `TYPES`, ``LayerNorm`` (weights and biases) or ``bias``.
+    """What a weight is: one of `TYPES`, ``LayerNorm`` (weights and biases of any norm, RMS norms too) or ``bias``.
 
     Raises:
         ValueError: for a weight of another architecture.
     """
     plain = name.replace("._original_component", "")
-    if "ln_" in plain:
+    if any(part in plain for part in NORMS):
         return "LayerNorm"
     if plain.endswith(".bias"):
         return "bias"
     found = [kind for end, kind in TYPES.items() if plain.endswith(end)]
     if not found:
-        raise ValueError(f"no type for the weight {name!r}; the types are those of GPT-2's weights")
+        raise ValueError(f"no type for the weight {name!r}; the types are those of GPT-2's and Llama's weights")
     return found[0]
 
 

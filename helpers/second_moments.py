@@ -42,6 +42,8 @@ def corpus_sample(
 ) -> list[list[int]]:
     """Token ids of ``count`` documents, drawn evenly from the corpus of Atlas's first training run, with BOS.
 
+    With another tokenizer than Atlas's, documents of random tokens are left out: they are no text.
+
     Args:
         kinds: only documents of these kinds (``"fact"``, ``"list"``, and those of `helpers.corpus.DOCUMENTS`).
 
@@ -49,7 +51,7 @@ def corpus_sample(
         ValueError: if there aren't so many such documents.
     """
     chosen = "-".join(["", *sorted(kinds)]).replace(" ", "_") if kinds else ""
-    path = cache_folder() / f"documents{chosen}-{count}-{seed}-{_corpus_version()}.json"
+    path = cache_folder() / f"documents{chosen}-{count}-{seed}-{_corpus_version()}{_other(tokenizer)}.json"
     if path.is_file():
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -57,7 +59,9 @@ def corpus_sample(
                 return kept
         except (ValueError, TypeError):  # cut off while it was written
             pass
-    documents = [d for d in corpus(0, range(257, len(tokenizer))) if not kinds or d.kind in kinds]
+    own = not _other(tokenizer)
+    documents = [d for d in corpus(0, range(257, len(tokenizer))) if own or not d.tokens]
+    documents = [d for d in documents if not kinds or d.kind in kinds]
     if count > len(documents):
         raise ValueError(f"the corpus has {len(documents)} documents of kinds {kinds}, not {count}")
     documents = random.Random(seed).sample(documents, count)
@@ -73,6 +77,13 @@ def _corpus_version() -> str:
     files = [here / f"{name}.py" for name in ("corpus", "draw", "fiction", "skills", "world", "composed")]
     files += [*sorted((here / "facts").rglob("*.json")), WEIGHTS / "atlas" / "tokenizer.json"]
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
+
+
+def _other(tokenizer) -> str:
+    """Empty for Atlas's vocabulary, else a hash of the tokenizer's."""
+    if len(tokenizer) == json.loads((WEIGHTS / "atlas" / "config.json").read_text(encoding="utf-8"))["vocab_size"]:
+        return ""
+    return "-" + hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab())).encode()).hexdigest()[:16]
 
 
 def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int]]:
@@ -98,12 +109,12 @@ def second_moment(
     """The mean of ``k k^T`` over all positions but BOS, for the neurons ``k`` of one layer's MLP.
 
     Args:
-        text: a text file, or rows of token ids; by default `DOCUMENTS` documents of Atlas's corpus, which are right
-            for Atlas only.
+        text: a text file, or rows of token ids; by default `DOCUMENTS` documents of Atlas's corpus. For a model that
+            was trained on other text these are only sentences like those that the book asks about.
         cache: look for the result in the cache folder, and keep it there.
 
     Raises:
-        ValueError: for a layer that the model doesn't have, or no text for a model with another vocabulary.
+        ValueError: for a layer that the model doesn't have.
     """
     net = read_network(model)
     if not 0 <= layer < len(net.layers):
@@ -121,9 +132,6 @@ def second_moment(
 
 def _rows(model, text) -> Sequence[Sequence[int]]:
     if text is None:
-        atlas = json.loads((WEIGHTS / "atlas" / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-        if model.cfg.d_vocab != atlas:
-            raise ValueError("Atlas's corpus isn't this model's; name a text file (second_moment(..., text=...))")
         return corpus_sample(model.tokenizer)
     if isinstance(text, (str, Path)):
         return text_sample(model.tokenizer, text, min(128, model.cfg.n_ctx))

@@ -18,13 +18,20 @@ from helpers.predict import answer_ids, prompt_ids
 from helpers.world import stable_hash
 
 FIRST_WORD = 257  # ids below are BOS and single bytes
+TRIES = 200  # draws for each pair that is wanted, until names of equal length are given up
 
 
 def indirect_object_pairs(model, n: int, seed: int = 0, split: skills.Split = "test") -> PromptPairs:
-    """Indirect-object pairs (arXiv 2211.00593): in the corrupt prompt the other name is repeated."""
+    """Indirect-object pairs (arXiv 2211.00593): in the corrupt prompt the other name is repeated.
+
+    Raises:
+        ValueError: if the tokenizer splits nearly all names, so that too few pairs have names of equal length.
+    """
     draw = Draw(stable_hash(seed, "indirect object", split))
     clean, corrupt, answers, wrong = [], [], [], []
-    while len(clean) < n:
+    for _ in range(TRIES * n):
+        if len(clean) == n:
+            break
         example = skills.indirect_object(draw, split)
         name, subject = example.answer.strip(), example.wrong[0].strip()
         head, tail = example.prompt.rsplit(subject, 1)
@@ -32,6 +39,8 @@ def indirect_object_pairs(model, n: int, seed: int = 0, split: skills.Split = "t
         if len(prompt_ids(model.tokenizer, other)) == len(prompt_ids(model.tokenizer, example.prompt)):
             clean.append(example.prompt), corrupt.append(other)
             answers.append(example.answer), wrong.append(example.wrong[0])
+    if len(clean) < n:
+        raise ValueError(f"of {TRIES * n} draws {len(clean)} have names of equal length: the tokenizer splits names")
     return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, first_token=True)
 
 

@@ -8,6 +8,7 @@ from helpers.bridges import bridge_readings, donor_swaps, explained_by_bridge, m
 
 from helpers.bridges import swap_first_hops  # isort: skip
 from helpers.hallucination import ask_logits
+from helpers.predict import prompt_ids
 from helpers.two_hops import chain_questions
 
 
@@ -31,6 +32,24 @@ def test_readings_end_with_what_is_said(atlas, asked):
     assert (table[table.behind == "m5"].answer == 1).all(), "a right answer is ahead of all others at the end"
     with pytest.raises(ValueError, match="choose last or subject_last"):
         bridge_readings(atlas, some, "first")
+
+
+def test_moved_is_the_bridges_hook_in_either_shape(small, asked):
+    model, _ = small
+    some = asked.head(3)
+    added = torch.randn(3, model.cfg.d_model, generator=torch.Generator().manual_seed(0)) * 3
+    for i, prompt in enumerate(some.prompt):
+
+        def put(resid, hook, i=i):
+            resid[:, -1] += added[i]
+            return resid
+
+        with torch.no_grad():
+            tokens = torch.tensor([prompt_ids(model.tokenizer, prompt)])
+            logits = model.run_with_hooks(tokens, fwd_hooks=[("blocks.0.hook_resid_post", put)])[0, -1]
+        assert torch.allclose(moved_logits(model, some, added, 2)[i], logits, atol=1e-2)
+    table = bridge_readings(model, some)
+    assert len(table) == 3 * 5 and table[["bridge", "answer"]].stack().between(0, 1).all()
 
 
 def test_moved_is_the_bridges_hook(atlas, asked):

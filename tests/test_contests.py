@@ -1,6 +1,7 @@
 """Contests exchange exactly one support at a time, and keep the halves of the data apart."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from helpers import relation
 from helpers.contests import conflict_contests, fact_contests, name_contests
 from helpers.pairs import split_of
+from helpers.skill_pairs import indirect_object_pairs
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +127,12 @@ def test_a_relation_with_few_answers_says_so(atlas):
     )
     with pytest.raises(ValueError, match="too few different answers"):
         fact_contests(atlas, replace(capitals, facts=(fact, twin)), 1, split="test", known=False)
+
+
+def test_names_that_are_never_equally_long_end_with_an_error():
+    lengths = iter(range(1, 10_000))
+    tokenizer = SimpleNamespace(bos_token_id=0, encode=lambda text, **_: [300] * next(lengths))
+    model = SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(d_vocab=8192))
+    for make in (name_contests, indirect_object_pairs):
+        with pytest.raises(ValueError, match="of 200 draws 0 have names of equal length"):
+            make(model, 1)

@@ -54,6 +54,17 @@ def test_attention_is_the_hooks(atlas):
     assert parts.sub(1).abs().max() < 1e-4 and 0.5 < table.uniform.iloc[0] < 1
 
 
+def test_either_shape_looks_and_can_be_silenced(small):
+    model, _ = small
+    shots = few_shots("country_capital", 3, 2)
+    table = attention_to_lines(model, shots).set_index("head")
+    assert (table[["first", *LINES, "query", "end"]].sum(axis=1) - 1).abs().max() < 1e-4 and len(table) == 8
+    cost = cost_of_silence(model, as_pairs(model, shots), ["a0.h3", "a1.h0"], draws=2)
+    assert 0 <= cost["without"] <= 1
+    circuits = circuits_by_lines(model, few_shots("plural", 6, 2, split="train"), share=0.2)
+    assert set(new_heads(circuits)) <= set(table.index)
+
+
 def test_silence(atlas):
     pairs = as_pairs(atlas, few_shots("country_capital", 8, 2))
     cost = cost_of_silence(atlas, pairs, ["a0.h7", "a3.h2"], draws=3)

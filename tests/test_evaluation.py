@@ -118,6 +118,9 @@ def test_the_bootstrap_interval_covers():
     again = copy.deepcopy(one)
     assert again == one and (again.low, again.high) == (one.low, one.high)
     assert repr(bootstrap(lambda x: x.mean(-1), torch.ones(5))) == "1.000 [1.000, 1.000]"
+    nothing = with_interval([])
+    empty = grouped_mean(torch.tensor([]), [])
+    assert nothing != nothing and empty != empty and percent_table({"a": {"b": nothing}}).loc["a", "b"] == "-"
 
 
 def test_a_grouped_mean_draws_whole_groups():

@@ -35,6 +35,30 @@ def test_means_are_the_hooks(atlas, lists):
     assert torch.allclose(means[3, 2], total, atol=1e-4)
 
 
+def test_either_shape_has_vectors(small):
+    model, _ = small
+    shots = few_shots("country_capital", 3, 1, split="train")
+    means, pairs = mean_writes(model, shots), as_pairs(model, few_shots("country_capital", 2, 0))
+    total = 0.0
+    for one in shots:
+        _, cache = model.run_with_cache(torch.tensor([prompt_ids(model.tokenizer, one.prompt)]))
+        z = cache["blocks.1.attn.hook_z"][0, -1].reshape(model.cfg.n_heads, -1)
+        total = total + z[2] @ model.blocks[1].attn.W_O[2] / len(shots)
+    assert torch.allclose(means[1, 2], total, atol=1e-3)
+
+    def add(resid, hook):
+        resid[:, -1] += means[1, 2]
+        return resid
+
+    for number in range(len(pairs)):
+        one = pairs.select([number])
+        with model.hooks(fwd_hooks=[("blocks.1.hook_in", add)]):
+            logits = model(one.clean_tokens)[:, -1]
+        assert torch.allclose(with_vector(model, one, means[1, 2], 1), logits, atol=1e-2)
+    effects = indirect_effects(model, pairs, means)
+    assert effects.shape == (2, 4) and effects.abs().max() > 0
+
+
 def test_own_writes_change_nothing(atlas, lists):
     _, _, pairs = lists
     one = pairs.select([0])

@@ -18,7 +18,7 @@ from helpers.mask_search import (
     right_nll,
 )
 from helpers.mask_tasks import MaskTask, false_answers, mask_task
-from helpers.parameter_masks import ParameterMask, full_mask, maskable, masked, random_mask, top_mask, weight_type
+from helpers.parameter_masks import ParameterMask, full_mask, lent, maskable, masked, random_mask, top_mask, weight_type
 from helpers.planted import planted_chain
 
 
@@ -67,6 +67,39 @@ def test_the_gradient_of_a_mask_by_two_routes():
     for name, entry in entries.items():
         assert torch.allclose(found[name], entry.grad, atol=1e-5), name
     assert max(float(g.abs().max()) for g in found.values()) > 1e-3
+
+
+@pytest.fixture
+def either(small):
+    """A random model of each shape, and a task that it does: what it says anyway."""
+    model, pairs = small
+    right = torch.zeros_like(pairs.reference, dtype=torch.bool)
+    right[torch.arange(len(pairs)), pairs.reference.argmax(-1)] = True
+    return model, MaskTask(pairs.clean_ids, right, pairs.reference.log_softmax(-1), pairs.clean)
+
+
+def test_either_shape_has_masks(either):
+    model, task = either
+    with masked(model, full_mask(model)):
+        assert divergence(model, task).abs() < 1e-4
+    scores = first_order(model, task, batch=2)
+    assert all(part.max() > 0 for name, part in scores.items() if weight_type(name) != "bias"), "every weight is read"
+    learned = learn_masks(model, task, (0.5, 0.2), steps=2, batch=2)
+    assert [mask.size for mask in learned.values()] == [round(share * learned[0.5].total) for share in learned]
+    assert kept_share(model, None, task) == 1
+
+
+def test_the_gradient_of_a_mask_is_the_slope(either):
+    model, task = either
+    found = mask_gradient(model, task, full_mask(model), right_nll)
+    for name in [n for n in found if weight_type(n) in ("attention K", "MLP out", "LayerNorm")]:
+        place = torch.unravel_index(found[name].abs().argmax(), found[name].shape)
+        values = []
+        for factor in (0.99, 1.01):
+            with lent(model, {name: 0}) as places, torch.no_grad():
+                places[name][place] *= factor
+                values.append(right_nll(model, task).item())
+        assert (values[1] - values[0]) / 0.02 == pytest.approx(found[name][place].item(), rel=0.05, abs=2e-3)
 
 
 def test_first_order_scores_are_that_gradient_in_the_whole_model(chain):

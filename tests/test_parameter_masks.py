@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers.fine_tuning import named_weights
+from helpers.network import read_network
 from helpers.parameter_masks import (
     ParameterMask,
     drawn_from,
@@ -74,7 +75,23 @@ def test_what_can_be_masked(atlas):
     assert {weight_type(name) for name in every} >= {"embedding", "positions", "LayerNorm", "bias", "MLP in"}
     assert sum(w.numel() for w in inner.values()) == 2_669_568
     with pytest.raises(ValueError, match="no type for the weight"):
-        weight_type("model.layers.0.self_attn.q_proj.weight")
+        weight_type("backbone.layers.0.mixer.in_proj.weight")
+
+
+def test_every_weight_of_either_shape_has_a_type(small):
+    model, _ = small
+    inner, every = maskable(model), maskable(model, embeddings=True)
+    kinds = [weight_type(name) for name in inner]
+    llama = "MLP gate" in kinds
+    assert llama == (read_network(model).W_pos is None)
+    assert {weight_type(n) for n in every.keys() - inner.keys()} == (
+        {"embedding"} if llama else {"embedding", "positions"}
+    )
+    for kind in ("attention Q", "attention K", "attention V", "attention O", "MLP in", "MLP out"):
+        assert kinds.count(kind) == 2, "one in each layer"
+    assert kinds.count("LayerNorm") == (5 if llama else 10) and ("bias" in kinds) != llama
+    parts = mask_parts(full_mask(model))
+    assert parts.kept.sum() == sum(w.numel() for w in inner.values())
 
 
 def test_every_masked_weight_is_zero_and_all_come_back(planted_model):

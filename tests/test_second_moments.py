@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import second_moments
+from helpers.corpus import Document
 from helpers.network import read_network
 from helpers.second_moments import cache_folder, corpus_sample, measure, second_moment, text_sample
 
@@ -101,8 +102,6 @@ def test_a_folder_that_cannot_be_written_is_no_error(small, tmp_path, monkeypatc
 
 
 def test_the_sample_is_the_corpus(atlas, monkeypatch):
-    from helpers.corpus import Document
-
     made = []
 
     def short(seed, vocabulary):
@@ -116,6 +115,19 @@ def test_the_sample_is_the_corpus(atlas, monkeypatch):
     assert len(corpus_sample(atlas.tokenizer, 3, kinds=("fact",))) == 3 and made == [0, 0]
     with pytest.raises(ValueError, match="has 0 documents"):
         corpus_sample(atlas.tokenizer, 3, kinds=("repeat",))
+
+
+def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
+    monkeypatch.setenv("KNOWLEDGE_CIRCUITS_CACHE", str(tmp_path))
+    two = [Document("fact", "The capital of France is Paris.", 0.0), Document("repeat", "", 0.0, tokens=(300, 400))]
+    monkeypatch.setattr(second_moments, "corpus", lambda *_: two)
+
+    class Letters:
+        bos_token_id, encode = 7, staticmethod(lambda text, **_: [ord(letter) for letter in text])
+        __len__, get_vocab = (lambda self: 128), (lambda self: {"a": 97})
+
+    assert corpus_sample(Letters(), 1) == [[7, *map(ord, two[0].text)]], "random tokens are no text"
+    assert len(corpus_sample(atlas.tokenizer, 2)) == 2 and len(list(tmp_path.iterdir())) == 2
 
 
 def test_texts(atlas, tmp_path):

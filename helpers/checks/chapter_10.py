@@ -21,7 +21,8 @@ def answers_both(two_at_once: Callable[[Tensor, Tensor, Tensor], Tensor], C: Ten
     """``two_at_once(C, K, V)`` answers each key with its value and disturbs usual keys least."""
     generator = torch.Generator().manual_seed(0)
     size = len(C)
-    C = C.double() + 1e-3 * C.diagonal().mean() * torch.eye(size)
+    C = C.double().cpu()
+    C = C + 1e-3 * C.diagonal().mean() * torch.eye(size)
     root = torch.linalg.cholesky(C)
     K = torch.randn(2, size, generator=generator).double() @ root.T
     K[1] = 0.6 * K[0] + 0.8 * K[1]  # like keys of related facts
