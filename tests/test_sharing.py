@@ -16,7 +16,7 @@ from helpers.sharing import (
     relation_types,
     shared_relations,
 )
-from helpers.sweep import SHARE
+from helpers.relation_table import SHARE
 from helpers.table_files import read_table
 
 
