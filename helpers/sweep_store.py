@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from helpers.graph import Circuit, Graph
 from helpers.sweep_jobs import SCHEMA, SweepError, digest
+from helpers.table_files import TABLES, read_table
 
 CIRCUITS = "circuits"  # the folder of result files, and the name of the table
 UNFINISHED = ".unfinished"
@@ -162,3 +163,12 @@ def unpack(path: Path) -> list[Circuit]:
         mask[tuple(edges[part].T)] = True
         circuits.append(Circuit(graph, mask))
     return circuits
+
+
+def read_sweep(name: str = "sweep") -> pd.DataFrame:
+    """A sweep that is kept with the book: its table, with a column ``circuit``.
+
+    Raises:
+        FileNotFoundError, SweepError: if the table or the file of circuits is missing or damaged.
+    """
+    return read_table(name).assign(circuit=unpack(TABLES / f"{name}.safetensors"))

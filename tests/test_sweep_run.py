@@ -19,7 +19,7 @@ from helpers.sweep_store import UNFINISHED, read_results, result_path
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds; a busy machine starts processes slowly
 
 
 @contextmanager
