@@ -63,7 +63,7 @@ relations: $(READY) ## find and judge the circuits of all relations as chapter 3
 	$(BIN)/python -m helpers relations
 
 SWEEP = $(BIN)/python -m helpers sweep --seeds 3 --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)
-SWEEP_OPTIONS ?= --workers 2
+SWEEP_OPTIONS ?=
 
 sweep: $(READY) ## sweep Atlas: all relations, two methods, three draws of pairs; goes on where it was stopped
 	$(SWEEP) --relations person_hometown:each --methods eap_ig
