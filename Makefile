@@ -65,8 +65,15 @@ train: $(READY) ## train both models again from nothing (some hours; goes on whe
 abilities: $(READY) ## measure what the model can do, and write the table
 	$(BIN)/python -m helpers abilities
 
-sweep: $(READY) ## find and judge the circuits of all relations, and write the tables
-	$(BIN)/python -m helpers sweep
+relations: $(READY) ## find and judge the circuits of all relations as chapter 3 does, and write the tables
+	$(BIN)/python -m helpers relations
+
+SWEEP = $(BIN)/python -m helpers sweep --seeds 3 --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)
+SWEEP_OPTIONS ?=
+
+sweep: $(READY) ## sweep Atlas: all relations, two methods, three draws of pairs; goes on where it was stopped
+	$(SWEEP) --relations person_hometown:each --methods eap_ig
+	$(SWEEP) --relations all --methods eap_ig,acdc --table sweep
 
 heads: $(READY) ## name the heads in all relations and several wordings, and write the tables
 	$(BIN)/python -m helpers heads
@@ -96,4 +103,5 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test colab-check switch lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
+# Every target is an action.
+.PHONY: $(shell awk -F: '/^[a-z-]+:/ {print $$1}' $(firstword $(MAKEFILE_LIST)))

@@ -8,7 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 TABLES = {  # command -> the modules whose `write_tables` it calls, and what they do
-    "sweep": (("sweep",), "find and judge the circuits of all relations"),
+    "relations": (
+        ("relation_table",),
+        "find and judge a circuit of each relation, by EAP-IG and by the paper's method",
+    ),
     "heads": (("head_tables",), "name the heads in all relations and several wordings"),
     "sharing": (("sharing",), "compare the circuits of all relations"),
     "edits": (
@@ -116,6 +119,8 @@ def parser() -> argparse.ArgumentParser:
         tables = commands.add_parser(name, help=f"{what}, and write the tables (some ten minutes)")
         tables.add_argument("--threads", type=int, help="processor threads (default: all)")
         tables.set_defaults(run=tables_command, tables=name)
+    sweep = commands.add_parser("sweep", help="circuits of many relations, methods and models, on one machine or many")
+    import_module("helpers.sweep_command").add_arguments(sweep)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)

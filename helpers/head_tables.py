@@ -20,7 +20,7 @@ from helpers.head_controls import with_wrong_type, wrong_subjects
 from helpers.heads import measure_heads
 from helpers.knockouts import falls, risen_words, same_layers, silenced
 from helpers.pairs import PromptPairs, relation_pairs
-from helpers.sweep import asked_relations
+from helpers.relation_table import asked_relations
 from helpers.table_files import SEEDS, Load, Write, read_table
 from helpers.world import held_out_paraphrases, relation, taught_paraphrases
 

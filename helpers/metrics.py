@@ -6,7 +6,8 @@ better unless `lower_is_better` marks the function; searches turn the sign, so a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
@@ -69,3 +70,8 @@ def hit_at_k(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs, k: int 
 def mean_metric(metric: Metric, logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> float:
     """The mean over the pairs."""
     return torch.as_tensor(metric(logits, pairs), dtype=torch.float32).mean().item()
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {"logit_diff": logit_diff, "prob_diff": prob_diff, "match_nll": match_nll, "kl": kl}
+)  # those that a search can follow, by name

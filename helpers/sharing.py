@@ -22,8 +22,8 @@ from helpers.metrics import logit_diff
 from helpers.mlps import cut_sublayers
 from helpers.network import read_network
 from helpers.pairs import PromptPairs, relation_pairs
+from helpers.relation_table import SHARE, asked_relations
 from helpers.searches import eap_ig, random_circuit
-from helpers.sweep import SHARE, asked_relations
 from helpers.table_files import Load, Write, read_table
 from helpers.world import relation, relations
 

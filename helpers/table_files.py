@@ -1,6 +1,6 @@
 """The tables that take longer than a chapter may: CSV files in ``helpers/tables``.
 
-A command, ``python -m helpers sweep`` for instance, writes them; chapters read them with `read_table`, and compute
+A command, ``python -m helpers relations`` for instance, writes them; chapters read them with `read_table`, and compute
 single rows again to show that they are what the code gives. A module that fills tables has a function
 ``write_tables(load, write)``, which the command calls.
 """

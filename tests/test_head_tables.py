@@ -17,7 +17,7 @@ from helpers.head_tables import (
     taught_and_held_out,
     worded_pairs,
 )
-from helpers.sweep import asked_relations
+from helpers.relation_table import asked_relations
 from helpers.table_files import read_table
 
 

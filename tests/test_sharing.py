@@ -5,6 +5,7 @@ import pytest
 from helpers import Graph, faithfulness, logit_diff, relation_pairs, run_circuit
 from helpers.evaluation import ends
 from helpers.graph import Circuit
+from helpers.relation_table import SHARE
 from helpers.sharing import (
     DRAWS,
     N_PAIRS,
@@ -16,7 +17,6 @@ from helpers.sharing import (
     relation_types,
     shared_relations,
 )
-from helpers.sweep import SHARE
 from helpers.table_files import read_table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -11,7 +10,7 @@ from tqdm.auto import tqdm
 from helpers.ablation import run_circuit
 from helpers.evaluation import Ends, ends, faithfulness
 from helpers.graph import Circuit, Graph
-from helpers.metrics import hit_at_k, logit_diff, match_nll, mean_metric
+from helpers.metrics import Metric, hit_at_k, logit_diff, match_nll, mean_metric
 from helpers.pairs import PromptPairs, relation_pairs
 from helpers.searches import acdc, eap_ig, random_circuit
 from helpers.table_files import Load, Write
@@ -26,18 +25,20 @@ HITS = {"hit1": partial(hit_at_k, k=1), "hit10": partial(hit_at_k, k=10)}
 
 
 def asked_relations() -> list[str]:
-    """The relations that the sweeps ask: the four kinds of knowledge, where both halves have enough pairs."""
+    """The relations that the tables ask: the four kinds of knowledge, where both halves have enough pairs."""
     return [name for name in relations(*KINDS) if name not in ("occupation_gender", "occupation_age")]
 
 
 def both_halves(model, name: str) -> dict[str, PromptPairs]:
-    """Train and test pairs of a relation, as many as the sweeps use."""
+    """Train and test pairs of a relation, as many as the tables use."""
     return {split: relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()}
 
 
-def judge(model, circuit: Circuit, pairs: PromptPairs, scale: Ends | None = None, **options) -> dict[str, float]:
-    """What a circuit keeps on some pairs: faithfulness in logit difference with its interval, and its hits."""
-    kept = faithfulness(model, circuit, pairs, logit_diff, scale=scale, **options)
+def judge(
+    model, circuit: Circuit, pairs: PromptPairs, scale: Ends | None = None, metric: Metric = logit_diff, **options
+) -> dict[str, float]:
+    """What a circuit keeps on some pairs: faithfulness with its interval, and its hits."""
+    kept = faithfulness(model, circuit, pairs, metric, scale=scale, **options)
     logits = run_circuit(model, circuit, pairs, **options)
     hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
     return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}
@@ -84,13 +85,8 @@ def paper_row(model, name: str) -> dict[str, object]:
     return row
 
 
-def sweep(model, row, names: Sequence[str], progress: bool = True) -> pd.DataFrame:
-    """One row for each relation."""
-    return pd.DataFrame([row(model, name) for name in tqdm(names, disable=not progress)])
-
-
 def write_tables(load: Load, write: Write) -> None:
     """Find and judge a circuit of each relation, in two ways."""
     model = load("atlas")
-    for name, row in (("relations", relation_row), ("acdc", paper_row)):
-        write(name, sweep(model, row, asked_relations()))
+    for table, row in (("relations", relation_row), ("acdc", paper_row)):
+        write(table, pd.DataFrame([row(model, name) for name in tqdm(asked_relations())]))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import Graph
-from helpers.sweep import PAIRS, SHARE, asked_relations, both_halves, paper_row, relation_row
+from helpers.relation_table import PAIRS, SHARE, asked_relations, both_halves, paper_row, relation_row
 from helpers.table_files import read_table
 
 
