@@ -80,6 +80,9 @@ masks: $(READY) ## find masks over weights, edit inside and outside them, and wr
 lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
 	$(BIN)/python -m helpers lists
 
+llama: $(READY) ## measure circuits, heads and edits on Atlas in both shapes, and write the table
+	$(BIN)/python -m helpers llama
+
 memory: $(READY) ## measure the memory of searches on large shapes (needs 8 GB), estimate the rest; write the table
 	$(BIN)/python -m helpers memory
 
@@ -93,4 +96,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists memory bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists llama memory bench repository clean

@@ -70,9 +70,9 @@ def cases() -> list[Case]:
         Case("GPT-2 small", "float32", "eap", chunk=20, tokens=50),
     ]
     medium = [Case("GPT-2 medium", "float32", search) for search in ("eap", "eap_ig")]
-    tiny = [Case("TinyLlama", "bfloat16", search) for search in ("run_circuit", "eap", "eap_ig")]
-    tiny += [Case("TinyLlama", "bfloat16", "eap", batch=1), Case("TinyLlama", "float32", "eap")]
-    return [*small, *medium, *tiny]
+    tiny = [Case("TinyLlama", "bfloat16", search) for search in ("eap", "eap_ig")]
+    tiny += [Case("TinyLlama", "float32", "eap")]
+    return [*tiny, *small, *medium]
 
 
 def save_random(shape: Shape, folder: str | Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import pandas as pd
@@ -12,7 +12,7 @@ import torch
 
 from helpers.edit_requests import first_token
 from helpers.models import embedded_models, load_model
-from helpers.predict import answer_ids, logits_after, prompt_ids, prompts_at_once, said
+from helpers.predict import logits_after, prompt_ids, prompts_at_once, said
 from helpers.world import Fact, Relation, relations
 
 FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
@@ -23,7 +23,7 @@ REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that a
 class Opened:
     """A model, its name, which one was wanted, and why it is another one, if it is."""
 
-    model: object
+    model: object = field(repr=False)
     name: str
     wanted: str
     why: str = ""
@@ -118,7 +118,7 @@ def known_relation(model, asked: Relation, k: int = 1) -> Relation:
     return replace(asked, facts=tuple(ranks[ranks["rank"] < k].fact))
 
 
-def statements(model, names: Sequence[str] | None = None, most: int = 2000, seed: int = 0) -> list[list[int]]:
+def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed: int = 0) -> list[list[int]]:
     """Sentences that state real facts, as rows of ids: a text for second moments where no corpus is at hand."""
     rows = []
     for name, asked in relations(*REAL).items():
@@ -128,19 +128,11 @@ def statements(model, names: Sequence[str] | None = None, most: int = 2000, seed
             for paraphrase in range(len(asked.templates)):
                 rows.append((asked.prompt(fact, paraphrase), fact.answer))
     chosen = random.Random(seed).sample(rows, min(most, len(rows)))
-    encode = model.tokenizer.encode
-    return [prompt_ids(model.tokenizer, prompt) + _after(encode, model.tokenizer, prompt, a) for prompt, a in chosen]
-
-
-def _after(encode, tokenizer, prompt: str, answer: str) -> list[int]:
-    try:
-        return answer_ids(tokenizer, prompt, f" {answer}")
-    except ValueError:
-        return encode(f" {answer}", add_special_tokens=False)
+    return [prompt_ids(model.tokenizer, f"{prompt} {answer}") for prompt, answer in chosen]
 
 
 @torch.no_grad()
-def made_up(model, rows: int = 200, length: int = 24, seed: int = 0) -> list[list[int]]:
+def made_up(model, rows: int = 64, length: int = 24, seed: int = 0) -> list[list[int]]:
     """Text that the model makes up by itself, drawn token by token, as rows of ids with BOS."""
     bos, device = model.tokenizer.bos_token_id, model.W_E.device
     generator = torch.Generator().manual_seed(seed)
