@@ -33,9 +33,9 @@ class Opened:
             return f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}.</b></p>'
         return (
             f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}, not on '
-            f"{escape(self.wanted)}:</b> {escape(self.why)} With a network, or with a copy on this computer, the same "
-            f"cells run on {escape(self.wanted)}. No number here is one of {escape(self.wanted)}'s, unless its line "
-            "says so.</p>"
+            f"{escape(self.wanted)}:</b> {escape(self.why, quote=False)} With a network, or with a copy on this "
+            f"computer, the same cells run on {escape(self.wanted)}. No number here is one of {escape(self.wanted)}'s, "
+            "unless its line says so.</p>"
         )
 
 
