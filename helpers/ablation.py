@@ -205,11 +205,7 @@ def scenes(
     reference: PromptPairs | None = None,
     copies: float = 1.0,
 ) -> Iterator[tuple[Int[Tensor, " chosen"], Scene]]:
-    """The pairs' scenes, by length and at most ``batch`` pairs at a time, with their places among all pairs.
-
-    Args:
-        batch: by default as many as fit (`helpers.memory.pairs_at_once`, for so many ``copies``).
-    """
+    """The pairs' scenes, by length and at most ``batch`` at a time (see `helpers.memory`), with their places."""
     net = read_network(model)
     batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
     by_length = {group.clean_tokens.shape[1]: group for _, group in (reference or pairs).groups()}

@@ -48,11 +48,13 @@ def counts_weights(weights: Callable[[Shape], float]) -> None:
 @cache
 def small_tokenizer(bos: bool, space: bool):
     """A word-piece tokenizer over a few sentences: with BOS before every text or not, with a leading space or not."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always" if space else "never")
+    marked = [normalizers.Prepend("\u2581")] * space + [normalizers.Replace(" ", "\u2581")]  # as Llama's does
+    tokenizer.normalizer = normalizers.Sequence(marked)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always" if space else "never")
     trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["<s>", "<unk>"], show_progress=False)
     tokenizer.train_from_iterator(TEXT * 20, trainer)
@@ -66,7 +68,7 @@ def any_tokenizer(first_id: Callable[..., int]) -> None:
     """``first_id(tokenizer, prompt, answer)`` is the answer's first token behind the prompt, for any tokenizer."""
     for does, options in KINDS.items():
         tokenizer = small_tokenizer(**options)
-        for prompt, answer in (("The capital of France is", "Paris"), ("The capital of Norway is", "Oslo")):
+        for prompt, answer in (("The capital of France is", "Paris"), ("Paris is the capital of", "France")):
             given = attempted(first_id(tokenizer, prompt, answer))
             expect(isinstance(given, int), f"return one id, not {given!r}.")
             before = tokenizer.encode(prompt, add_special_tokens=False)

@@ -45,8 +45,8 @@ def eap(
 
     Args:
         batch: pairs at a time; by default as many as fit (`helpers.memory`).
-        chunk: sources whose writes are in memory at a time, for long prompts. They are then computed again for every
-            sublayer, which costs about two runs of the model more. By default all at once.
+        chunk: sources whose writes are in memory at a time; by default all. They are then computed again for every
+            sublayer, which takes several times as long: a smaller batch is cheaper, as long as there is one.
 
     Raises:
         ValueError: for an unknown point or ablation, or a chunk of no source.
