@@ -77,6 +77,7 @@ def estimated_peaks(table: pd.DataFrame, *, title: str) -> go.Figure:
         marker = dict(size=11, color=COLORS[color], symbol=symbol)
         told = part.search + ", " + part.dtype
         figure.add_scatter(x=part.peak_gb, y=part.estimate_gb, mode="markers", marker=marker, name=name, text=told)
-    figure.update_xaxes(title="measured peak (GB, log scale)", type="log")
-    figure.update_yaxes(title="estimate (GB, log scale)", type="log")
+    ticks = dict(type="log", tickvals=[0.5, 1, 2, 5, 10])
+    figure.update_xaxes(title="measured peak (GB, log scale)", **ticks)
+    figure.update_yaxes(title="estimate (GB, log scale)", **ticks)
     return figure
