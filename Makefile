@@ -93,6 +93,12 @@ masks: $(READY) ## find masks over weights, edit inside and outside them, and wr
 lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
 	$(BIN)/python -m helpers lists
 
+llama: $(READY) ## measure circuits, heads and edits on Atlas in both shapes, and write the table
+	$(BIN)/python -m helpers llama
+
+memory: $(READY) ## measure the memory of searches on large shapes (needs 8 GB), estimate the rest; write the table
+	$(BIN)/python -m helpers memory
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 

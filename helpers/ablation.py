@@ -15,12 +15,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.graph import Circuit, Graph
+from helpers.memory import Shape, pairs_at_once
 from helpers.network import Layer, Network, read_network
 from helpers.pairs import PromptPairs
 
 Ablation = Literal["corrupt", "zero", "mean"]
 Past = tuple[tuple[Tensor, Tensor], ...]  # rotated keys and values of earlier positions, by layer
-BATCH = 64  # pairs at a time
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,20 @@ class Writes:
 
     def expand(self, net: Network) -> Float[Tensor, "source batch pos d_model"]:
         """One row for each source, in the graph's order."""
-        rows = torch.empty(1 + len(self.mlps) * (net.n_heads + 1), *self.embed.shape, device=self.embed.device)
-        rows[0] = self.embed
+        return self.rows(net, 0, 1 + len(self.mlps) * (net.n_heads + 1))
+
+    def rows(self, net: Network, start: int, stop: int) -> Float[Tensor, "some batch pos d_model"]:
+        """The rows of some sources that follow each other."""
+        rows = self.embed.new_empty(stop - start, *self.embed.shape)
+        if start == 0:
+            rows[0] = self.embed
         for n, (layer, z, mlp) in enumerate(zip(net.layers, self.heads, self.mlps, strict=True)):
             first = 1 + n * (net.n_heads + 1)
-            rows[first : first + net.n_heads] = head_writes(layer, z)
-            rows[first + net.n_heads] = mlp
+            low, high = max(first, start), min(first + net.n_heads, stop)
+            if low < high:
+                rows[low - start : high - start] = head_writes(layer, z, slice(low - first, high - first))
+            if start <= first + net.n_heads < stop:
+                rows[first + net.n_heads - start] = mlp
         return rows
 
     def __sub__(self, other: Writes) -> Writes:
@@ -65,10 +73,12 @@ def _each(part: Tensor | tuple[Tensor, ...], change) -> Tensor | tuple[Tensor, .
     return tuple(map(change, part)) if isinstance(part, tuple) else change(part)
 
 
-def head_writes(layer: Layer, z: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "head batch pos d_model"]:
-    """What each head writes to the residual stream."""
-    heads = z.permute(2, 0, 1, 3)
-    return (heads.flatten(1, 2) @ layer.W_O).unflatten(1, heads.shape[1:3])
+def head_writes(
+    layer: Layer, z: Float[Tensor, "batch pos head d_head"], chosen: slice = slice(None)
+) -> Float[Tensor, "chosen batch pos d_model"]:
+    """What each head, or each of the chosen ones, writes to the residual stream."""
+    heads = z.permute(2, 0, 1, 3)[chosen]
+    return (heads.flatten(1, 2) @ layer.W_O[chosen]).unflatten(1, heads.shape[1:3])
 
 
 def qkv(layer: Layer, x: Float[Tensor, "batch pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,10 +198,16 @@ def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: Promp
 
 
 def scenes(
-    model, pairs: PromptPairs, ablation: str, batch: int = BATCH, reference: PromptPairs | None = None
+    model,
+    pairs: PromptPairs,
+    ablation: str,
+    batch: int | None = None,
+    reference: PromptPairs | None = None,
+    copies: float = 1.0,
 ) -> Iterator[tuple[Int[Tensor, " chosen"], Scene]]:
-    """The pairs' scenes, by length and at most ``batch`` pairs at a time, with their places among all pairs."""
+    """The pairs' scenes, by length and at most ``batch`` at a time (see `helpers.memory`), with their places."""
     net = read_network(model)
+    batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
     by_length = {group.clean_tokens.shape[1]: group for _, group in (reference or pairs).groups()}
     for places, group in pairs.groups(batch):
         length = group.clean_tokens.shape[1]
@@ -208,7 +224,7 @@ def run_circuit(
     pairs: PromptPairs,
     ablation: Ablation = "corrupt",
     *,
-    batch: int = BATCH,
+    batch: int | None = None,
     reference: PromptPairs | None = None,
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits at the answer position when only the circuit's edges carry the clean run.
@@ -217,7 +233,7 @@ def run_circuit(
         ablation: what a cut edge carries: what the source writes in the corrupt prompt, nothing (biases stay; the
             positions' embedding goes with the tokens'), or its mean over the corrupt prompts of ``reference``
             position by position.
-        batch: pairs at a time; fewer need less memory.
+        batch: pairs at a time; fewer need less memory. By default as many as fit (`helpers.memory`).
         reference: pairs that the mean is taken over; ``pairs`` themselves by default. (Of one pair alone, the mean is
             its corrupt prompt.)
 
@@ -242,7 +258,7 @@ def masked_logits(
     A mask between 0 and 1 mixes the two; gradients flow through it.
     """
     net, ablated = scene.net, scene.ablated.expand(scene.net)
-    cut = (1 - mask.float()).to(ablated.device)
+    cut = (1 - mask.float()).to(ablated)
     resid, written = scene.embed, []  # ``written``: how sources differ from their ablated output, [(rows, difference)]
     written.append((graph.source_rows(-1), (resid - ablated[:1])))
     for n, layer in enumerate(net.layers):

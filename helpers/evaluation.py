@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import BATCH, Ablation, run_circuit
+from helpers.ablation import Ablation, run_circuit
 from helpers.graph import Circuit, Graph
 from helpers.metrics import Metric, logit_diff
 from helpers.pairs import PromptPairs
@@ -104,7 +104,7 @@ class Ends:
     ablated: Float[Tensor, " batch"]
 
 
-def ends(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int = BATCH) -> Ends:
+def ends(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Ends:
     """Measure both ends of the scale."""
     empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
     return Ends(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
@@ -124,7 +124,7 @@ def faithfulness(
     *,
     ablation: Ablation = "corrupt",
     scale: Ends | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Estimate:
     """The share of the metric that the circuit alone keeps: 1 as the whole model, 0 as with everything ablated.
 
@@ -148,7 +148,7 @@ def minimality(
     metric: Metric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
     """How much faithfulness the circuit loses without each of its edges.
@@ -188,7 +188,7 @@ def cpr_cmd(
     ablation: Ablation = "corrupt",
     select: Literal["top", "greedy"] = "top",
     sizes: Sequence[float] = SIZES,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Curve:
     """CPR and CMD: the areas under faithfulness, and between it and 1, over the share of edges (arXiv 2504.13151).
 

@@ -40,10 +40,11 @@ def report(model: str, test: str) -> None:
     display(HTML(f'<p class="kc-other-model">Otherwise than in Atlas, {model} doesn\'t have <code>{test}</code></p>'))
 
 
-def set_model(model: str) -> None:
+def set_model(model: str, *, banner: bool = True) -> None:
     """Prepare a chapter for a model: nothing for Atlas; a banner, and reports instead of failures, for any other.
 
-    Calling it again, with another model or the same, replaces what the call before did.
+    ``banner=False`` is for a chapter that says by itself what it runs on. Calling it again, with another model or the
+    same, replaces what the call before did.
     """
     shell = get_ipython()
     if shell is None:
@@ -53,4 +54,5 @@ def set_model(model: str) -> None:
         return
     shell.ast_transformers.append(ReportAsserts())
     shell.user_ns[REPORT] = lambda test: report(model, test)
-    display(HTML(BANNER.format(model=html.escape(model))))
+    if banner:
+        display(HTML(BANNER.format(model=html.escape(model))))

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+Dtype = Literal["float32", "bfloat16"]
+
 WEIGHTS = Path(__file__).parent / "weights"
 CHECKSUMS = "checksums.json"
+PATIENCE = 3.0  # seconds to wait for the hub; its own client tries again and again for half a minute
 REMEDY = "install the package again or check the files out again (git checkout -- helpers/weights)"
 
 
@@ -50,7 +58,9 @@ def model_folder(name: str) -> Path:
     return WEIGHTS / name
 
 
-def load_model(name: str = "atlas", *, device: str | None = None) -> TransformerBridge:
+def load_model(
+    name: str = "atlas", *, device: str | None = None, dtype: Dtype = "float32", local_only: bool = False
+) -> TransformerBridge:
     """A model ready for circuit work.
 
     Args:
@@ -59,14 +69,20 @@ def load_model(name: str = "atlas", *, device: str | None = None) -> Transformer
             ``"TinyLlama/TinyLlama-1.1B-Chat-v1.0"``), which needs a network or a filled cache.
         device: ``"cpu"``, ``"cuda"``, ...; by default the processor for an embedded model, which is so small that a
             GPU gains nothing, and TransformerLens's choice for local hardware for any other.
+        dtype: of weights and activations. ``"bfloat16"`` needs half the memory; searches and circuit runs are then
+            exact to its rounding (three digits), and editing isn't meant for it.
+        local_only: take a hub name from the cache and never ask the hub.
 
     Returns:
-        A bridge in float32 and evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
+        A bridge in evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
 
     Raises:
-        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind.
+        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, or the
+            dtype is unknown.
         ConnectionError: a hub name without a network; the message names the embedded alternatives.
     """
+    if dtype not in get_args(Dtype):
+        raise ValueError(f"unknown dtype {dtype!r}; choose from {', '.join(get_args(Dtype))}")
     if name in embedded_models():
         source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
         device = device or "cpu"
@@ -76,21 +92,54 @@ def load_model(name: str = "atlas", *, device: str | None = None) -> Transformer
         raise ValueError(f"unknown model {name!r}; embedded are {', '.join(embedded_models())}")
     else:
         source, tokenizer = name, None
-    bridge = _boot(source, tokenizer, device)
+    with _no_waiting(local_only or Path(source).is_dir() or not hub_answers()):
+        bridge = _boot(source, tokenizer, device, dtype)
     bridge.set_use_split_qkv_input(True)
     bridge.set_use_attn_result(True)
     bridge.set_use_hook_mlp_in(True)
     return bridge.eval().requires_grad_(False)
 
 
-def _boot(source: str, tokenizer: object, device: str | None) -> TransformerBridge:
+def hub_answers(patience: float = PATIENCE) -> bool:
+    """Whether the Hugging Face hub can be reached; behind a proxy nobody can tell, and the answer is yes."""
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        return False
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((address.hostname, address.port or 443), patience).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _no_waiting(offline: bool) -> Iterator[None]:
+    """Let the hub's client look into its cache only; without a network it would wait for half a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _boot(source: str, tokenizer: object, device: str | None, dtype: Dtype) -> TransformerBridge:
+    import torch
     from transformer_lens.model_bridge import TransformerBridge
     from transformers.utils import logging
 
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a bar for reading some tensors is noise on a page; downloads keep theirs
     try:
-        return TransformerBridge.boot_transformers(source, tokenizer=tokenizer, device=device)
+        return TransformerBridge.boot_transformers(
+            source, tokenizer=tokenizer, device=device, dtype=getattr(torch, dtype)
+        )
     except OSError as error:  # what the hub client raises when it can't reach a file; a local folder never does
         if Path(source).is_dir():
             raise

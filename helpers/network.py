@@ -30,10 +30,11 @@ class Norm:
 
     def standardize(self, x: Float[Tensor, "*at d_model"]) -> tuple[Tensor, Tensor]:
         """The input at unit scale ``[*at d_model]``, before weight and bias, and the scale's inverse ``[*at 1]``."""
+        dtype, x = x.dtype, x if x.dtype == torch.float64 else x.float()
         if self.centred:
             x = x - x.mean(-1, keepdim=True)
         inverse = (x.square().mean(-1, keepdim=True) + self.eps).rsqrt()
-        return x * inverse, inverse
+        return (x * inverse).to(dtype), inverse.to(dtype)
 
     def affine(self, standard: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at d_model"]:
         """Apply weight and bias."""
@@ -120,7 +121,8 @@ class Network:
 
     def unembed(self, x: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at d_vocab"]:
         """Logits of a final residual."""
-        return linear(self.norm(x), self.W_U.T, self.b_U)
+        logits = linear(self.norm(x), self.W_U.T, self.b_U)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits
 
     def rotate(self, x: Float[Tensor, "*batch pos head d_head"], start: int, back: bool = False) -> Tensor:
         """Queries or keys, turned by their position (``back``: the other way); as they are without rotary positions."""
@@ -139,7 +141,7 @@ class Network:
         if pos > 1:
             later = torch.ones(pos, key, dtype=torch.bool, device=q.device).triu(key - pos + 1)
             scores = scores.masked_fill(later, -torch.inf)
-        return scores.softmax(-1)
+        return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
 
     def attend(
         self,

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.predict import answer_ids, logits_after, prompt_ids, token_span
+from helpers.predict import answer_ids, logits_after, prompt_ids, prompts_at_once, token_span
 from helpers.world import Fact, Relation, relation, stable_hash
 
 Place = Literal["subject", "subject_last", "relation", "last"]
@@ -90,7 +90,7 @@ class PromptPairs:
             tuple(wrong),
             *map(tuple, ids),
             *(torch.tensor(t, device=device) for t in targets),
-            reference=torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids[0])),
+            reference=_logits(model, ids[0]),
             subjects=_subject_spans(tokenizer, clean, subjects),
         )
 
@@ -119,7 +119,7 @@ class PromptPairs:
             *(tuple(decode([token]) for token in part) for part in (answers, wrong)),
             *ids,
             *(torch.tensor(part, device=device) for part in (answers, wrong)),
-            reference=torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids[0])),
+            reference=_logits(model, ids[0]),
             subjects=(None,) * len(ids[0]),
         )
 
@@ -192,6 +192,11 @@ class PromptPairs:
         return int(differs.int().argmax()) if differs.any() else self.clean_tokens.shape[1] - 1
 
 
+def _logits(model, ids: Sequence[Sequence[int]]) -> Float[Tensor, "prompt d_vocab"]:
+    device = model.W_E.device
+    return torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids, batch=prompts_at_once(model)))
+
+
 def _answer_id(tokenizer, prompt: str, answer: str, first_token: bool) -> int:
     ids = answer_ids(tokenizer, prompt, answer)
     if len(ids) > 1 and not first_token:
@@ -244,7 +249,7 @@ def relation_pairs(
     firsts = [answer_ids(tokenizer, prompt, f" {f.answer}")[0] for prompt, f in zip(prompts, facts, strict=True)]
     kept = list(range(len(facts)))
     if known and facts:
-        said = torch.cat(logits_after(lambda tokens: model(tokens.to(model.W_E.device)), ids)).argmax(-1).tolist()
+        said = _logits(model, ids).argmax(-1).tolist()
         kept = [i for i in kept if said[i] == firsts[i]]
     rng = random.Random(stable_hash(seed, asked.name, split))
     rng.shuffle(kept)

@@ -12,6 +12,11 @@ from torch import Tensor
 Forward = Callable[[Tensor], Tensor]  # tokens [batch pos] -> logits [batch pos d_vocab]
 
 
+def prompts_at_once(model) -> int:
+    """How many prompts a bridge reads at a time: it keeps an input for each head at each position, which adds up."""
+    return min(256, max(1, 2**21 // (model.cfg.n_heads * model.cfg.d_model)))
+
+
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it by itself."""
     return [tokenizer.bos_token_id, *tokenizer.encode(prompt, add_special_tokens=False)]

@@ -99,3 +99,11 @@ def test_standings_have_intervals_and_a_line_at_chance():
     assert list(figure.data[0].y) == [0.5, 0.9]
     assert list(figure.data[0].error_y.array) == pytest.approx([0.1, 0.05])
     assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.xaxis.title.text == "behind which part"
+
+
+def test_estimated_peaks_has_a_mark_for_each_search():
+    table = pd.DataFrame(
+        dict(model=["a", "a", "b"], search="eap", dtype="float32", peak_gb=[1.0, 2.0, 3.0], estimate_gb=[1.1, 1.9, 3.0])
+    )
+    line, *models = plots.estimated_peaks(table, title="near").data
+    assert line.x == line.y and [len(m.x) for m in models] == [2, 1]

@@ -8,7 +8,7 @@ from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, 
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
-from helpers.plots.searching import agreement, growth, visits
+from helpers.plots.searching import agreement, estimated_peaks, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
 from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
 
@@ -27,6 +27,7 @@ __all__ = [
     "cutoffs",
     "dots",
     "edge_matrix",
+    "estimated_peaks",
     "estimates",
     "falls",
     "first_stops",

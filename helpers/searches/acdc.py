@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import BATCH, Ablation, scenes
+from helpers.ablation import Ablation, scenes
 from helpers.graph import Circuit, Graph
 from helpers.incremental import MaskedRun
+from helpers.memory import Shape, tokens_at_once
 from helpers.metrics import Metric, kl, sign_of
 from helpers.pairs import PromptPairs
 
@@ -25,7 +26,7 @@ def acdc(
     *,
     tau: float,
     ablation: Ablation = "corrupt",
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = False,
 ) -> Circuit:
     """Automatic circuit discovery (arXiv 2304.14997): an edge goes if the metric hardly misses it.
@@ -41,6 +42,7 @@ def acdc(
 
     Args:
         tau: the largest worsening that is accepted, in the metric's unit, greater than 0.
+        batch: pairs in one tensor. (The state of the run is kept for all pairs, so this saves little memory here.)
         progress: show a bar.
 
     Raises:
@@ -53,21 +55,24 @@ def acdc(
     runs = [MaskedRun(scene, graph, kept) for _, scene in scenes(model, pairs, ablation, batch)]
     last = len(graph.readers) - 1
     current = _losses(runs, metric, [run.net.unembed(run.inputs[last][:, -1])[None] for run in runs]).item()
-    width = FIRST_WIDTH
+    width, most = FIRST_WIDTH, tokens_at_once(TOKENS_AT_ONCE, Shape.from_model(model).row)
     for reader in tqdm(range(last, -1, -1), disable=not progress, desc="readers"):
         if reader == last or kept[:, graph.source_of(reader)].any():
-            current, width = _visit(runs, reader, metric, tau, current, width)
+            current, width = _visit(runs, reader, metric, tau, current, width, most)
         else:
             kept[reader] = False
     return Circuit(graph, kept)
 
 
 def _visit(
-    runs: list[MaskedRun], reader: int, metric: Metric, tau: float, current: float, width: int
+    runs: list[MaskedRun], reader: int, metric: Metric, tau: float, current: float, width: int, tokens: int
 ) -> tuple[float, int]:
-    """Cut what can be cut of a reader's edges; from the loss and the number of trials ahead to the new ones."""
+    """Cut what can be cut of a reader's edges; from the loss and the number of trials ahead to the new ones.
+
+    ``tokens`` is how many positions of trials fit into memory.
+    """
     kept = runs[0].kept  # the runs share it
-    most = max(1, TOKENS_AT_ONCE // sum(run.inputs[0].shape[:2].numel() for run in runs))
+    most = max(1, tokens // sum(run.inputs[0].shape[:2].numel() for run in runs))
     todo = kept[reader].nonzero().flatten().flip(0)
     while len(todo):
         ahead = todo[: min(width, most)]

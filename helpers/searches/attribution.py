@@ -7,16 +7,19 @@ much worse the metric gets when the edge is cut. Positive means that the edge he
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.ablation import BATCH, Ablation, Scene, Writes, head_writes, repeat_past, scenes
+from helpers.ablation import Ablation, Scene, Writes, head_writes, repeat_past, scenes
 from helpers.gradients import reader_gradients
 from helpers.graph import Graph
+from helpers.memory import Shape, tokens_at_once
 from helpers.metrics import Metric, logit_diff, sign_of
+from helpers.network import Network
 from helpers.pairs import PromptPairs
 from helpers.scores import Scores
 
@@ -24,6 +27,8 @@ Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
 TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more memory
+# Up to which source -> (the first source, what it and those that follow write), part by part
+Parts = Callable[[int], Iterable[tuple[int, Float[Tensor, "some batch pos d_model"]]]]
 
 
 def eap(
@@ -33,23 +38,29 @@ def eap(
     *,
     ablation: Ablation = "corrupt",
     at: Point = "clean",
-    batch: int = BATCH,
+    batch: int | None = None,
+    chunk: int | None = None,
 ) -> Scores:
     """Edge attribution patching (arXiv 2310.10348): one gradient, at the clean run or at the ablated one.
 
+    Args:
+        batch: pairs at a time; by default as many as fit (`helpers.memory`).
+        chunk: sources whose writes are in memory at a time; by default all. They are then computed again for every
+            sublayer, which takes several times as long: a smaller batch is cheaper, as long as there is one.
+
     Raises:
-        ValueError: for an unknown point or ablation.
+        ValueError: for an unknown point or ablation, or a chunk of no source.
     """
     _check(at, Point)
     share = 1.0 if at == "clean" else 0.0
-    return _attribute(model, pairs, metric, ablation, batch, (share,))
+    return _attribute(model, pairs, metric, ablation, (share,), batch=batch, chunk=chunk)
 
 
 def clean_corrupted(
-    model, pairs: PromptPairs, metric: Metric = logit_diff, *, ablation: Ablation = "corrupt", batch: int = BATCH
+    model, pairs: PromptPairs, metric: Metric = logit_diff, *, ablation: Ablation = "corrupt", batch: int | None = None
 ) -> Scores:
     """The mean of `eap` at the clean and at the ablated run."""
-    return _attribute(model, pairs, metric, ablation, batch, (0.0, 1.0))
+    return _attribute(model, pairs, metric, ablation, (0.0, 1.0), batch=batch)
 
 
 def eap_ig(
@@ -61,7 +72,8 @@ def eap_ig(
     points: Points = "midpoint",
     variant: Variant = "inputs",
     ablation: Ablation = "corrupt",
-    batch: int = BATCH,
+    batch: int | None = None,
+    chunk: int | None = None,
 ) -> Scores:
     """EAP with integrated gradients (arXiv 2403.17806): the mean gradient along the way from ablated to clean.
 
@@ -71,9 +83,10 @@ def eap_ig(
             their right ends (the clean end last).
         variant: ``"inputs"`` mixes the embeddings and runs the model from there; ``"activations"`` mixes the outputs
             of one sublayer at a time, for the edges out of it.
+        batch, chunk: as in `eap`; ``"activations"`` needs no chunk.
 
     Raises:
-        ValueError: for unknown points, variants or ablations, or no steps.
+        ValueError: for unknown points, variants or ablations, no steps, or a chunk of no source.
     """
     _check(points, Points)
     _check(variant, Variant)
@@ -81,7 +94,9 @@ def eap_ig(
         raise ValueError(f"steps must be at least 1, not {steps}")
     offset = {"midpoint": 0.5, "left": 0.0, "right": 1.0}[points]
     shares = tuple((k + offset) / steps for k in range(steps))
-    return _attribute(model, pairs, metric, ablation, batch, shares, activations=variant == "activations")
+    return _attribute(
+        model, pairs, metric, ablation, shares, batch=batch, chunk=chunk, activations=variant == "activations"
+    )
 
 
 def _check(value: str, choices: object) -> None:
@@ -94,41 +109,52 @@ def _attribute(
     pairs: PromptPairs,
     metric: Metric,
     ablation: Ablation,
-    batch: int,
     shares: tuple[float, ...],
+    *,
+    batch: int | None,
+    chunk: int | None = None,
     activations: bool = False,
 ) -> Scores:
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"a chunk has at least 1 source, not {chunk}")
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, device=pairs.reference.device)
-    for _, scene in scenes(model, pairs, ablation, batch):
+    part = min(chunk or len(graph.sources), len(graph.sources)) / len(graph.sources)
+    for _, scene in scenes(model, pairs, ablation, batch, copies=part):
         clean, _ = scene.clean()
         if activations:
             _add_activations(values, graph, scene, clean, metric, shares)
         else:
-            differences = (clean - scene.ablated).expand(scene.net)
+            parts = _parts(scene.net, clean - scene.ablated, chunk)
             ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
-            _add(values, graph, scene, differences, ends, metric, shares)
+            _add(values, graph, scene, parts, ends, metric, shares)
     values *= sign_of(metric) / (len(pairs) * len(shares))
     return Scores(graph, values.cpu().masked_fill_(~graph.edges, 0.0))
+
+
+def _parts(net: Network, writes: Writes, chunk: int | None) -> Parts:
+    if chunk is None:
+        rows = writes.expand(net)
+        return lambda stop: [(0, rows[:stop])]
+    return lambda stop: ((i, writes.rows(net, i, min(i + chunk, stop))) for i in range(0, stop, chunk))
 
 
 def _add(
     values: Float[Tensor, "reader source"],
     graph: Graph,
     scene: Scene,
-    differences: Float[Tensor, "_ batch pos d_model"],
+    parts: Parts,
     ends: tuple[Tensor, Tensor],
     metric: Metric,
     shares: tuple[float, ...],
     first: int = 0,
 ) -> None:
-    """Add the scores of the sources in ``differences`` (the last ones that sublayer ``first`` sees, or more)."""
+    """Add the scores of the sources whose differences ``parts`` gives; runs begin at sublayer ``first``."""
     net, (from_resid, to_resid) = scene.net, ends
-    count = max(1, TOKENS_AT_ONCE // to_resid.shape[:2].numel())
-    flat = differences.flatten(1)
-    offset = graph.visible(first) - len(flat) if first else 0
+    tokens = tokens_at_once(TOKENS_AT_ONCE, Shape.of_network(net).trace)
+    count = max(1, tokens // to_resid.shape[:2].numel())
     for start in range(0, len(shares), count):
-        part = torch.tensor(shares[start : start + count], device=to_resid.device)
+        part = torch.tensor(shares[start : start + count], dtype=to_resid.dtype, device=to_resid.device)
         resid = torch.lerp(from_resid, to_resid, part[:, None, None, None]).flatten(0, 1)
         repeated = scene.pairs if len(part) == 1 else scene.pairs.select(list(range(len(scene.pairs))) * len(part))
         past = repeat_past(scene.past, len(part))
@@ -139,9 +165,13 @@ def _add(
         for sublayer, gradients in reader_gradients(net, resid, value, past, first):
             if len(part) > 1:
                 gradients = gradients.unflatten(1, (len(part), -1)).sum(1)
-            seen = flat[: graph.visible(sublayer) - offset]
             rows = graph.reader_rows(sublayer)
-            values[rows, offset : offset + len(seen)].addmm_(gradients.flatten(1), seen.T)
+            for source, written in parts(graph.visible(sublayer)):
+                place = values[rows, source : source + len(written)]
+                if written.dtype == place.dtype:
+                    place.addmm_(gradients.flatten(1), written.flatten(1).T)
+                else:
+                    place += gradients.flatten(1) @ written.flatten(1).T
 
 
 def _add_activations(
@@ -154,12 +184,15 @@ def _add_activations(
 ) -> None:
     """Mix one sublayer's outputs at a time; the residual before it stays clean."""
     net, ablated = scene.net, scene.ablated
-    _add(values, graph, scene, (clean.embed - ablated.embed)[None], (ablated.embed, clean.embed), metric, shares)
+    changed = (clean.embed - ablated.embed)[None]
+    ends = ablated.embed.expand_as(clean.embed), clean.embed
+    _add(values, graph, scene, lambda _: [(0, changed)], ends, metric, shares)
     resid = clean.embed
     for n, layer in enumerate(net.layers):
         heads = head_writes(layer, clean.heads[n]), head_writes(layer, ablated.heads[n])
         mlps = clean.mlps[n][None], ablated.mlps[n][None]
         for sublayer, (new, old), bias in ((2 * n, heads, layer.b_O), (2 * n + 1, mlps, layer.b_out)):
             ends = tuple(resid + written.sum(0) + bias for written in (old, new))
-            _add(values, graph, scene, new - old, ends, metric, shares, sublayer + 1)
+            place = [(graph.source_rows(sublayer).start, new - old)]
+            _add(values, graph, scene, lambda _, place=place: place, ends, metric, shares, sublayer + 1)
             resid = ends[1]

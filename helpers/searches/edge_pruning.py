@@ -7,8 +7,9 @@ import math
 import torch
 from tqdm.auto import tqdm
 
-from helpers.ablation import BATCH, Ablation, masked_logits, scenes
+from helpers.ablation import Ablation, masked_logits, scenes
 from helpers.graph import Graph
+from helpers.memory import COPIES
 from helpers.metrics import Metric, kl, sign_of
 from helpers.pairs import PromptPairs
 from helpers.scores import Scores
@@ -27,7 +28,7 @@ def edge_pruning(
     lr: float = 0.1,
     ablation: Ablation = "corrupt",
     seed: int = 0,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = False,
 ) -> Scores:
     """Learned edge masks (arXiv 2406.16778): hard-concrete gates, trained to a target size under the metric.
@@ -52,17 +53,20 @@ def edge_pruning(
     optimizer = torch.optim.Adam(
         [{"params": log_alpha, "lr": lr}, {"params": multipliers, "lr": lr, "maximize": True}], betas=(0.9, 0.95)
     )
-    prepared = [scene for _, scene in scenes(model, pairs, ablation, batch)]
+    prepared = [scene for _, scene in scenes(model, pairs, ablation, batch, copies=COPIES["edge_pruning"])]
     for step in tqdm(range(steps), disable=not progress, desc="steps"):
         noise = torch.rand(graph.n_edges, generator=generator).clamp(1e-6, 1 - 1e-6)
         gates = torch.sigmoid((noise.logit() + log_alpha) / TEMPERATURE) * (HIGH - LOW) + LOW
         mask = torch.zeros(graph.edges.shape).index_put(places, gates.clamp(0, 1))
-        loss = sum(metric(masked_logits(s, graph, mask), s.pairs).sum() for s in prepared)
-        loss = -sign_of(metric) * loss / len(pairs)
+        leaf = mask.detach().requires_grad_()
+        for scene in reversed(prepared):  # one backward pass each, so that memory holds one scene's
+            loss = metric(masked_logits(scene, graph, leaf), scene.pairs).sum()
+            (-sign_of(metric) * loss / len(pairs)).backward()
         open_share = torch.sigmoid(log_alpha - TEMPERATURE * math.log(-LOW / HIGH)).mean()
         target = 1 + min(1.0, 2 * step / steps) * (n_edges / graph.n_edges - 1)
         gap = open_share - target
-        (loss + multipliers[0] * gap + multipliers[1] * gap**2).backward()
+        price = multipliers[0] * gap + multipliers[1] * gap**2
+        torch.autograd.backward((mask, price), (leaf.grad, None))
         optimizer.step()
         optimizer.zero_grad()
     values = torch.zeros(graph.edges.shape).index_put(places, log_alpha.detach())

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import BATCH, Ablation, repeat_past, resume, scenes
+from helpers.ablation import Ablation, repeat_past, resume, scenes
 from helpers.graph import Graph
 from helpers.incremental import MaskedRun, sublayer_of
 from helpers.metrics import Metric, logit_diff, sign_of
@@ -24,12 +24,13 @@ def exact_scores(
     metric: Metric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = False,
 ) -> Scores:
     """How much worse the mean metric gets when one edge is cut and all others stay.
 
-    The edges of a reader share all that comes before it, and are run together from there on.
+    The edges of a reader share all that comes before it, and are run together from there on. ``batch`` pairs go through
+    the model at a time, by default as many as fit.
     """
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, dtype=torch.float64)
