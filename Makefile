@@ -80,6 +80,9 @@ masks: $(READY) ## find masks over weights, edit inside and outside them, and wr
 lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
 	$(BIN)/python -m helpers lists
 
+formation: $(READY) ## follow circuits along the training runs, and write the tables
+	$(BIN)/python -m helpers formation
+
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
@@ -90,4 +93,4 @@ clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists bench repository clean
+.PHONY: help setup book test lint format train abilities sweep heads sharing edits rewired masks lists formation bench repository clean
