@@ -20,8 +20,10 @@ from tokenizers import Tokenizer
 from tqdm.auto import tqdm
 
 from helpers.corpus import corpus
+from helpers.evaluation import Estimate, with_interval
 from helpers.formation import RELATIONS, TASKS, TOWNS, Finished, ability_row, circuit_row, finished
 from helpers.graph import Circuit, Graph
+from helpers.head_agreement import kappa
 from helpers.head_classes import classify_heads
 from helpers.head_matching import Seen, compare
 from helpers.head_tables import LETTERS
@@ -134,6 +136,17 @@ def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
             table = compare(seen[first, at], seen[second, other])
             parts.append(table.assign(first=first, second=second, at=FINISHED if own_halves else at))
     return pd.concat(parts, ignore_index=True)
+
+
+def name_agreement(names: pd.DataFrame, run: str, first: int, second: int) -> Estimate:
+    """Kappa of the heads' names at two steps of a run, mean over relations with its interval.
+
+    Args:
+        names: the table ``formation_heads``.
+    """
+    own = names[names.run == run]
+    one, other = (own[own.step == step].set_index("relation").classes for step in (first, second))
+    return with_interval([kappa(list(one[name]), list(other[name])) for name in one.index])
 
 
 def course_rows(run: str) -> pd.DataFrame:

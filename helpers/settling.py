@@ -11,12 +11,14 @@ import pandas as pd
 
 from helpers.evaluation import Estimate
 
+Values = Sequence[float] | np.ndarray | pd.Series  # one for each step
+
 SETTLED = 0.9  # of the way from chance to the final value
 TOGETHER = 1.0  # an interval that holds zero and is within so many octaves on both sides counts as "together"
 Verdict = Literal["before", "after", "together", "undecided"]
 
 
-def progress(values: Sequence[float], chance: Sequence[float] | float = 0.0) -> np.ndarray:
+def progress(values: Values, chance: Values | float = 0.0) -> np.ndarray:
     """How far a measure has come: 0 at chance, 1 at its final value.
 
     Args:
@@ -32,7 +34,7 @@ def progress(values: Sequence[float], chance: Sequence[float] | float = 0.0) -> 
     return beyond / beyond[-1]
 
 
-def settled(steps: Sequence[int], way: Sequence[float], share: float = SETTLED) -> tuple[int, int]:
+def settled(steps: Sequence[int], way: Values, share: float = SETTLED) -> tuple[int, int]:
     """The two checkpoints between which a measure settles.
 
     Args:
@@ -50,7 +52,7 @@ def settled(steps: Sequence[int], way: Sequence[float], share: float = SETTLED) 
     return (int(steps[first - 1]) if first else 0), int(steps[first])
 
 
-def half_way(steps: Sequence[int], way: Sequence[float], share: float = 0.5) -> float:
+def half_way(steps: Sequence[int], way: Values, share: float = 0.5) -> float:
     """The step at which a measure has gone half of its way for good, interpolated on a logarithmic axis of steps.
 
     Where it has at the first checkpoint already, that checkpoint's step: it may have been earlier.
@@ -62,6 +64,28 @@ def half_way(steps: Sequence[int], way: Sequence[float], share: float = 0.5) -> 
     start, end = (way[n] for n in places)
     part = (share - start) / (end - start)
     return math.exp((1 - part) * math.log(low) + part * math.log(high))
+
+
+def ways(part: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The progress of a task's ``answers``, of its ``margin`` (the logit difference) and of its ``edges``.
+
+    Args:
+        part: rows of one run and task, by step, with columns ``accuracy, logit_diff, same, relabelled``.
+    """
+    return {
+        "answers": progress(part.accuracy),
+        "margin": progress(part.logit_diff),
+        "edges": progress(part.same, part.relabelled),
+    }
+
+
+def jump(steps: Sequence[int], *measures: Values, low: float = 0.1, high: float = 0.5) -> tuple[int, int] | None:
+    """The two neighbouring checkpoints between which all measures go from below ``low`` to above ``high``, if any."""
+    for n in range(len(steps) - 1):
+        before, after = ([list(values)[m] for values in measures] for m in (n, n + 1))
+        if max(before) < low and min(after) > high:
+            return int(steps[n]), int(steps[n + 1])
+    return None
 
 
 def timing(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,12 +102,7 @@ def timing(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for task, part in table.sort_values("step").groupby("task", sort=False):
         steps, row = part.step.tolist(), {}
-        ways = {
-            "answers": progress(part.accuracy),
-            "margin": progress(part.logit_diff),
-            "edges": progress(part.same, part.relabelled),
-        }
-        for name, way in ways.items():
+        for name, way in ways(part).items():
             row[f"{name} from"], row[f"{name} to"] = settled(steps, way)
             row[f"{name} half"] = half_way(steps, way)
         row["lag"] = math.log2(row["edges half"] / row["answers half"])
@@ -102,6 +121,6 @@ def order(lag: Estimate) -> Verdict:
     return "together" if max(-lag.low, lag.high) <= TOGETHER else "undecided"
 
 
-def _same_length(steps: Sequence[int], way: Sequence[float]) -> None:
+def _same_length(steps: Sequence[int], way: Values) -> None:
     if len(steps) != len(way) or list(steps) != sorted(set(steps)):
         raise ValueError(f"steps must rise, one for each value; given are {list(steps)} and {len(way)} values")

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import formation_table, load_model
 from helpers.formation import RELATIONS, SKILLS, ability_row, circuit_row, finished
-from helpers.formation_table import alike_rows, edge_numbers, numbered_circuit, run_parts, training_runs
+from helpers.formation_table import alike_rows, edge_numbers, name_agreement, numbered_circuit, run_parts, training_runs
 from helpers.graph import Circuit, Graph
 from helpers.head_matching import Seen
 from helpers.searches import random_circuit
@@ -60,6 +60,13 @@ def test_numbers_of_edges_by_hand():
     assert numbered_circuit(graph, numbers) == circuit
     drawn = random_circuit(Graph(3, 4, 2), 40, seed=1)
     assert numbered_circuit(drawn.graph, edge_numbers(drawn)) == drawn
+
+
+def test_agreement_of_names_by_hand():
+    rows = [("a", 1, "x", "mm--"), ("a", 2, "x", "mm--"), ("a", 1, "y", "mm--"), ("a", 2, "y", "--mm")]
+    names = pd.DataFrame([*rows, ("b", 1, "x", "----")], columns=["run", "step", "relation", "classes"])
+    assert float(name_agreement(names, "a", 1, 2)) == pytest.approx((1 - 1) / 2)
+    assert float(name_agreement(names, "a", 1, 1)) == 1
 
 
 def seen(seed: int) -> Seen:

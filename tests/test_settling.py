@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation import Estimate
-from helpers.settling import half_way, order, progress, settled, timing
+from helpers.settling import half_way, jump, order, progress, settled, timing, ways
 
 STEPS = [100, 200, 400, 800]
 
@@ -52,3 +52,15 @@ def test_timing_counts_octaves():
 def test_order_by_its_interval():
     assert order(Estimate(0.5, 0.1, 0.9)) == "after" and order(Estimate(-0.5, -0.9, -0.1)) == "before"
     assert order(Estimate(0.1, -0.3, 0.9)) == "together" and order(Estimate(0.1, -0.3, 1.4)) == "undecided"
+
+
+def test_ways_by_hand():
+    found = ways(table([0.2, 0.2, 0.4, 0.6]))
+    assert found["edges"].tolist() == pytest.approx([0, 0, 0.5, 1])
+    assert found["answers"].tolist() == [0, 0, 1, 1] and found["margin"].tolist() == [0, 0.5, 1, 1]
+
+
+def test_a_jump_of_all_measures_at_once():
+    assert jump(STEPS, [0.0, 0.05, 0.9, 0.9], [0.0, 0.0, 0.6, 0.9]) == (200, 400)
+    assert jump(STEPS, [0.0, 0.05, 0.9, 0.9], [0.0, 0.0, 0.0, 0.9]) is None, "not in the same interval"
+    assert jump(STEPS, [0.0, 0.2, 0.9, 0.9]) is None, "it had begun"
