@@ -149,6 +149,15 @@ def name_agreement(names: pd.DataFrame, run: str, first: int, second: int) -> Es
     return with_interval([kappa(list(one[name]), list(other[name])) for name in one.index])
 
 
+def read_seen(names: pd.DataFrame, circuits: pd.DataFrame, graph: Graph, run: str, step: int) -> Seen:
+    """What the tables ``formation_heads`` and ``formation_circuits`` hold of a model: names, but no profiles."""
+    full = {letter: name for name, letter in LETTERS.items()}
+    own = names[(names.run == run) & (names.step == step)].set_index("relation").classes
+    found = circuits[(circuits.run == run) & (circuits.step == step) & (circuits.half == "train")].set_index("task")
+    heads = {name: pd.DataFrame({"class": [full[letter] for letter in text]}) for name, text in own.items()}
+    return Seen(heads, {name: numbered_circuit(graph, found.edges[name]) for name in heads})
+
+
 def course_rows(run: str) -> pd.DataFrame:
     """Between which steps the courses of the corpus stand: columns ``run, course, first, last``.
 

@@ -133,3 +133,22 @@ def compare(first: Seen, second: Seen, draws: int = DRAWS) -> pd.DataFrame:
                 values = {where: value[measure] for where, value in found.items()}
                 rows.append({"relation": name, "measure": measure, **values, "shuffled": chance[measure]})
     return pd.DataFrame(rows)
+
+
+def luck(first: Seen, second: Seen, draws: int = 200) -> pd.DataFrame:
+    """Whether two models are more alike, head by head as numbered, than random orders of the heads would make them.
+
+    One order holds for all relations at once, so it is the orders, and not the relations, that are drawn again.
+
+    Returns:
+        For ``names`` and ``edges``: ``numbered`` and ``shuffled`` (means over the relations), and ``p``, the share of
+        random orders within layers, the models' own among them, that make them at least as alike.
+    """
+
+    def mean(orders: Orders | None = None) -> pd.Series:
+        return pd.DataFrame([alike(first, second, name, orders) for name in first.heads]).mean()
+
+    own = mean()
+    drawn = pd.DataFrame([mean(shuffled_orders(first.shape, seed)) for seed in range(draws)])
+    p = ((drawn >= own - 1e-12).sum() + 1) / (draws + 1)
+    return pd.DataFrame({"numbered": own, "shuffled": drawn.mean(), "p": p})

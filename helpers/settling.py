@@ -13,7 +13,7 @@ from helpers.evaluation import Estimate
 
 Values = Sequence[float] | np.ndarray | pd.Series  # one for each step
 
-SETTLED = 0.9  # of the way from chance to the final value
+SETTLED, HALF = 0.9, 0.5  # of the way from chance to the final value
 TOGETHER = 1.0  # an interval that holds zero and is within so many octaves on both sides counts as "together"
 Verdict = Literal["before", "after", "together", "undecided"]
 
@@ -52,7 +52,7 @@ def settled(steps: Sequence[int], way: Values, share: float = SETTLED) -> tuple[
     return (int(steps[first - 1]) if first else 0), int(steps[first])
 
 
-def half_way(steps: Sequence[int], way: Values, share: float = 0.5) -> float:
+def half_way(steps: Sequence[int], way: Values, share: float = HALF) -> float:
     """The step at which a measure has gone half of its way for good, interpolated on a logarithmic axis of steps.
 
     Where it has at the first checkpoint already, that checkpoint's step: it may have been earlier.
@@ -96,7 +96,8 @@ def timing(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each task: for ``answers``, ``margin`` (the logit difference) and ``edges`` the interval in which it
-        settles (``... from``, ``... to``) and the step half-way (``... half``); ``lag``, ``margin lag``: octaves
+        settles (``... from``, ``... to``), the step half-way (``... half``) and the first checkpoint behind it
+        (``... half by``); ``lag``, ``margin lag``: octaves
         (doublings of the step) from half-way answers (or margin) to half-way edges; positive: the edges come later.
     """
     rows = {}
@@ -104,7 +105,7 @@ def timing(table: pd.DataFrame) -> pd.DataFrame:
         steps, row = part.step.tolist(), {}
         for name, way in ways(part).items():
             row[f"{name} from"], row[f"{name} to"] = settled(steps, way)
-            row[f"{name} half"] = half_way(steps, way)
+            row[f"{name} half"], row[f"{name} half by"] = half_way(steps, way), settled(steps, way, HALF)[1]
         row["lag"] = math.log2(row["edges half"] / row["answers half"])
         row["margin lag"] = math.log2(row["edges half"] / row["margin half"])
         rows[task] = row

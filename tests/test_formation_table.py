@@ -6,7 +6,15 @@ import pytest
 
 from helpers import formation_table, load_model
 from helpers.formation import RELATIONS, SKILLS, ability_row, circuit_row, finished
-from helpers.formation_table import alike_rows, edge_numbers, name_agreement, numbered_circuit, run_parts, training_runs
+from helpers.formation_table import (
+    alike_rows,
+    edge_numbers,
+    name_agreement,
+    numbered_circuit,
+    read_seen,
+    run_parts,
+    training_runs,
+)
 from helpers.graph import Circuit, Graph
 from helpers.head_matching import Seen
 from helpers.searches import random_circuit
@@ -67,6 +75,14 @@ def test_agreement_of_names_by_hand():
     names = pd.DataFrame([*rows, ("b", 1, "x", "----")], columns=["run", "step", "relation", "classes"])
     assert float(name_agreement(names, "a", 1, 2)) == pytest.approx((1 - 1) / 2)
     assert float(name_agreement(names, "a", 1, 1)) == 1
+
+
+def test_what_the_tables_hold_of_a_model():
+    tables, steps = [read_table(f"formation_{part}") for part in ("heads", "circuits")], training_runs()["atlas"]
+    one = read_seen(*tables, Graph(6, 8, 8), "atlas", max(steps))
+    assert list(one.heads) == list(RELATIONS) and one.shape == (6, 8)
+    assert {name for frame in one.heads.values() for name in frame["class"]} >= {"mover", "relation", "none"}
+    assert {circuit.n_edges for circuit in one.circuits.values()} == {int(0.03 * Graph(6, 8, 8).n_edges)}
 
 
 def seen(seed: int) -> Seen:

@@ -44,6 +44,7 @@ def table(same):
 def test_timing_counts_octaves():
     found = timing(table([0.2, 0.2, 0.2, 0.6])).loc["t"]
     assert (found["answers from"], found["answers to"], found["edges to"]) == (200, 400, 800)
+    assert (found["answers half by"], found["margin half by"], found["edges half by"]) == (400, 200, 800)
     assert found["lag"] == pytest.approx(1) and found["margin lag"] == pytest.approx(1.5)
     early = timing(table([0.2, 0.6, 0.6, 0.6])).loc["t"]
     assert early["lag"] == pytest.approx(-1)

@@ -49,10 +49,18 @@ def settles(function: Callable[[Sequence[int], Sequence[float]], int]) -> None:
 
 
 NAMINGS = (
-    (["mover", "none", "none", "relation"], ["mover", "mover", "none", "none"]),
-    (["relation", "mover", "none", "none", "mover"], ["mover", "mover", "relation", "none", "none"]),
-    (["none"] * 3, ["mover", "relation", "none"]),
-    (["mover", "relation", "mover", "mover"], ["mover", "none", "none", "none"]),
+    (
+        ["mixture", "mover", "none", "mixture", "relation", "none", "mixture"],
+        ["mover", "none", "relation", "mover", "none", "none", "mixture"],
+    ),
+    (
+        ["mixture", "none", "relation", "none", "relation", "none", "mixture"],
+        ["none", "mover", "relation", "relation", "relation", "none", "mover"],
+    ),
+    (
+        ["relation", "none", "none", "mover", "none", "mover", "none"],
+        ["mixture", "mover", "mover", "mover", "none", "none", "mixture"],
+    ),
 )
 
 
@@ -67,7 +75,7 @@ def shares_there(early: Sequence[str], final: Sequence[str]) -> dict[str, float]
         "right": same / wanted,
         "with none": sum(a == b for a, b in pairs) / len(pairs),
         "any": any_class / wanted,
-        "kept": same / there if there else 0.0,
+        "kept": same / there,
         "jaccard": same / either,
     }
 

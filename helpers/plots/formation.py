@@ -41,14 +41,14 @@ def stacked_lines(
     ranks, shown = {name: n for n, name in enumerate(colors)}, set()
     for number, lines in enumerate(panels.values()):
         place = dict(row=number // columns + 1, col=number % columns + 1)
-        for first, last in (shaded or {}).values():
-            figure.add_vrect(first, last, fillcolor=COLORS["other"], opacity=0.22, line_width=0, layer="below", **place)
         for name, (x, y) in lines.items():
             rank, color = ranks[name], COLORS[colors[name]]
             style = dict(line=dict(color=color, dash=DASHES[rank % 5]), marker=dict(symbol=SYMBOLS[rank % 5], size=8))
             fresh, kind = name not in shown, dict(name=name, legendgroup=name, mode="lines+markers")
             figure.add_scatter(x=list(x), y=list(y), showlegend=fresh, **kind, **style, **place)
             shown.add(name)
+        for first, last in (shaded or {}).values():
+            figure.add_vrect(first, last, fillcolor=COLORS["other"], opacity=0.22, line_width=0, layer="below", **place)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{x:,}" for x in ticks], tickangle=-45)
     figure.update_annotations(font=dict(size=13, color=INK))
     for column in range(1, columns + 1):
