@@ -135,7 +135,7 @@ def compare(first: Seen, second: Seen, draws: int = DRAWS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def luck(first: Seen, second: Seen, draws: int = 200) -> pd.DataFrame:
+def luck(first: Seen, second: Seen, draws: int = 100) -> pd.DataFrame:
     """Whether two models are more alike, head by head as numbered, than random orders of the heads would make them.
 
     One order holds for all relations at once, so it is the orders, and not the relations, that are drawn again.

@@ -65,8 +65,7 @@ def move_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
             for first in (row + graph.n_heads, row + graph.n_heads + graph.n_groups):
                 readers[first + old] = first + heads[old * size] // size
     mask = torch.zeros_like(graph.edges)
-    for reader, source in circuit.mask.nonzero().tolist():
-        mask[readers[reader], sources[source]] = True
+    mask[torch.tensor(readers)[:, None], torch.tensor(sources)] = circuit.mask
     return Circuit(graph, mask)
 
 
