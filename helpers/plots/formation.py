@@ -21,6 +21,7 @@ def stacked_lines(
     title: str,
     x_title: str,
     shaded: Mapping[str, tuple[float, float]] | None = None,
+    y_title: str = "",
     columns: int = 1,
     height: int = 190,
 ) -> go.Figure:
@@ -30,6 +31,7 @@ def stacked_lines(
         panels: the title of each panel and its lines.
         colors: line -> name in ``COLORS``.
         shaded: stretches of the axis with their names, which stand in the first panel.
+        y_title: of the panels at the left.
         columns: panels beside each other.
         height: of a panel, in pixels.
     """
@@ -53,8 +55,9 @@ def stacked_lines(
     figure.update_annotations(font=dict(size=13, color=INK))
     for column in range(1, columns + 1):
         figure.update_xaxes(title=x_title, row=rows, col=column)
-    figure.update_layout(title=title, height=130 + height * rows)
-    return figure
+    figure.update_yaxes(title=y_title, col=1)
+    above = dict(y=1 + 26 / (height * rows), yanchor="bottom")  # of the first panels' titles
+    return figure.update_layout(title=title, height=150 + height * rows, legend=above, margin_t=100)
 
 
 def by_count(
