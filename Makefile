@@ -93,6 +93,9 @@ masks: $(READY) ## find masks over weights, edit inside and outside them, and wr
 lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
 	$(BIN)/python -m helpers lists
 
+formation: $(READY) ## follow circuits along the training runs, and write the tables
+	$(BIN)/python -m helpers formation
+
 llama: $(READY) ## measure circuits, heads and edits on Atlas in both shapes, and write the table
 	$(BIN)/python -m helpers llama
 

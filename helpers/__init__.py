@@ -19,10 +19,12 @@ from helpers.evaluation import completeness, cpr_cmd, faithfulness, kept_hits, m
 from helpers.failures import answer_paths, failure_kinds, head_pulls, matched_pairs, random_answers
 from helpers.few_shot import few_shots, misled, novel_shots
 from helpers.fine_tuning import fine_tune, ft_l, ft_m, named_weights
+from helpers.formation import circuit_row
 from helpers.function_vectors import function_vector, indirect_effects, mean_writes, with_vector
 from helpers.graph import Circuit, Graph
 from helpers.hallucination import ask, ask_facts, question_table
 from helpers.head_classes import Thresholds, classify_heads, classify_skill_heads
+from helpers.head_matching import match_heads
 from helpers.heads import measure_heads
 from helpers.interchange import read_eap_ig, write_eap_ig
 from helpers.lens import answer_by_layer, made_first
@@ -47,6 +49,7 @@ from helpers.rome import ValueSearch, rome
 from helpers.scores import Scores
 from helpers.searches import acdc, clean_corrupted, eap, eap_ig, edge_pruning, exact_scores, random_circuit
 from helpers.second_moments import second_moment
+from helpers.settling import half_way, settled, timing
 from helpers.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs, year_diff
 from helpers.tracing import causal_trace, trace_summary, trace_table, traced_prompts
 from helpers.two_hops import chain_questions, donors, hop_questions, pairs_of
@@ -93,6 +96,7 @@ __all__ = [
     "checkpoints",
     "circuit_difference",
     "circuit_picture",
+    "circuit_row",
     "circuit_series",
     "circuits_by_lines",
     "classify_heads",
@@ -136,6 +140,7 @@ __all__ = [
     "ft_m",
     "function_vector",
     "greater_than_pairs",
+    "half_way",
     "head_pulls",
     "held_out_paraphrases",
     "hit_at_k",
@@ -155,6 +160,7 @@ __all__ = [
     "mask_parts",
     "mask_task",
     "masked",
+    "match_heads",
     "match_nll",
     "matched_pairs",
     "mean_writes",
@@ -199,10 +205,12 @@ __all__ = [
     "sample_prefixes",
     "scaled_logits",
     "second_moment",
+    "settled",
     "strength",
     "swap_first_hops",
     "taught_paraphrases",
     "tilt",
+    "timing",
     "token_span",
     "trace_summary",
     "trace_table",

@@ -20,6 +20,7 @@ TABLES = {  # command -> the modules whose `write_tables` it calls, and what the
     ),
     "rewired": (("rewired_table",), "find the circuits of facts before and after an edit"),
     "masks": (("mask_table",), "find masks over weights, and edit inside and outside them"),
+    "formation": (("formation_table",), "follow circuits along the training runs"),
     "llama": (("llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),
     "memory": (("memory_table",), "measure and estimate what fits into memory"),
     "lists": (("few_shot_table",), "measure few-shot lists: silenced heads, function vectors, training"),

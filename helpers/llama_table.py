@@ -23,10 +23,10 @@ from helpers.head_classes import classify_heads
 from helpers.head_tables import WORDING_STEP, worded_pairs
 from helpers.metrics import logit_diff
 from helpers.pairs import relation_pairs
+from helpers.relation_table import asked_relations
 from helpers.rome import rome
 from helpers.searches import eap, eap_ig, random_circuit
 from helpers.second_moments import second_moment
-from helpers.relation_table import asked_relations
 from helpers.table_files import Load, Write, write_parts
 
 MODELS = ("atlas", "atlas-llama")

@@ -12,7 +12,8 @@ CHECKED = (
     "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing edit_series "
     "edited_circuits edit_leaks parameter_masks mask_search "
     "hallucination failures probes warning_signs repairs two_hops bridges reversal "
-    "few_shot list_pairs demonstrations function_vectors few_shot_table question_circuits"
+    "few_shot list_pairs demonstrations function_vectors few_shot_table question_circuits "
+    "formation settling head_matching"
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

@@ -3,6 +3,7 @@
 from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.failures import passed, roc, stacked_shares
+from helpers.plots.formation import by_count, stacked_lines
 from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
 from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates, standings
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
@@ -16,6 +17,7 @@ __all__ = [
     "agreement",
     "beliefs",
     "beside_chance",
+    "by_count",
     "by_group",
     "by_layer",
     "by_share",
@@ -49,6 +51,7 @@ __all__ = [
     "role_maps",
     "sensitivity",
     "series",
+    "stacked_lines",
     "stacked_shares",
     "standings",
     "strips",
