@@ -38,9 +38,8 @@ FINISHED = "finished"  # in the column ``at`` of the table of likeness
 
 
 def training_runs() -> dict[str, Steps]:
-    """The shipped runs of GPT-2's shape, each with its checkpoints by step, the finished model last."""
-    shipped = [n for n, plan in RUNS.items() if plan.architecture == "gpt2" and n in embedded_models()]
-    return {name: checkpoints(name) for name in shipped}
+    """The shipped runs, each with its checkpoints by step, the finished model last."""
+    return {name: checkpoints(name) for name in RUNS if name in embedded_models()}
 
 
 def edge_numbers(circuit: Circuit) -> str:
@@ -119,8 +118,16 @@ def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iter
         yield FINISHED if step == end else str(step), tables, seen
 
 
+def same_shape(one: Seen, other: Seen) -> bool:
+    """Whether two models have the same edges."""
+    graphs = [next(iter(seen.circuits.values())).graph for seen in (one, other)]
+    return graphs[0].readers == graphs[1].readers and graphs[0].sources == graphs[1].sources
+
+
 def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
     """Two models beside each other: any two runs at a step that both have, and each finished model beside itself.
+
+    Models of different shapes have no common edges, so they aren't compared.
 
     Args:
         seen: (run, step) -> what was seen, as `run_parts` gives it.
@@ -132,7 +139,8 @@ def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
     parts = []
     for (first, at), (second, other) in combinations(seen, 2):
         own_halves = first == second and {at, other} == {FINISHED, "other half"}
-        if own_halves or (first != second and at == other != "other half"):
+        one_step = first != second and at == other != "other half"
+        if own_halves or (one_step and same_shape(seen[first, at], seen[second, other])):
             table = compare(seen[first, at], seen[second, other])
             parts.append(table.assign(first=first, second=second, at=FINISHED if own_halves else at))
     return pd.concat(parts, ignore_index=True)
