@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from helpers.graph import Circuit, Graph
 from helpers.sweep_jobs import SCHEMA, SweepError, digest
@@ -47,6 +47,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # a temporary file is for its owner only
         os.replace(temporary, path)
     except OSError as error:
         if temporary:
@@ -141,7 +142,7 @@ def pack(folder: Path, path: Path) -> pd.DataFrame:
     masks = [Circuit.from_edges(graph, results[key]["edges"]).mask[graph.edges] for key in table.key]
     places = [mask.nonzero().flatten().to(torch.int32) for mask in masks]
     tensors = {"places": torch.cat(places), "counts": torch.tensor([len(p) for p in places], dtype=torch.int32)}
-    save_file(tensors, path, {name: str(value) for name, value in asdict(graph).items()})
+    write_whole(path, save(tensors, {name: str(value) for name, value in asdict(graph).items()}))
     return table
 
 
