@@ -34,6 +34,7 @@ INPUTS = (
     "requirements.txt",
     "helpers/**/*.py",
     "helpers/facts/**/*",
+    "helpers/tables/*",
     "helpers/weights/**/*",
 )
 CACHES_KEPT = 3
