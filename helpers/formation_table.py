@@ -118,16 +118,19 @@ def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iter
         yield FINISHED if step == end else str(step), tables, seen
 
 
-def same_shape(one: Seen, other: Seen) -> bool:
-    """Whether two models have the same edges."""
-    graphs = [next(iter(seen.circuits.values())).graph for seen in (one, other)]
-    return graphs[0].readers == graphs[1].readers and graphs[0].sources == graphs[1].sources
+def comparable(one: Seen, other: Seen) -> bool:
+    """Whether two models have the same edges, and heads that can change places.
+
+    Heads that share a key and a value can't move singly, so a matching head by head isn't defined for them.
+    """
+    graph, second = (next(iter(seen.circuits.values())).graph for seen in (one, other))
+    return graph == second and graph.n_groups == graph.n_heads
 
 
 def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
     """Two models beside each other: any two runs at a step that both have, and each finished model beside itself.
 
-    Models of different shapes have no common edges, so they aren't compared.
+    Only models that are `comparable`.
 
     Args:
         seen: (run, step) -> what was seen, as `run_parts` gives it.
@@ -140,7 +143,7 @@ def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
     for (first, at), (second, other) in combinations(seen, 2):
         own_halves = first == second and {at, other} == {FINISHED, "other half"}
         one_step = first != second and at == other != "other half"
-        if own_halves or (one_step and same_shape(seen[first, at], seen[second, other])):
+        if (own_halves or one_step) and comparable(seen[first, at], seen[second, other]):
             table = compare(seen[first, at], seen[second, other])
             parts.append(table.assign(first=first, second=second, at=FINISHED if own_halves else at))
     return pd.concat(parts, ignore_index=True)
