@@ -59,7 +59,7 @@ format: $(READY) ## mend formatting and remove outputs from notebooks
 # Without these settings, glibc hands freed memory back at every step and fetches it again: 13 % of the time.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
 
-train: $(READY) ## train both models again from nothing (some hours; goes on where it was stopped)
+train: $(READY) ## train the models again from nothing (some hours; goes on where it was stopped)
 	$(KEEP_MEMORY) $(BIN)/python -m helpers train
 
 abilities: $(READY) ## measure what the model can do, and write the table
@@ -68,12 +68,13 @@ abilities: $(READY) ## measure what the model can do, and write the table
 relations: $(READY) ## find and judge the circuits of all relations as chapter 3 does, and write the tables
 	$(BIN)/python -m helpers relations
 
-SWEEP = $(BIN)/python -m helpers sweep --seeds 3 --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)
+SWEEP = $(BIN)/python -m helpers sweep --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)
 SWEEP_OPTIONS ?=
 
-sweep: $(READY) ## sweep Atlas: all relations, two methods, three draws of pairs; goes on where it was stopped
-	$(SWEEP) --relations person_hometown:each --methods eap_ig
-	$(SWEEP) --relations all --methods eap_ig,acdc --table sweep
+sweep: $(READY) ## sweep Atlas: three draws of pairs by EAP-IG, one by ACDC; goes on where it was stopped
+	$(SWEEP) --seeds 3 --relations person_hometown:each --methods eap_ig
+	$(SWEEP) --seeds 1 --relations all --methods acdc
+	$(SWEEP) --seeds 3 --relations all --methods eap_ig --table sweep
 
 heads: $(READY) ## name the heads in all relations and several wordings, and write the tables
 	$(BIN)/python -m helpers heads
