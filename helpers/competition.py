@@ -7,6 +7,7 @@ continuation. The prediction adds the two strengths up, with opposite signs, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -121,14 +122,14 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Es
         predicted: larger for the first continuation; positive where it should win.
         measured: positive where it did.
 
-    Raises:
-        ValueError: if one side won all contests: then there is nothing to predict.
+    Returns:
+        ``accuracy`` and ``AUC``, which is nan where one side won all contests: then there is no order to predict.
     """
     guess, truth = torch.tensor(list(predicted)), torch.tensor(list(measured)) > 0
-    if truth.all() or not truth.any():
-        raise ValueError("one side won every contest, so there is nothing to predict; take more balanced ones")
     accuracy = bootstrap(lambda right: right.mean(-1), ((guess > 0) == truth).float())
-    return {"accuracy": accuracy, "AUC": bootstrap(_auc, guess, truth.float())}
+    one_sided = truth.all() or not truth.any()
+    area = Estimate(math.nan, math.nan, math.nan) if one_sided else bootstrap(_auc, guess, truth.float())
+    return {"accuracy": accuracy, "AUC": area}
 
 
 def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resample batch"]) -> Tensor:

@@ -1,5 +1,7 @@
 """Strengths, predictions and scaled circuits, beside slow references and by hand."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -111,5 +113,8 @@ def test_judge_by_hand():
     verdict = judge([2.0, 1.0, -1.0, -2.0], [1.0, -1.0, 1.0, -1.0])
     assert verdict["accuracy"] == 0.5 and verdict["AUC"] == 0.75
     assert verdict["accuracy"].low <= 0.5 <= verdict["accuracy"].high
-    with pytest.raises(ValueError, match="one side won every contest"):
-        judge([1.0, -1.0], [2.0, 3.0])
+
+
+def test_where_one_side_always_wins_there_is_no_order_to_predict():
+    verdict = judge([1.0, -1.0], [2.0, 3.0])
+    assert verdict["accuracy"] == 0.5 and math.isnan(verdict["AUC"])
