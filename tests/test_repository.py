@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fresh import committed_clone, copy_of_the_book, environment_variables, fresh_environment, with_origin
+from fresh import committed_clone, copy_of_the_book, environment_variables, fresh_environment, with_last_cell
 
 from helpers import repository
 
@@ -127,7 +127,7 @@ def test_a_stamped_chapter_runs_in_a_fresh_environment(tmp_path: Path):
     python = fresh_environment(tmp_path / "colab")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    chapter = with_origin(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)))
+    chapter = with_last_cell(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)))
     variables = environment_variables(tmp_path)
 
     missing = subprocess.run([python, "-c", "import helpers"], cwd=elsewhere, env=variables, capture_output=True)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fresh import committed_clone, copy_of_the_book, environment_variables, new_environment, with_origin
+from fresh import committed_clone, copy_of_the_book, environment_variables, new_environment, with_last_cell
 
 from helpers import repository
 
@@ -39,7 +39,7 @@ def clone(tmp_path_factory) -> Path:
 def test_a_chapter_runs_as_in_colab(name: str, usual: Path, clone: Path, tmp_path: Path):
     """The setup cell installs the book; the chapter then runs away from the checkout, with Colab's versions."""
     python = new_environment(tmp_path / "venv", usual)
-    chapter = with_origin(Path(shutil.copy2(clone / "book" / name, tmp_path)))
+    chapter = with_last_cell(Path(shutil.copy2(clone / "book" / name, tmp_path)))
     variables = environment_variables(tmp_path, online=True)
     missing = subprocess.run([python, "-c", "import helpers"], cwd=tmp_path, env=variables, capture_output=True)
     assert missing.returncode != 0, "the environment is not fresh: it has helpers already"
