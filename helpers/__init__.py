@@ -39,7 +39,7 @@ from helpers.name_swaps import name_swaps, patched_end, patched_ends
 from helpers.namesakes import answer_counts, namesake_hits
 from helpers.neurons import answer_neurons, without_neurons
 from helpers.overlap import chance_overlaps, follows, overlaps
-from helpers.pairs import PromptPairs, relation_pairs
+from helpers.pairs import PromptPairs, askable, relation_pairs
 from helpers.parameter_masks import ParameterMask, mask_parts, masked, random_mask
 from helpers.predict import answer_ids, next_token_probabilities, prompt_ids, recalled, said, token_span
 from helpers.probes import probe_answers, probe_relation
@@ -87,6 +87,7 @@ __all__ = [
     "answer_paths",
     "ask",
     "ask_facts",
+    "askable",
     "attention_to_lines",
     "bridge_readings",
     "carried",

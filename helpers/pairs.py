@@ -7,7 +7,7 @@ is ever padded.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import cycle
 from typing import Literal
@@ -276,3 +276,23 @@ def relation_pairs(
         subjects=[facts[i].subject for i, _ in chosen],
         first_token=True,
     )
+
+
+def askable(model, names: Iterable[str], n: int, **options) -> list[str]:
+    """Those relations of which a model knows enough for ``n`` pairs; ``options`` are those of `relation_pairs`.
+
+    A model that never read this book's world knows nothing of its invented people.
+
+    Raises:
+        ValueError: if none is left.
+    """
+    names, kept = list(names), []
+    for name in names:
+        try:
+            relation_pairs(model, name, n, **options)
+        except ValueError:
+            continue
+        kept.append(name)
+    if not kept:
+        raise ValueError(f"the model knows none of {', '.join(names)} well enough for {n} pairs; choose another model")
+    return kept

@@ -6,7 +6,7 @@ from inspect import unwrap
 import pytest
 import torch
 
-from helpers import PromptPairs, read_relation, relation, relation_pairs
+from helpers import PromptPairs, askable, load_model, read_relation, relation, relation_pairs
 from helpers.pairs import split_of
 
 CLEAN, CORRUPT = "The capital of France is", "The capital of Poland is"
@@ -107,3 +107,13 @@ def test_pairs_of_tokens(atlas):
         PromptPairs.from_tokens(atlas, [[0, 1]], [[0]], [2], [3])
     with pytest.raises(ValueError, match=r"there are \[1, 2\]"):
         PromptPairs.from_tokens(atlas, [[0, 1]], [[0, 2]], [2, 3], [3])
+
+
+def test_relations_that_a_model_knows_too_little_of_are_left_out(atlas):
+    few, none = 3, 10**6
+    assert askable(atlas, ["plural", "country_capital"], few) == ["plural", "country_capital"]
+    early = load_model("atlas@50")
+    with pytest.raises(ValueError, match="knows none of novel_author, country_capital well enough for 30 pairs"):
+        askable(early, ["novel_author", "country_capital"], 30)
+    with pytest.raises(ValueError, match="knows none of plural"):
+        askable(atlas, ["plural"], none)
