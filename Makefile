@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 CHAPTERS := $(wildcard book/*.ipynb)
 JOBS ?= 2
 URL ?=
+SOLUTIONS ?=
 
 # The first Python from 3.11 to 3.13 that can make a virtual environment; override with `make PYTHON=... book`.
 CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.11 python3.13 python)
@@ -36,6 +37,9 @@ book: $(READY) ## build the book strictly, check its pages, say where it is
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/pages
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
+
+pdf: $(READY) ## print the built book as one PDF (needs Chromium; SOLUTIONS=1 prints the solutions too)
+	$(BIN)/python -m helpers pdf $(if $(SOLUTIONS),--solutions)
 
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15

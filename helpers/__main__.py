@@ -106,6 +106,20 @@ def repository_command(arguments: argparse.Namespace) -> None:
     print("\n".join(f"changed {path}" for path in changed) or "nothing to change")
 
 
+def pdf_command(arguments: argparse.Namespace) -> None:
+    """Print the built book as one PDF; say where it is."""
+    try:
+        from helpers.book_pages import NoBook
+        from helpers.book_pdf import PdfError, write_pdf
+    except ModuleNotFoundError as missing:
+        sys.exit(f"{missing.name} isn't installed: `pip install -r requirements.txt`, or give `make pdf`.")
+    try:
+        sheets = write_pdf(arguments.book, arguments.out, arguments.solutions)
+    except (NoBook, PdfError) as error:
+        sys.exit(str(error))
+    print(f"{sheets} pages: {arguments.out}")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     main = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
@@ -132,6 +146,11 @@ def parser() -> argparse.ArgumentParser:
     repository = commands.add_parser("repository", help="set the book's public address; empty removes it")
     repository.add_argument("url")
     repository.set_defaults(run=repository_command)
+    pdf = commands.add_parser("pdf", help="print the built book as one PDF (needs Chromium)")
+    pdf.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
+    pdf.add_argument("--out", type=Path, default=Path("_build/knowledge-circuits.pdf"), help="where to write it")
+    pdf.add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
+    pdf.set_defaults(run=pdf_command)
     return main
 
 
