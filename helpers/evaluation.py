@@ -42,6 +42,10 @@ class Estimate(float):
     def __repr__(self) -> str:
         return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def brief(self) -> str:
+        """The number and its interval in two decimals, for a table: ``0.58 [0.49, 0.67]``."""
+        return f"{float(self):.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
     """A statistic of paired samples with its percentile interval; nan for samples without any value.
