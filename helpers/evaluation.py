@@ -94,6 +94,15 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
             return "-"
         return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
+    return _table(estimates, text)
+
+
+def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
+    return _table(estimates, Estimate.brief)
+
+
+def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
     index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
