@@ -42,6 +42,10 @@ class Estimate(float):
     def __repr__(self) -> str:
         return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def brief(self) -> str:
+        """The number and its interval in two decimals, for a table: ``0.58 [0.49, 0.67]``."""
+        return f"{float(self):.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
     """A statistic of paired samples with its percentile interval; nan for samples without any value.
@@ -90,6 +94,15 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
             return "-"
         return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
+    return _table(estimates, text)
+
+
+def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
+    return _table(estimates, Estimate.brief)
+
+
+def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
     index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys

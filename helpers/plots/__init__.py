@@ -4,8 +4,8 @@ from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.formation import by_count, stacked_lines
-from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
-from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates, standings
+from helpers.plots.heads import head_atlas, head_overview, looks_and_acts, sensitivity
+from helpers.plots.lines import beside_chance, by_share, curves, dots, estimates, standings
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
@@ -15,7 +15,6 @@ from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
 
 __all__ = [
     "agreement",
-    "beliefs",
     "beside_chance",
     "by_count",
     "by_group",
@@ -23,7 +22,6 @@ __all__ = [
     "by_share",
     "changes",
     "clustered",
-    "confusion",
     "count_and_fraction",
     "curves",
     "cutoffs",
