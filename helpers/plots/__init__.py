@@ -11,7 +11,7 @@ from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, estimated_peaks, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
-from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
+from helpers.plots.years import falls, halves, head_maps, year_maps
 
 __all__ = [
     "agreement",
@@ -24,7 +24,6 @@ __all__ = [
     "clustered",
     "count_and_fraction",
     "curves",
-    "cutoffs",
     "dots",
     "edge_matrix",
     "estimated_peaks",
