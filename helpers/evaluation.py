@@ -61,7 +61,7 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
 
 def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
     """The mean of values with the percentile interval that comes from drawing the values again."""
-    values = values if isinstance(values, Tensor) else torch.tensor(list(values))
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
     return bootstrap(lambda v: v.mean(-1), values)
 
 
@@ -76,7 +76,7 @@ def grouped_mean(
     Args:
         groups: to which group each value belongs; by default each is a group of its own.
     """
-    values = values if isinstance(values, Tensor) else torch.tensor(list(values))
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
     groups = range(len(values)) if groups is None else list(groups)
     number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
     places = torch.tensor([number[group] for group in groups], dtype=torch.long)
