@@ -150,6 +150,7 @@ def test_with_interval_by_hand():
     assert drawn == 0.75 and drawn.low < 0.75 <= drawn.high == 1
     assert repr(drawn) == repr(bootstrap(lambda v: v.mean(-1), torch.tensor([0.0, 1.0, 1.0, 1.0])))
     assert with_interval([0.5, 0.5]).low == 0.5
+    assert with_interval([False, True, True, True]) == grouped_mean([0, 1, 1, 1]) == drawn, "each a group of its own"
 
 
 def test_percent_tables():
