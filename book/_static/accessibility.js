@@ -22,13 +22,21 @@
   };
   const markBoxes = () => all(BOXES, document.querySelector("article") || document.body).forEach(mark);
 
-  // circuitsvis draws canvases that say nothing, and selects without a name.
+  // circuitsvis draws canvases that say nothing, selects without a name, and heads that only a mouse can choose.
   const nameViews = () => {
     for (const canvas of all("[id^=circuits-vis-] canvas:not([aria-label])")) {
-      const head = canvas.closest("div:has(> h1, > h2, > h3, > h4, > h5, > span, > p)")?.innerText?.trim().split("\n")[0];
-      canvas.setAttribute("aria-label", `${head ? `${head}. ` : ""}${figureText(canvas)}`);
+      const head = canvas.closest("div:has(> h4)");
+      canvas.setAttribute("aria-label", `${head ? `${head.querySelector("h4").innerText}. ` : ""}${figureText(canvas)}`);
+      if (!head) continue;
+      head.tabIndex = 0;
+      head.setAttribute("role", "button");
+      head.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        head.click();
+      });
     }
-    for (const control of all("[id^=circuits-vis-] :is(select, input):not([aria-label], [id])"))
+    for (const control of all("[id^=circuits-vis-] :is(select, input):not([aria-label])"))
       control.setAttribute("aria-label", control.closest("div")?.innerText?.trim().split("\n")[0] || "Choose");
   };
 

@@ -40,7 +40,9 @@
     const edge = Math.min(window.innerWidth, article.getBoundingClientRect().right) + 2;
     const out = all("*", article).filter((element) => {
       if (element.closest("svg, mjx-container *, .visually-hidden") || !shown(element)) return false;
-      if (element.getBoundingClientRect().right <= edge || getComputedStyle(element).position === "fixed") return false;
+      const box = element.getBoundingClientRect();
+      const text = scrolls(element) ? 0 : box.left + element.scrollWidth;
+      if (Math.max(box.right, text) <= edge || getComputedStyle(element).position === "fixed") return false;
       for (let up = element.parentElement; up && up !== article; up = up.parentElement) if (scrolls(up)) return false;
       return true;
     });
