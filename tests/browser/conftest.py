@@ -1,5 +1,6 @@
 """One browser and one server for a run; each page is opened once for each width and kept as a `Visit`."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -7,6 +8,7 @@ import pytest
 from browsers import HTML, MISSING, PAGES, chromium, launch, serving
 from playwright.sync_api import Browser, Page, sync_playwright
 from visit import HEIGHTS, PATIENCE, Visit, load, open_page, watch
+from xdist.scheduler import LoadScopeScheduling
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
@@ -73,7 +75,18 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def pytest_generate_tests(metafunc) -> None:
-    """Spread the pages: all tests of one page run in one process, where its visits are kept."""
+    """Give each test that asks for it every page."""
     if "page_name" in metafunc.fixturenames:
-        group = [pytest.param(page, marks=pytest.mark.xdist_group(page), id=page) for page in PAGES]
-        metafunc.parametrize("page_name", group)
+        metafunc.parametrize("page_name", PAGES)
+
+
+class PageByPage(LoadScopeScheduling):
+    """Run all tests of one page in one process, where its visits are kept; the other tests file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        page = re.search(r"[^\[]*\.html", nodeid.partition("[")[2])
+        return page[0] if page else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling:
+    return PageByPage(config, log)

@@ -15,8 +15,12 @@ BAR = '<path d="M10,10h20v50h-20z" style="fill: #137249"/>'
 VIEW = """<div id="circuits-vis-1">{text}<canvas width="80" height="80" role="img" aria-label="Head 0"></canvas></div>
 <script>const pen = document.querySelector("canvas").getContext("2d"); {draw}</script>"""
 DRAW = "pen.fillRect(0, 0, 9, 9)"
-GOOD = PLOT.format(marks=BAR, ink="#222") + VIEW.format(text="tokens", draw=DRAW) + '<a href="#here">x</a><p id="here">y'
-STYLE = "<style>html { color: #222; background: #fff } html[data-theme=dark] { color: #ddd; background: #12181b }</style>"
+GOOD = (
+    PLOT.format(marks=BAR, ink="#222") + VIEW.format(text="tokens", draw=DRAW) + '<a href="#here">x</a><p id="here">y'
+)
+STYLE = (
+    "<style>html { color: #222; background: #fff } html[data-theme=dark] { color: #ddd; background: #12181b }</style>"
+)
 THEME = """<script>const dark = matchMedia("(prefers-color-scheme: dark)");
 const choose = () => (document.documentElement.dataset.theme = dark.matches ? "dark" : "light");
 dark.addEventListener("change", choose); choose();</script>"""

@@ -10,8 +10,8 @@ ways = pytest.mark.parametrize("how", [390, 1440, "file"])
 widths = pytest.mark.parametrize("how", [390, 1440])
 Visits = Callable[[str, int | str], Visit]
 
-# Kilobytes, uncompressed and with an empty cache: everything that a page makes the browser load. The scripts are most of
-# it: plotly 1500, MathJax 1330, circuitsvis 1300; the theme, the fonts and the style sheets are the plain page.
+# Kilobytes, uncompressed and with an empty cache: everything that a page makes the browser load. The scripts are most
+# of it: plotly 1500, MathJax 1330, circuitsvis 1300; the theme, the fonts and the style sheets are the plain page.
 BUDGET = {"plain": 1400, "plots": 1750, "attention": 1350, "maths": 1500}
 HTML_BUDGET = {"plain": 100, "plots": 700, "attention": 100, "maths": 0}
 
@@ -55,6 +55,10 @@ def test_every_plot_drew_something(page_name: str, how: int | str, visits: Visit
 def test_every_attention_view_drew_something(page_name: str, how: int | str, visits: Visits):
     for view in visits(page_name, how).facts["attention"]:
         assert view["text"] and view["height"] > 50 and view["empty"] == 0, view
+
+
+def test_every_control_changes_its_picture(page_name: str, visits: Visits):
+    assert [control for control in visits(page_name, 1440).controls if not control["changed"]] == []
 
 
 @ways

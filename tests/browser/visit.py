@@ -1,4 +1,4 @@
-"""One visit to a page of the built book: it is opened once for each width, and everything that tests ask is collected."""
+"""One visit to a page of the built book: opened once for each width, it collects everything that tests ask."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
+from controls import drive
 from playwright.sync_api import Browser, Page, Request
 from playwright.sync_api import Error as BrowserError
 
@@ -30,6 +31,7 @@ class Visit:
     facts: dict[str, Any] = field(default_factory=dict)
     axe: dict[str, list[dict]] = field(default_factory=dict)
     pale: dict[str, list[str]] = field(default_factory=dict)
+    controls: list[dict] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -120,6 +122,7 @@ def open_page(browser: Browser, address: str, width: int, *, judge: bool = True)
     load(page, address)
     collect(page, visit)
     if judge:
+        visit.controls = drive(page) if width > 600 else []
         (judge_narrow if width < 600 else judge_colours)(page, visit)
     context.close()
     visit.seconds = time.monotonic() - begin
