@@ -10,10 +10,12 @@ ways = pytest.mark.parametrize("how", [390, 1440, "file"])
 widths = pytest.mark.parametrize("how", [390, 1440])
 Visits = Callable[[str, int | str], Visit]
 
-# Kilobytes, uncompressed and with an empty cache: everything that a page makes the browser load. The scripts are most
-# of it: plotly 1500, MathJax 1330, circuitsvis 1300; the theme, the fonts and the style sheets are the plain page.
-BUDGET = {"plain": 1400, "plots": 1750, "attention": 1350, "maths": 1500}
-HTML_BUDGET = {"plain": 100, "plots": 700, "attention": 100, "maths": 0}
+# Kilobytes, uncompressed and with an empty cache: all files that a page makes the browser load besides itself, by what
+# stands on it (plain: theme, fonts, style sheets, search index; then plotly, circuitsvis, MathJax with its fonts) ...
+BUDGET = {"plain": 1300, "plots": 1550, "attention": 1350, "maths": 1450}
+# ... and the page itself, which holds the numbers of its drawings.
+HTML_BUDGET = {"plain": 100, "plots": 550, "attention": 50, "maths": 0}
+HEAVY = {"book/08_greater_than.html": 850}  # 26 heatmaps of 100 x 100 years: so much more
 
 # What axe finds in other people's scripts and we cannot mend: (rule, part of the element's HTML) and the reason.
 EXCLUDED: dict[tuple[str, str], str] = {}
@@ -86,5 +88,6 @@ def test_a_page_is_light(page_name: str, visits: Visits, record_property):
     weight, kinds = visit.facts["weight"], visit.facts["kinds"]
     record_property(page_name, (weight["html"], weight["bytes"], visit.seconds))
     parts = ["plain", *(kind for kind, there in kinds.items() if there)]
-    assert weight["bytes"] <= 1000 * sum(BUDGET[part] for part in parts), sorted(weight["sizes"].items())
-    assert weight["html"] <= 1000 * sum(HTML_BUDGET[part] for part in parts)
+    besides = weight["bytes"] - weight["html"]
+    assert besides <= 1000 * sum(BUDGET[part] for part in parts), sorted(weight["sizes"].items())
+    assert weight["html"] <= 1000 * (sum(HTML_BUDGET[part] for part in parts) + HEAVY.get(page_name, 0))
