@@ -33,13 +33,19 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY) ## make the virtual environment only (the others do it by themselves)
 
-book: $(READY) ## build the book strictly, check its pages, say where it is
+book: $(READY) ## build the book strictly, check its pages, also in a browser, say where it is
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/pages
+	@$(MAKE) --no-print-directory browser
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
 
 pdf: $(READY) ## print the built book as one PDF (needs Chromium; SOLUTIONS=1 prints the solutions too)
 	$(BIN)/python -m helpers pdf $(if $(SOLUTIONS),--solutions)
+
+# Chromium comes from the system's packages. Where it can't be installed, the tests skip and say so loudly.
+browser: $(READY) ## try the built book in Chromium: every page, narrow and wide, light and dark
+	@tests/browser/chromium.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -p no:cacheprovider tests/browser -n $(JOBS)
 
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15

@@ -130,6 +130,7 @@ def setup(app):
     os.environ["BOOK_BUILD"] = "1"
     os.environ["TQDM_DISABLE"] = "1"  # a finished progress bar tells a reader nothing
     app.add_js_file(None, body=f"{{{EARLY_THEME}}}", priority=1)
+    app.add_js_file("accessibility.js")
     app.connect("config-inited", key_cache_on_inputs, priority=100)
     app.connect("config-inited", show_repository, priority=100)
     app.connect("builder-inited", copy_circuitsvis)

@@ -3,4 +3,5 @@ window.kcPlot = (...figure) =>
   document.fonts
     .load('14px "Source Sans 3"')
     .catch(() => null)
-    .then(() => Plotly.newPlot(...figure));
+    .then(() => Plotly.newPlot(...figure))
+    .then((plot) => window.kcControls?.(plot));
