@@ -86,7 +86,7 @@ def thinning_picture(
 
 def _joined(lines: list[tuple[Point, ...]]) -> dict:
     """The coordinates of several lines as one trace's."""
-    x, y = np.array([point for line in lines for point in (*line, GAP)]).T.round(2)
+    x, y = np.array([point for line in lines for point in (*line, GAP)]).reshape(-1, 2).T.round(2)
     return dict(x=x, y=y, mode="lines", showlegend=False, hoverinfo="skip")
 
 

@@ -14,11 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A page loads a script only if its body holds the mark.
 SCRIPTS = {
-    "plotly-graph-div": ["vendor/plotly/plotly-cartesian.min.js", "figures.js", "sliders.js"],
+    "plotly-graph-div": [
+        "vendor/plotly/plotly-cartesian.min.js",
+        "sliders.js",
+        "figures.js",
+    ],
     'id="circuits-vis-': ["vendor/circuitsvis.js"],
     'class="kc-map"': ["map.js"],
 }
-FONTAWESOME_JS = re.compile(r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
+FONTAWESOME_JS = re.compile(
+    r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>'
+)
 
 # The theme chooses light or dark in a deferred script; this does before anything is seen.
 EARLY_THEME = """
@@ -42,7 +48,9 @@ CACHES_KEPT = 3
 def inputs_digest(root):
     """Return a digest of all files that the chapters' outputs depend on."""
     digest = hashlib.sha256(os.environ.get("KC_MODEL", "").encode())
-    files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
+    files = {
+        path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()
+    }
     for path in sorted(path for path in files if "__pycache__" not in path.parts):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         with path.open("rb") as file:
@@ -59,7 +67,9 @@ def key_cache_on_inputs(app, config):
     current = caches / inputs_digest(ROOT)
     current.mkdir(parents=True, exist_ok=True)
     os.utime(current)
-    by_age = sorted((d for d in caches.iterdir() if d.is_dir()), key=lambda d: d.stat().st_mtime)
+    by_age = sorted(
+        (d for d in caches.iterdir() if d.is_dir()), key=lambda d: d.stat().st_mtime
+    )
     for old in by_age[:-CACHES_KEPT]:
         shutil.rmtree(old)
     config.nb_execution_cache_path = str(current)
@@ -114,7 +124,9 @@ def drop_fontawesome_script(app, error):
         lighter = FONTAWESOME_JS.sub("", text)
         if lighter != text:
             page.write_text(lighter, encoding="utf-8")
-    (Path(app.outdir) / "_static" / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    (Path(app.outdir) / "_static" / "scripts" / "fontawesome.js").unlink(
+        missing_ok=True
+    )
 
 
 def setup(app):

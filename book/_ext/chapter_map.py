@@ -40,14 +40,22 @@ class Chapter:
 def read_chapter(path, part):
     """Read a notebook's title, question, minutes, hardware and needs."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    prose = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    prose = "\n\n".join(
+        "".join(c["source"]) for c in cells if c["cell_type"] == "markdown"
+    )
     before = re.split(r"^## +Before you start\s*$", prose, flags=re.M)
     if len(before) != 2:
         raise ValueError(f"{path.name} has no section 'Before you start'")
-    rows = dict(re.findall(r"^- \*\*(\w+):\*\*(.*(?:\n +.*)*)", before[1].split("\n## ")[0], re.M))
+    rows = dict(
+        re.findall(
+            r"^- \*\*(\w+):\*\*(.*(?:\n +.*)*)", before[1].split("\n## ")[0], re.M
+        )
+    )
     minutes = re.search(r"(\d+) minutes", rows.get("Time", ""))
     if minutes is None or "Chapters" not in rows or "Hardware" not in rows:
-        raise ValueError(f"{path.name}: 'Before you start' lists chapters, time and hardware")
+        raise ValueError(
+            f"{path.name}: 'Before you start' lists chapters, time and hardware"
+        )
     question = re.search(r"^# .*\n+\*\*(.+?)\*\*", prose, re.M)
     return Chapter(
         number=int(path.name[:2]),
@@ -86,7 +94,9 @@ def read_chapters(root):
     numbers = [chapter.number for chapter in chapters]
     for place, chapter in enumerate(chapters):
         if not set(chapter.needs) <= set(numbers[:place]):
-            raise ValueError(f"chapter {chapter.number} needs {chapter.needs}: not all are earlier")
+            raise ValueError(
+                f"chapter {chapter.number} needs {chapter.needs}: not all are earlier"
+            )
     return chapters
 
 
@@ -106,10 +116,14 @@ def draw(chapters, address):
     for chapter in chapters:
         if chapter.part != part:
             part = chapter.part
-            rows.append(f'<li class="kc-map-part"><span>{html.escape(part)}</span></li>')
+            rows.append(
+                f'<li class="kc-map-part"><span>{html.escape(part)}</span></li>'
+            )
         heights[chapter.number] = len(rows) + 0.5
         near = " ".join(map(str, deep[chapter.number]))
-        total = sum(by_number[n].minutes for n in (*deep[chapter.number], chapter.number))
+        total = sum(
+            by_number[n].minutes for n in (*deep[chapter.number], chapter.number)
+        )
         needs = ", ".join(map(str, chapter.needs)) or "nothing"
         rows.append(
             f'<li class="kc-map-row" data-chapter="{chapter.number}" data-needs="{near}" data-total="{total}">'
@@ -128,7 +142,9 @@ def draw(chapters, address):
         f'<svg class="kc-map-arcs" viewBox="0 0 {GUTTER} {size}" preserveAspectRatio="none" aria-hidden="true" '
         f'style="height: calc({size} * var(--kc-row))">{arcs}</svg>'
     )
-    hint = "Point at a chapter, or move to it with the Tab key, to see what it builds on."
+    hint = (
+        "Point at a chapter, or move to it with the Tab key, to see what it builds on."
+    )
     return (
         f'<div class="kc-map" role="group" aria-label="Map of the chapters: what you need first">{svg}'
         f'<ol class="kc-map-rows">{"".join(rows)}</ol></div>'
@@ -144,7 +160,9 @@ def arc(upper, lower):
 
 def table(chapters, address):
     """Return the same as a folded table with the chapters' questions."""
-    head = "".join(f'<th scope="col">{t}</th>' for t in ("chapter", "question", "needs", "minutes"))
+    head = "".join(
+        f'<th scope="col">{t}</th>' for t in ("chapter", "question", "needs", "minutes")
+    )
     body = ""
     for c in chapters:
         needs = ", ".join(map(str, c.needs)) or "–"
@@ -174,7 +192,9 @@ class ChapterMap(SphinxDirective):
         for chapter in chapters:
             self.env.note_dependency(str(root / home / f"{chapter.stem}.ipynb"))
         self.env.note_dependency(str(root / "_toc.yml"))
-        return [nodes.raw("", draw(chapters, lambda c: f"{c.stem}.html"), format="html")]
+        return [
+            nodes.raw("", draw(chapters, lambda c: f"{c.stem}.html"), format="html")
+        ]
 
 
 def setup(app):

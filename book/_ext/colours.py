@@ -18,7 +18,10 @@ DISPLAY = Path("helpers") / "display.py"
 def colors_of(source):
     """Return the names and hex values of ``COLORS`` in a module's source, without importing it."""
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "COLORS":
+        if (
+            isinstance(node, ast.Assign)
+            and getattr(node.targets[0], "id", "") == "COLORS"
+        ):
             return ast.literal_eval(node.value.args[0])
     raise ValueError("no COLORS in the source")
 

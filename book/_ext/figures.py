@@ -11,7 +11,9 @@ from pathlib import PurePosixPath
 
 from docutils import nodes
 
-OPENING = re.compile(r'<div class="(?P<classes>kc-figure[^"]*)"(?: role="figure")?(?P<rest>[^>]*)>')
+OPENING = re.compile(
+    r'<div class="(?P<classes>kc-figure[^"]*)"(?: role="figure")?(?P<rest>[^>]*)>'
+)
 LABEL = re.compile(r'aria-label="(?P<alt>[^"]*)"')
 HEADING = re.compile(
     r'\s*<p class="kc-title">(?P<title>.*?)</p>(?P<subtitle><p class="kc-subtitle">.*?</p>)?',

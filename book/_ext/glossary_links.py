@@ -81,7 +81,10 @@ def link_first_uses(document, terms, address):
     """
     known = {" ".join(term.lower().split()): term for term in terms}
     finder = pattern(terms)
-    targets = {(r.get("refuri") or "").rpartition("#")[2] for r in document.findall(nodes.reference)}
+    targets = {
+        (r.get("refuri") or "").rpartition("#")[2]
+        for r in document.findall(nodes.reference)
+    }
     done = {term for term, (anchor, _) in terms.items() if anchor in targets}
     linked = []
     for text in [t for t in document.findall(nodes.Text) if is_prose(t)]:
@@ -108,7 +111,9 @@ def singular(word, known):
     """Return the form in which a found word stands in the glossary."""
     word = " ".join(word.replace("’", "'").lower().split())
     forms = [word, word.removesuffix("s"), word.removesuffix("es")]
-    return next(form for form in [*forms, word.removesuffix("ies") + "y"] if form in known)
+    return next(
+        form for form in [*forms, word.removesuffix("ies") + "y"] if form in known
+    )
 
 
 def without_citations(paragraph):
@@ -133,7 +138,11 @@ def glossary_terms(env):
             sentence = first_sentence(without_citations(definition[0])) + "."
             for term in item.findall(nodes.term):
                 told |= dict.fromkeys(term["ids"], sentence)
-    return {name: (anchor, told.get(anchor, "")) for name, (_, anchor) in anchors.items() if name not in COMMON}
+    return {
+        name: (anchor, told.get(anchor, ""))
+        for name, (_, anchor) in anchors.items()
+        if name not in COMMON
+    }
 
 
 class LinkFirstUses(SphinxPostTransform):
@@ -152,9 +161,13 @@ class LinkFirstUses(SphinxPostTransform):
         if not builder.kc_terms:
             return
         objects = self.env.get_domain("std").objects
-        home = next(place for (kind, _), (place, _) in objects.items() if kind == "term")
+        home = next(
+            place for (kind, _), (place, _) in objects.items() if kind == "term"
+        )
         page = builder.get_relative_uri(docname, home)
-        link_first_uses(self.document, builder.kc_terms, lambda anchor: f"{page}#{anchor}")
+        link_first_uses(
+            self.document, builder.kc_terms, lambda anchor: f"{page}#{anchor}"
+        )
 
 
 def setup(app):
