@@ -68,9 +68,10 @@ def scripts_for(body: str, assets: ModuleType) -> list[str]:
 def test_a_page_loads_only_the_scripts_of_its_figures(assets: ModuleType):
     assert scripts_for("<p>prose</p>", assets) == []
     plotly = scripts_for('<div class="plotly-graph-div">', assets)
-    assert plotly == ["vendor/plotly/plotly-cartesian.min.js", "figures.js"]
+    assert plotly == ["vendor/plotly/plotly-cartesian.min.js", "sliders.js", "figures.js"]
     assert scripts_for('<div id="circuits-vis-1">', assets) == ["vendor/circuitsvis.js"]
-    for uri in plotly:
+    assert scripts_for('<div class="kc-map" role="group">', assets) == ["map.js"]
+    for uri in [*plotly, "map.js"]:
         assert (ROOT / "book" / "_static" / uri).is_file()
 
 

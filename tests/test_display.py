@@ -89,11 +89,6 @@ def test_colours_that_appear_together_can_be_told_apart(vision: str):
             assert np.linalg.norm(seen[0] - seen[1]) > 20, (a, b)
 
 
-def test_the_notation_page_shows_the_same_colours():
-    text = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"kc-swatch\" style=\"background: (#\w+)\"", text)) == sorted(display.COLORS.values())
-
-
 def test_the_style_sheet_recolours_what_the_template_draws():
     css = (STATIC / "custom.css").read_text(encoding="utf-8")
     for color in (display.INK, display.GRID):
@@ -213,3 +208,12 @@ def test_setup_outside_the_book_only_sets_the_template(monkeypatch):
     assert pio.renderers.default == renderer and pio.templates.default == "book"
     assert json.loads(go.Figure().to_json())["layout"]["template"]["layout"]["autosize"] is True
     pio.templates.default = template
+
+
+def test_the_page_knows_the_scales_that_it_darkens():
+    script = (STATIC / "figures.js").read_text(encoding="utf-8")
+    light, dark = script.split("const LIGHT")[1].split("const DARK")
+    for scale in (display.SEQUENTIAL, display.DIVERGING):
+        assert json.dumps(scale) in light
+    sizes = [line.count('"#') for line in dark.splitlines()[1:3]]
+    assert sizes == [len(display.SEQUENTIAL), len(display.DIVERGING)]

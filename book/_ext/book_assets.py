@@ -14,8 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A page loads a script only if its body holds the mark.
 SCRIPTS = {
-    "plotly-graph-div": ["vendor/plotly/plotly-cartesian.min.js", "figures.js"],
+    "plotly-graph-div": [
+        "vendor/plotly/plotly-cartesian.min.js",
+        "sliders.js",
+        "figures.js",
+    ],
     'id="circuits-vis-': ["vendor/circuitsvis.js"],
+    'class="kc-map"': ["map.js"],
 }
 FONTAWESOME_JS = re.compile(
     r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>'
