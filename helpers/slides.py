@@ -93,7 +93,9 @@ def figure_slide(figure: SlideFigure, section: SlideSection) -> str:
     title = figure.title or html.escape(figure.alt)
     kind = "figure" if figure.title else "figure on-described"
     notes = f"<p>{figure.said}</p><p><em>{html.escape(figure.alt)}</em></p>"
-    return slide(f'<p class="kc-kicker">{section.title}</p><h3>{title}</h3><div class="kc-slot">{drawing}</div>', notes, kind)
+    return slide(
+        f'<p class="kc-kicker">{section.title}</p><h3>{title}</h3><div class="kc-slot">{drawing}</div>', notes, kind
+    )
 
 
 def table_slides(table: SlideTable, section: SlideSection) -> list[str]:
@@ -116,7 +118,11 @@ def section_slides(section: SlideSection, guide: Guide | None) -> list[str]:
     """A section: its key sentence and what its checks claim, then its figures and verdicts."""
     checks = "".join(f"<li>{html.escape(claim)}</li>" for claim in section.checks[:CHECKS])
     checks = f'<div class="kc-checks"><p>Checked when the book is built:</p><ul>{checks}</ul></div>' if checks else ""
-    notes = "".join(f"<p>{say(point.text)}</p>" for point in guide.points if plain(point.anchor) == plain(section.anchor)) if guide else ""
+    notes = (
+        "".join(f"<p>{say(point.text)}</p>" for point in guide.points if plain(point.anchor) == plain(section.anchor))
+        if guide
+        else ""
+    )
     made = [slide(f'<h2>{section.title}</h2><p class="kc-key">{section.key}</p>{checks}', notes, "section")]
     for part in section.shown:
         made += [figure_slide(part, section)] if isinstance(part, SlideFigure) else table_slides(part, section)
@@ -133,7 +139,9 @@ def exercise_slide(exercise: SlideExercise) -> str:
 
 def say(markdown: str) -> str:
     """A line of a guide as HTML: emphasis and code; of links the words."""
-    text = html.escape(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"\{\w+\}`([^`<]*)[^`]*`", r"\1", markdown)), quote=False)
+    text = html.escape(
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"\{\w+\}`([^`<]*)[^`]*`", r"\1", markdown)), quote=False
+    )
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text))
 
@@ -174,9 +182,13 @@ def write_slides(root: Path, numbers: Sequence[int] = ()) -> list[Deck]:
     built = root / "_build" / "html"
     pages = {int(path.name[:2]): path for path in sorted((built / "book").glob("[0-9][0-9]_*.html"))}
     if not pages:
-        raise FileNotFoundError("The slides are made from the built book, and there is none yet: run `make book` first.")
+        raise FileNotFoundError(
+            "The slides are made from the built book, and there is none yet: run `make book` first."
+        )
     if unknown := [str(n) for n in numbers if n not in pages]:
-        raise FileNotFoundError(f"There is no built chapter {', '.join(unknown)}; there are {min(pages)} to {max(pages)}.")
+        raise FileNotFoundError(
+            f"There is no built chapter {', '.join(unknown)}; there are {min(pages)} to {max(pages)}."
+        )
     out, guides, decks = root / "_build" / "slides", read_guides(root / "book" / "teaching"), []
     out.mkdir(parents=True, exist_ok=True)
     used = set()
@@ -211,7 +223,9 @@ def write_index(out: Path) -> None:
     for path in sorted(out.glob("[0-9][0-9]_*.html")):
         title, question = FIRST.search(path.read_text(encoding="utf-8")).groups()
         rows += f'<li value="{int(path.name[:2])}"><a href="{path.name}">{title}</a><br>{question}</li>'
-    help_ = "Press <kbd>S</kbd> for the speaker's notes, <kbd>F</kbd> for the full screen, <kbd>Esc</kbd> for all slides."
+    help_ = (
+        "Press <kbd>S</kbd> for the speaker's notes, <kbd>F</kbd> for the full screen, <kbd>Esc</kbd> for all slides."
+    )
     (out / "index.html").write_text(
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Slides · Knowledge Circuits</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -1,7 +1,7 @@
 """The teacher's guides: read from ``book/teaching``, and their tables of what to expect.
 
-A guide's page has a part for each chapter of one part of the book, marked ``(guide-NN)=``. `read_guides` takes out what the
-slides show and the tests ask for. `expect` and its companions make the tables: no number is typed, each comes from a
+A guide's page has a part for each chapter of one part of the book, marked ``(guide-NN)=``. `read_guides` takes out what
+the slides show and the tests ask for. `expect` and its companions make the tables: no number is typed, each comes from a
 committed table or from a run, with the interval in which somebody else's number should lie.
 """
 
@@ -24,6 +24,7 @@ RULES = {
     "prompts": "95 % of bootstrap samples over prompts",
     "relations": "nine in ten relations lie inside",
     "seeds": "the two training seeds",
+    "range": "the lowest and the highest",
     "exact": "exact: any other number is a mistake",
 }
 
@@ -81,7 +82,9 @@ def read_guides(folder: Path) -> dict[int, Guide]:
     return dict(sorted(found.items()))
 
 
-def expect(what: str, value: float, low: float, high: float, *, rule: str, where: str, unit: str = "") -> dict[str, str]:
+def expect(
+    what: str, value: float, low: float, high: float, *, rule: str, where: str, unit: str = ""
+) -> dict[str, str]:
     """One row of a table of what to expect: a number, and the interval in which a class's number should lie.
 
     Args:
