@@ -119,6 +119,9 @@ bench: $(READY) ## time the searches beside their slow references, and write the
 repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
 	$(BIN)/python -m helpers repository "$(URL)"
 
+slides: $(READY) ## make slides of the chapters from the built book
+	$(BIN)/python -m helpers slides
+
 clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

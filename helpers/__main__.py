@@ -120,6 +120,18 @@ def pdf_command(arguments: argparse.Namespace) -> None:
     print(f"{sheets} pages: {arguments.out}")
 
 
+def slides_command(arguments: argparse.Namespace) -> None:
+    """Make slides of the built chapters."""
+    from helpers.slides import write_slides
+
+    try:
+        decks = write_slides(Path.cwd(), arguments.chapters)
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    print("\n".join(f"{deck.path}: {deck.slides} slides" for deck in decks))
+    print(f"All decks: {decks[0].path.with_name('index.html')}")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     main = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
@@ -143,6 +155,9 @@ def parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=bench_command)
     world = commands.add_parser("world", help="write the invented and composed facts anew")
     world.set_defaults(run=world_command)
+    slides = commands.add_parser("slides", help="slides of the chapters, from the built book (see `make book`)")
+    slides.add_argument("chapters", nargs="*", type=int, metavar="NN", help="numbers of chapters (default: all)")
+    slides.set_defaults(run=slides_command)
     repository = commands.add_parser("repository", help="set the book's public address; empty removes it")
     repository.add_argument("url")
     repository.set_defaults(run=repository_command)

@@ -14,7 +14,7 @@ from helpers import repository
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 CHAPTERS = repository.chapters(ROOT)
-PAGES = sorted(BOOK.glob("*.md"))
+PAGES = sorted(BOOK.glob("*.md")) + sorted(BOOK.glob("teaching/*.md"))
 PARTS = ["Before you start", "You will be able to", "Exercises", "Summary", "References"]
 
 EXERCISE = re.compile(r"^`{3,}\{exercise(?:-start)?\}[ ]*(?P<title>.*)\n(?P<body>(?::.*\n)*)", re.M)
@@ -75,7 +75,7 @@ each_page = pytest.mark.parametrize("path", CHAPTERS + PAGES, ids=lambda path: p
 def test_the_contents_and_the_files_agree():
     listed = contents()
     assert len(set(listed)) == len(listed)
-    assert sorted(listed) == sorted(f"book/{path.stem}" for path in CHAPTERS + PAGES)
+    assert sorted(listed) == sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in CHAPTERS + PAGES)
     numbered = [name for name in listed if re.match(r"book/\d", name)]
     assert numbered == sorted(numbered), "chapters stand in the order of their numbers"
 
