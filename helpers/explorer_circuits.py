@@ -6,7 +6,7 @@ and readers to write its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -74,50 +74,64 @@ def growing(scores: Scores, sizes: Sequence[int]) -> tuple[list[int], list[float
     return [int(numbers[place]) for place in order], [significant(float(scores.values[place])) for place in order]
 
 
-def judged(
-    model, circuits: Mapping[int, Circuit], test: PromptPairs, ablation: Ablation, scale: Ends
-) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class Yardstick:
+    """What circuits are measured by under one ablation: both ends of the scale, and a random circuit of each size."""
+
+    ablation: Ablation
+    scale: Ends
+    chance: Mapping[int, float]
+
+
+def yardstick(model, test: PromptPairs, ablation: Ablation, sizes: Iterable[int]) -> Yardstick:
+    """The yardstick for circuits of some sizes, to be used by every search with this ablation."""
+    scale, graph = ends(model, test, logit_diff, ablation), Graph.from_model(model)
+    drawn = {size: random_circuit(graph, size) for size in sorted(set(sizes))}
+    chance = {n: float(faithfulness(model, c, test, ablation=ablation, scale=scale)) for n, c in drawn.items()}
+    return Yardstick(ablation, scale, chance)
+
+
+def judged(model, circuits: Sequence[Circuit], test: PromptPairs, by: Yardstick) -> dict[str, list[float]]:
     """What circuits keep on held-out pairs, with intervals, beside one random circuit of each size.
 
     Returns:
         ``kept, low, high, random``: faithfulness, a value for each circuit; three decimals.
     """
     columns: dict[str, list[float]] = {"kept": [], "low": [], "high": [], "random": []}
-    for size, circuit in circuits.items():
-        own = faithfulness(model, circuit, test, ablation=ablation, scale=scale)
-        chance = faithfulness(model, random_circuit(circuit.graph, size), test, ablation=ablation, scale=scale)
-        for name, value in zip(columns, (own, own.low, own.high, chance), strict=True):
+    for circuit in circuits:
+        own = faithfulness(model, circuit, test, ablation=by.ablation, scale=by.scale)
+        for name, value in zip(columns, (own, own.low, own.high, by.chance[circuit.n_edges]), strict=True):
             columns[name].append(round(float(value), 3) + 0.0)
     return columns
 
 
-def searched(
-    model, halves: Halves, method: str, ablation: Ablation, sizes: Sequence[int] = SIZES
-) -> dict[str, list[float]]:
+def searched(model, halves: Halves, method: str, by: Yardstick, sizes: Sequence[int] = SIZES) -> dict[str, list[float]]:
     """One search: its edges in growing order with their scores, and what circuits of several sizes keep.
 
     Returns:
         ``edges, scores, sizes`` and the columns of `judged`.
 
     Raises:
-        ValueError: for an unknown method or ablation.
+        ValueError: for an unknown method.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
-    scores = METHODS[method](model, halves.train, ablation=ablation)
+    scores = METHODS[method](model, halves.train, ablation=by.ablation)
     edges, values = growing(scores, sizes)
-    scale = ends(model, halves.test, logit_diff, ablation)
-    columns = judged(model, {n: scores.greedy(n) for n in sizes}, halves.test, ablation, scale)
+    columns = judged(model, [scores.greedy(n) for n in sizes], halves.test, by)
     return {"edges": edges, "scores": values, "sizes": list(sizes), **columns}
 
 
-def given(model, halves: Halves, circuit: Circuit, widths: Scores) -> dict[str, list[float]]:
-    """A circuit that was found without scores, with another search's scores beside its edges, as from `searched`."""
-    numbers = edge_numbers(circuit.graph)
-    places = [tuple(place) for place in circuit.mask.nonzero().tolist()]
-    places.sort(key=lambda place: (-abs(float(widths.values[place])), place))
-    scale = ends(model, halves.test, logit_diff, "corrupt")
-    columns = judged(model, {circuit.n_edges: circuit}, halves.test, "corrupt", scale)
-    edges = [int(numbers[place]) for place in places]
-    values = [significant(float(widths.values[place])) for place in places]
-    return {"edges": edges, "scores": values, "sizes": [circuit.n_edges], **columns}
+def given(
+    model, halves: Halves, circuit: Circuit, widths: Mapping[int, float], by: Yardstick
+) -> dict[str, list[float]]:
+    """A circuit that was found without scores, as from `searched`, with another search's scores beside its edges.
+
+    Args:
+        widths: scores by the edges' numbers; an edge without one gets 0.
+    """
+    numbers = edge_numbers(circuit.graph)[circuit.mask].tolist()
+    numbers.sort(key=lambda number: (-abs(widths.get(number, 0.0)), number))
+    columns = judged(model, [circuit], halves.test, by)
+    values = [widths.get(number, 0.0) for number in numbers]
+    return {"edges": numbers, "scores": values, "sizes": [circuit.n_edges], **columns}

@@ -1,7 +1,7 @@
 """The data of the book's explorer: a script for each set of questions, which its page loads when it is asked for.
 
-``python -m helpers explorer`` writes them to ``book/_static/explorer/data``. They are scripts and no JSON, because a page
-opened from disk may load scripts and nothing else. What is in an entry: `helpers.explorer_circuits` and
+``python -m helpers explorer`` writes them to ``book/_static/explorer/data``. They are scripts and no JSON, because a
+page opened from disk may load scripts and nothing else. What is in an entry: `helpers.explorer_circuits` and
 `helpers.explorer_prompts`.
 """
 
@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from helpers.display import COLORS
 from helpers.edit_requests import EditRequest, edit_requests
 from helpers.edited_circuits import asked_again, fact_pairs
-from helpers.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched
+from helpers.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from helpers.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.few_shot import Shots, few_shots
 from helpers.few_shot_table import ASKED as LISTED
@@ -30,7 +30,6 @@ from helpers.relation_table import PAIRS
 from helpers.rewired_table import ASKED as EDITED
 from helpers.rewired_table import SEED
 from helpers.rome import rome
-from helpers.searches import eap_ig
 from helpers.second_moments import second_moment
 from helpers.sweep_store import read_sweep
 from helpers.world import relation
@@ -53,10 +52,22 @@ def swept(table: pd.DataFrame | None = None) -> dict[str, dict[str, pd.Series]]:
     return {name: by for name, by in found.items() if {"acdc", "eap_ig"} <= set(by)}
 
 
-def questions(model, halves: Halves, searches: Sequence[tuple], prompts: int) -> Entry:
-    """What every entry holds: searches, words, and views of some prompts."""
+def questions(model, halves: Halves, searches: Sequence[tuple] = ONE_SEARCH, keep: int = 0, prompts: int = 1) -> Entry:
+    """What every entry holds: searches, words, and views of some prompts.
+
+    Args:
+        searches: methods and ablations.
+        keep: a size that joins the others in the first search.
+    """
     words, views = prompt_views(model, halves.train, some_prompts(halves.train, prompts))
-    found = {f"{method}/{ablation}": searched(model, halves, method, ablation) for method, ablation in searches}
+    found: Entry = {}
+    for ablation in dict.fromkeys(ablation for _, ablation in searches):
+        first = ablation == searches[0][1]
+        sizes = sorted({*SIZES, keep} - {0}) if first else SIZES
+        by = yardstick(model, halves.test, ablation, sizes)
+        for method in (method for method, other in searches if other == ablation):
+            own = sizes if first and method == searches[0][0] else SIZES
+            found[f"{method}/{ablation}"] = searched(model, halves, method, by, own)
     return {"searches": found, "words": said_words(model, halves.train), "vocabulary": words, "prompts": views}
 
 
@@ -67,21 +78,23 @@ def relation_entry(model, name: str, swept_rows: dict[str, pd.Series], searches:
         ValueError: for an unknown relation.
     """
     halves = Halves(*(relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()))
-    entry = questions(model, halves, [s for s in searches if s != ONE_SEARCH[0]], PROMPTS)
-    keep = int(swept_rows["eap_ig"].edges)
-    own = searched(model, halves, *ONE_SEARCH[0], sizes=sorted({keep, *SIZES})) | {"keep": keep}
-    acdc = given(model, halves, swept_rows["acdc"].circuit, eap_ig(model, halves.train))
-    entry["searches"] = {"eap_ig/corrupt": own, **entry["searches"], "acdc/corrupt": acdc}
+    keep, circuit = int(swept_rows["eap_ig"].edges), swept_rows["acdc"].circuit
+    entry = questions(model, halves, searches, keep, PROMPTS)
+    own = entry["searches"]["eap_ig/corrupt"]
+    own["keep"] = keep
+    widths = dict(zip(own["edges"], own["scores"], strict=True))
+    by = yardstick(model, halves.test, "corrupt", [circuit.n_edges])
+    entry["searches"]["acdc/corrupt"] = given(model, halves, circuit, widths, by)
     return entry | {"heads": head_reasons(model, halves.train)}
 
 
 def edit_entries(model, request: EditRequest, moment) -> tuple[Entry, Entry]:
     """One fact before and after an edit: the same prompts, asked for the old answer and then for the new one."""
     before = Halves(*(fact_pairs(model, request, half=half) for half in ("train", "test")))
-    first = questions(model, before, ONE_SEARCH, 1)
+    first = questions(model, before)
     with rome(model, request, LAYER, at="last", prefixes=(), wordings=2, moment=moment):
         after = Halves(*(asked_again(model, pairs, request.new) for pairs in (before.train, before.test)))
-        second = questions(model, after, ONE_SEARCH, 1)
+        second = questions(model, after)
     return first, second
 
 
@@ -89,7 +102,7 @@ def list_entries(model, name: str) -> tuple[Entry, Entry]:
     """Questions of a relation as the first line of a list, and behind lines that show what is asked."""
 
     def found(shots: Sequence[Sequence[Shots]]) -> Entry:
-        return questions(model, Halves(*(few_shot_pairs(model, s, known=False) for s in shots)), ONE_SEARCH, 1)
+        return questions(model, Halves(*(few_shot_pairs(model, s, known=False) for s in shots)))
 
     behind = few_shots(name, FOUND_ON, LINES, split="train"), few_shots(name, JUDGED_ON, LINES)
     return found([[one.without_lines() for one in part] for part in behind]), found(behind)

@@ -1,4 +1,4 @@
-"""What the book's explorer shows of prompts: attention, the lens, the words of sources, and why a head has its class."""
+"""What the book's explorer shows of prompts: attention, the lens, words of sources, and why a head has its class."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def prompt_views(model, pairs: PromptPairs, chosen: list[int]) -> tuple[list[str
 
     Returns:
         The vocabulary, all words that the lens shows; and for each prompt its ``text, answer, tokens``, the
-        ``attention`` of all heads (`packed`), ``top`` (at each stop of the residual stream and each token, the places of
-        the likeliest `TOP` words in the vocabulary) and ``answer_p``, the answer's probability there.
+        ``attention`` of all heads (`packed`), ``top`` (at each stop of the residual stream and each token, the places
+        of the likeliest `TOP` words in the vocabulary) and ``answer_p``, the answer's probability there.
     """
     net, tokenizer = read_network(model), model.tokenizer
     words: dict[str, int] = {}
@@ -53,7 +53,9 @@ def prompt_views(model, pairs: PromptPairs, chosen: list[int]) -> tuple[list[str
         runs, _ = run_layers(net, one.clean_tokens)
         logits = lens_logits(net, residuals(net, one.clean_tokens)[:, 0])  # [stop pos d_vocab]
         share = logits.softmax(-1)[..., int(one.answer_ids[0])]
-        top = [[[readable(tokenizer.decode([i])) for i in at] for at in row] for row in logits.topk(TOP).indices.tolist()]
+        top = [
+            [[readable(tokenizer.decode([i])) for i in at] for at in row] for row in logits.topk(TOP).indices.tolist()
+        ]
         view = {
             "text": one.clean[0],
             "answer": one.answers[0].strip(),
@@ -81,7 +83,7 @@ def said_words(model, pairs: PromptPairs) -> list[list[str]]:
     return [[readable(word) for word in words[name]] for name in sources]
 
 
-def head_reasons(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> dict[str, object]:
+def head_reasons(model, pairs: PromptPairs) -> dict[str, object]:
     """The class of each head with the numbers that the rule of `name_heads` compares.
 
     Returns:
@@ -93,6 +95,7 @@ def head_reasons(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds(
     Raises:
         ValueError: if a subject isn't known.
     """
+    thresholds = Thresholds()
     frame = name_heads(measure_heads(model, pairs), thresholds)
     lead = frame.from_subject_answer - frame.from_subject_type
     columns = (frame.to_subject, frame.to_relation, lead, frame.effect_from_subject, frame.from_relation_type)

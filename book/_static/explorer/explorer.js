@@ -155,7 +155,7 @@
     announce(edgeText(own[edgeAt]));
   }
 
-  const edgeText = (edge) => `${edge.name}, score ${explorer.signed(edge.score)}, rank ${edge.rank}`;
+  const edgeText = (edge) => (edge.score ? `${edge.name}, score ${explorer.signed(edge.score)}, rank ${edge.rank}` : edge.name);
   const announce = (text) => (find(".kcx-live").textContent = text);
 
   function showTip(edge, part, position) {
@@ -165,8 +165,8 @@
     const { make, signed } = explorer;
     const second = edge.second === undefined ? "" : ` and ${signed(edge.second)}`;
     const where = { a: "only in the first", b: "only in the second", both: "in both" }[part];
-    const lines = [`score ${signed(edge.score)}${second}`, `rank ${edge.rank} of ${shown.first.size}`];
-    if (part === "b") lines[1] = `rank ${edge.rank} of ${shown.second.size}`;
+    const size = (part === "b" ? shown.second : shown.first).size;
+    const lines = edge.score ? [`score ${signed(edge.score)}${second}`, `rank ${edge.rank} of ${size}`] : ["no score"];
     tip.replaceChildren(make("code", {}, edge.name), make("span", {}, lines.join(", ")), where ? make("span", {}, where) : "");
     const room = find(".kcx-picture").clientWidth;
     tip.style.left = `${Math.max(90, Math.min(room - 90, position.x))}px`;
@@ -205,11 +205,19 @@
     const before = shown;
     shown = { parts, first, second, state };
     controls(state);
-    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, classes);
-    const view = { entry: entries[0], heads: heads[0], headsOf: lines[0].heads_of, circuit: first, classes };
-    summary(state, lines, circuits, compared, view);
+    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, compared ? null : classes);
+    const side = state.side === "2" ? 1 : 0;
+    const view = {
+      entry: entries[side],
+      heads: heads[side],
+      headsOf: lines[side].heads_of,
+      own: lines[side].id === lines[side].heads_of,
+      circuit: circuits[side],
+      classes: heads[side].classes,
+    };
+    summary(state, lines, circuits, compared);
     legend(compared, classes, first, second);
-    panel(state, view, entries, heads, lines, circuits);
+    panel(state, view, lines);
     table(parts, compared);
     explorer.mark(state.show);
     explorer.light(state.show);
@@ -251,7 +259,7 @@
     return `${shown.first.size} edges${state.size === "keep" ? " (the fewest that keep 90 % where they were found)" : ""}`;
   }
 
-  function summary(state, lines, [first, second], compared, view) {
+  function summary(state, lines, [first, second], compared) {
     const { make, percent } = explorer;
     const box = find(".kcx-summary");
     const notes = state.notes.map((text) => make("p", { class: "kcx-note" }, text));
@@ -269,7 +277,7 @@
     const union = compared.both.length + compared.a.length + compared.b.length;
     const says = `${compared.both.length} of ${union} edges are in both circuits (${percent(compared.jaccard)}).`;
     const chance = ` By chance: ${percent(compared.blind)} with random edges, ${percent(compared.relabelled)} when the second's heads change places within their layers.`;
-    const keeps = lines.map((line, i) => make("li", {}, make("i", { class: `kcx-line kcx-part-${i ? "b" : "a"}` }), make("q", {}, line.example), ` ${[first, second][i].size} edges keep ${percent([first, second][i].kept)}, random ones ${percent([first, second][i].random)}`));
+    const keeps = lines.map((line, i) => make("li", {}, make("i", { class: `kcx-line kcx-part-${i ? "b" : "a"}` }), make("q", {}, line.example), ` · ${[first, second][i].size} edges keep ${percent([first, second][i].kept)}, random ones ${percent([first, second][i].random)}`));
     box.replaceChildren(make("p", { class: "kcx-says" }, make("strong", {}, says), chance), make("ul", { class: "kcx-quiet" }, ...keeps), ...notes);
   }
 
@@ -281,8 +289,9 @@
     const edges = [...first.edges, ...(second?.edges || [])];
     const negative = edges.some((edge) => edge.score < 0) ? [item(make("i", { class: "kcx-line kcx-dashed" }), "negative score")] : [];
     const kinds = { m: ["mover", "mover"], r: ["relation", "relation head"], x: ["mixture", "mixture"] };
-    const present = Object.entries(kinds).filter(([letter]) => classes.includes(letter));
-    const heads = [...present.map(([, [kind, text]]) => item(dot(kind), text)), item(dot("plain"), "other head"), item(dot("mlp"), "MLP")];
+    const present = Object.entries(kinds).filter(([letter]) => !compared && classes.includes(letter));
+    const rest = item(dot("plain"), compared ? "head" : "other head");
+    const heads = [...present.map(([, [kind, text]]) => item(dot(kind), text)), rest, item(dot("mlp"), "MLP")];
     const parts = compared
       ? [
           item(line("a"), `only first: ${compared.a.length}`),
@@ -293,7 +302,7 @@
     find(".kcx-legend").replaceChildren(...parts, ...heads, ...negative);
   }
 
-  function panel(state, view, entries, heads, lines, circuits) {
+  function panel(state, view, lines) {
     const box = find(".kcx-panel");
     const { show } = state;
     const content = !show
@@ -301,10 +310,21 @@
       : show.includes(".h")
         ? explorer.headPanel(show, view, state)
         : explorer.layerPanel(show, view, state);
-    const note = lines.length > 1 ? [explorer.make("p", { class: "kcx-quiet" }, `In the first: ${lines[0].label}.`)] : [];
-    box.replaceChildren(...content.filter(Boolean), ...note);
-    box.classList.toggle("kcx-open", Boolean(show));
-    for (const scroll of box.querySelectorAll(".kcx-scroll")) scroll.scrollLeft = scroll.scrollWidth;
+    box.replaceChildren(...(lines.length > 1 ? [sides(state, lines)] : []), ...content.filter(Boolean));
+    // what is read off at the last token stands at the right, and in a grid of attention at the bottom
+    for (const scroll of box.querySelectorAll(".kcx-scroll")) scroll.scrollTo(scroll.scrollWidth, scroll.scrollHeight);
+  }
+
+  // Of two circuits, the panel is about one.
+  function sides(state, lines) {
+    const buttons = lines.map((line, i) => {
+      const side = String(i + 1);
+      const choose = () => explorer.choose({ side });
+      const pressed = String(state.side === side);
+      const mark = explorer.make("i", { class: `kcx-line kcx-part-${i ? "b" : "a"}` });
+      return explorer.make("button", { type: "button", "aria-pressed": pressed, onclick: choose }, mark, line.label);
+    });
+    return explorer.make("div", { class: "kcx-sides", role: "group", "aria-label": "Details of" }, ...buttons);
   }
 
   function table(parts, compared) {

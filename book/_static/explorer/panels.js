@@ -29,8 +29,8 @@
   explorer.make = make;
 
   const percent = (value) => `${Math.round(100 * value)} %`;
-  const number = (value) => (value === null ? "never" : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(2));
-  const signed = (value) => (value < 0 ? `−${number(-value)}` : `+${number(value)}`);
+  const number = (value) => (value === null ? "never" : value.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−"));
+  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value) < 0.095 ? Math.abs(value).toPrecision(1) : Math.abs(value).toFixed(1)}`;
   explorer.percent = percent;
   explorer.signed = signed;
 
@@ -60,7 +60,7 @@
     ];
   };
 
-  const said = (entry, name) => wordsOf(entry, name).slice(0, 2).map((text) => text.trim()).join(", ");
+  const said = (entry, name) => wordsOf(entry, name).filter((text) => text !== "(byte)").slice(0, 2).map((text) => text.trim()).join(", ");
   const wordsOf = (entry, name) => entry.words[explorer.graph.sources.indexOf(name)] || [];
 
   const top = (title, edit) =>
@@ -72,10 +72,10 @@
     );
 
   explorer.headPanel = (name, view, state) => {
-    const { entry, heads, headsOf } = view;
+    const { entry, heads, headsOf, own } = view;
     const place = explorer.headNumber(name);
     const kind = KINDS[heads.classes[place]];
-    const elsewhere = headsOf === state.relation ? "" : ` (in sentences about ${headsOf.replaceAll("_", " ")}, unedited)`;
+    const elsewhere = own ? "" : ` (in sentences about ${headsOf.replaceAll("_", " ")}, unedited)`;
     const prompt = chosenPrompt(entry, state);
     return [
       top(`${name}: ${kind}`, explorer.choose),
@@ -138,10 +138,13 @@
     const head = make("tr", {}, make("td"), ...tokens.map((token) => make("th", { scope: "col" }, make("span", {}, token))));
     const last = rows.at(-1);
     const best = last.indexOf(Math.max(...last));
-    const caption = `From the last token, “${tokens.at(-1)}”, it looks most at “${tokens[best]}” (${percent(last[best])}). Rows look at columns; numbers in per cent.`;
-    const table = make("table", { class: `kcx-attention${many ? " kcx-many" : ""}` }, make("thead", {}, head), make("tbody", {}, ...body));
+    const twice = tokens.indexOf(tokens[best]) !== tokens.lastIndexOf(tokens[best]);
+    const where = best === last.length - 1 ? "itself" : `“${tokens[best]}”${twice ? ` (token ${best + 1})` : ""}`;
+    const caption = `From the last token, “${tokens.at(-1)}”, it looks most at ${where}: ${percent(last[best])}. Rows look at columns; numbers in per cent.`;
+    const kind = `kcx-attention${many ? " kcx-many" : ""}`;
+    const table = make("table", { class: kind }, make("thead", {}, head), make("tbody", {}, ...body));
     const scroll = make("div", { class: "kcx-scroll", tabindex: "0", role: "region", "aria-label": `Attention of ${name}` }, table);
-    return make("figure", {}, make("figcaption", {}, caption), scroll);
+    return make("div", {}, make("p", { class: "kcx-quiet" }, caption), scroll);
   }
 
   function words(entry, name) {

@@ -2,6 +2,7 @@
 (() => {
   const explorer = window.kcExplorer;
   const BENDS = { q: -0.3, k: 0.1, v: 0.3 }; // in columns, as in the book's other pictures of circuits
+  const BULGE = 0.3; // how far edges between MLPs go to the right, in columns
   const MARGIN = { left: 62, right: 12, top: 26, bottom: 34 };
   let cy = null;
   let box = null;
@@ -25,8 +26,8 @@
   function measure() {
     const { n_heads, n_layers } = explorer.graph;
     const width = Math.max(300, box.clientWidth);
-    const widest = 0.45 * (n_layers + 1) ** 0.7;
-    const column = (width - MARGIN.left - MARGIN.right) / (n_heads + 0.2 + 0.45 + widest / 2);
+    const widest = BULGE * (n_layers + 1) ** 0.7;
+    const column = (width - MARGIN.left - MARGIN.right) / (n_heads + 0.75 + widest);
     const row = Math.max(56, Math.min(80, column));
     const height = Math.round(MARGIN.top + MARGIN.bottom + row * (n_layers + 1.25));
     return { width, height, column, row, n_layers };
@@ -44,7 +45,7 @@
     const rise = end.y - start.y;
     const letter = explorer.graph.readers[edge.reader].match(/<(.)>$/)?.[1];
     const middle = { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
-    if (start.x === end.x && start.x > explorer.graph.n_heads) middle.x += 0.45 * rise ** 0.7;
+    if (start.x === end.x && start.x > explorer.graph.n_heads) middle.x += BULGE * rise ** 0.7;
     else if (letter) middle.x += BENDS[letter] * Math.min(1, rise / 2);
     else middle.y += Math.min(0.22, rise / 4);
     const [s, e, m] = [at(start), at(end), at(middle)];
@@ -241,7 +242,7 @@
       button.dataset.node = `layer-${n}`;
       button.tabIndex = -1;
       button.textContent = `layer ${n}`;
-      button.style.top = `${at({ x: 0, y: n + 0.2 }).y}px`;
+      button.style.top = `${at({ x: 0, y: n }).y}px`;
       button.setAttribute("aria-label", `layer ${n}, show the lens`);
       return button;
     });

@@ -9,6 +9,7 @@
     size: "50",
     show: "",
     prompt: "1",
+    side: "1",
   };
   explorer.METHODS = { eap_ig: "EAP-IG", eap: "EAP", acdc: "ACDC" };
   explorer.ABLATIONS = { corrupt: "corrupt prompt", zero: "zero", mean: "mean" };
@@ -59,6 +60,7 @@
       notes.push(`There are no questions called “${state.with}” to compare with.`);
       state.with = "";
     }
+    if (!state.with || state.side !== "2") state.side = "1";
   }
 
   // The searches that all chosen questions have.
@@ -102,7 +104,7 @@
     : explorer.graph.nodes.includes(name);
 
   explorer.address = (state) => {
-    const kept = Object.keys(DEFAULTS).filter((name) => state[name] && !(name === "prompt" && state.prompt === "1"));
+    const kept = Object.keys(DEFAULTS).filter((name) => state[name] && !(["prompt", "side"].includes(name) && state[name] === "1"));
     return `#${kept.map((name) => `${name}=${encodeURIComponent(state[name])}`).join("&")}`;
   };
 
