@@ -110,7 +110,7 @@ def test_pointing_at_an_edge_tells_its_score(explorer):
     page = explorer()
     place = page.evaluate(
         "() => { const box = document.querySelector('.kcx-canvas'); box.scrollIntoView({block: 'center'});"
-        " const edge = box.querySelector('div')._cyreg.cy.edges().filter("
+        " const edge = box._cyreg.cy.edges().filter("
         " e => e.data('edge').name === 'm0→logits')[0]; const at = edge.renderedMidpoint();"
         " const {left, top} = box.getBoundingClientRect(); return [left + at.x, top + at.y]; }"
     )
@@ -239,7 +239,7 @@ def test_keys_move_open_and_close(explorer):
 
 def test_it_follows_the_theme_while_it_is_open(explorer):
     page = explorer(scheme="dark")
-    colour = "() => document.querySelector('.kcx-canvas div')._cyreg.cy.$id('a4.h7').style('background-color')"
+    colour = "() => document.querySelector('.kcx-canvas')._cyreg.cy.$id('a4.h7').style('background-color')"
     dark = page.evaluate(colour)
     page.evaluate("() => (document.documentElement.dataset.theme = 'light')")
     page.wait_for_function(f"before => ({colour})() !== before", arg=dark)

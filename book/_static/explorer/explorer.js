@@ -6,7 +6,7 @@
     commonsense: "Commonsense",
     linguistic: "Linguistic",
     bias: "Bias",
-    fictional: "Invented",
+    fiction: "Invented",
     composed: "Two steps",
     edit: "One fact, before and after an edit",
     list: "Lists: zero-shot and few-shot",
@@ -46,7 +46,8 @@
   function fillControls() {
     const { entries, couples } = explorer.index;
     const { make } = explorer;
-    const groups = [...new Set(entries.map((line) => line.group))];
+    const present = new Set(entries.map((line) => line.group));
+    const groups = [...new Set([...Object.keys(GROUPS), ...present])].filter((group) => present.has(group));
     const list = () =>
       groups.map((group) =>
         make(

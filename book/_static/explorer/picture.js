@@ -184,6 +184,7 @@
     });
     cy.on("mouseover tap", "edge", (event) => point(event.target, event.renderedPosition));
     cy.on("mouseout", "edge", () => unpoint());
+    box.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && unpoint());
     cy.on("tap", (event) => event.target === cy && listeners.nothing?.());
     cy.on("viewport", () => {
       const { x, y } = cy.pan();
@@ -292,8 +293,8 @@
   // Show which edges belong to a part; the others step back.
   explorer.light = (name) => {
     cy.edges().removeClass("lit faded pointed");
-    if (!name || !cy.getElementById(name).length) return;
-    const own = cy.getElementById(name).connectedEdges();
+    const own = cy.getElementById(name || "").connectedEdges();
+    if (!own.length) return;
     cy.edges().not(own).addClass("faded");
     own.addClass("lit");
   };
