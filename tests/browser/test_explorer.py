@@ -78,10 +78,10 @@ def test_it_begins_with_capitals(explorer):
 
 def test_choices_change_circuit_and_address(explorer):
     page = explorer()
-    page.select_option("#kcx-relation", "country_currency")
+    page.select_option("#kcx-relation", "capital_country")
     settled(page)
     other = edges(page)
-    assert "relation=country_currency" in page.url
+    assert "relation=capital_country" in page.url
     page.select_option("#kcx-method", "eap")
     settled(page)
     assert "method=eap" in page.url and edges(page) != other

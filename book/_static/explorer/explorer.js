@@ -90,7 +90,10 @@
     find("#kcx-out").addEventListener("click", () => explorer.zoom(1 / 1.5));
     find("#kcx-fit").addEventListener("click", () => explorer.zoom(0));
     explorer.onPicture("edge", showTip);
-    explorer.onPicture("nothing", () => explorer.choose({ show: "" }));
+    explorer.onPicture("nothing", () => {
+      explorer.unpoint();
+      explorer.choose({ show: "" });
+    });
     explorer.onPicture("redrawn", () => explorer.mark(explorer.readState().show));
     listenToPicture(find(".kcx-picture"));
     document.getElementById("kc-explorer").addEventListener("keydown", keys);
@@ -219,6 +222,7 @@
     summary(state, lines, circuits, compared);
     legend(compared, classes, first, second);
     panel(state, view, lines);
+    if (before && state.show && before.state.show !== state.show) reveal();
     table(parts, compared);
     explorer.mark(state.show);
     explorer.light(state.show);
@@ -314,6 +318,13 @@
     box.replaceChildren(...(lines.length > 1 ? [sides(state, lines)] : []), ...content.filter(Boolean));
     // what is read off at the last token stands at the right, and in a grid of attention at the bottom
     for (const scroll of box.querySelectorAll(".kcx-scroll")) scroll.scrollTo(scroll.scrollWidth, scroll.scrollHeight);
+  }
+
+  // On a narrow page the panel stands below the picture: go there. Whoever listens is told.
+  function reveal() {
+    const box = find(".kcx-panel");
+    announce(`${box.querySelector("h2").textContent}, opened after the picture.`);
+    if (box.offsetTop > find(".kcx-left").offsetTop + 40) box.scrollIntoView({ block: "start" });
   }
 
   // Of two circuits, the panel is about one.

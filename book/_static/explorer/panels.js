@@ -104,7 +104,7 @@
         make("td", { "aria-label": met ? "yes" : "no" }, met ? "✓" : ""),
       );
     });
-    const head = make("tr", {}, ...["means over 20 prompts", "is", "needs", ""].map((text) => make("th", {}, text)));
+    const head = make("tr", {}, ...["means over 20 prompts", "is", "needs", "met"].map((text) => make("th", {}, text)));
     return make("table", { class: "kcx-rules" }, make("thead", {}, head), make("tbody", {}, ...rows));
   }
 
@@ -131,7 +131,7 @@
         if (j > i) return make("td", { class: "kcx-none" });
         const title = `${tokens[i]} looks at ${token}: ${percent(row[j])}`;
         const shown = !many && row[j] >= 0.095 ? String(Math.round(100 * row[j])) : "";
-        return make("td", { style: `--share:${row[j].toFixed(3)}`, title, class: row[j] > 0.55 ? "kcx-full" : "" }, shown);
+        return make("td", { style: `--share:${row[j].toFixed(3)}`, title }, shown);
       });
       return make("tr", {}, make("th", { scope: "row" }, tokens[i]), ...cells);
     });
@@ -202,7 +202,7 @@
         const best = entry.vocabulary[prompt.top[s][t][0]].trim() || "␣";
         const show = () => explain(detail, prompt, entry, s, t);
         const cell = make("button", { type: "button", onclick: show, onfocus: show, onpointerenter: show }, best);
-        return make("td", { style: `--share:${share}`, class: share > 0.55 ? "kcx-full" : "" }, cell);
+        return make("td", { style: `--share:${share}` }, cell);
       });
       return make("tr", { class: mine.includes(stop) ? "kcx-mine" : "" }, make("th", { scope: "row" }, stop), ...cells);
     });

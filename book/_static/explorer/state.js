@@ -14,13 +14,17 @@
   explorer.METHODS = { eap_ig: "EAP-IG", eap: "EAP", acdc: "ACDC" };
   explorer.ABLATIONS = { corrupt: "corrupt prompt", zero: "zero", mean: "mean" };
 
+  let last = {}; // a link to a heading of the page chooses nothing, and changes nothing
+
   function written() {
+    if (location.hash.length > 1 && !location.hash.includes("=")) return last;
     const pairs = location.hash.slice(1).split("&").filter((part) => part.includes("="));
     const found = {};
     for (const part of pairs) {
       const at = part.indexOf("=");
       found[part.slice(0, at)] = safely(part.slice(at + 1));
     }
+    last = found;
     return found;
   }
 
