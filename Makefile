@@ -116,6 +116,9 @@ memory: $(READY) ## measure the memory of searches on large shapes (needs 8 GB),
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
+explorer: $(READY) ## write the data of the circuit explorer: circuits, attention and lens of all relations
+	$(BIN)/python -m helpers explorer
+
 repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
 	$(BIN)/python -m helpers repository "$(URL)"
 

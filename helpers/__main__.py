@@ -95,6 +95,22 @@ def bench_command(arguments: argparse.Namespace) -> None:
         print(write_table(name, table))
 
 
+def explorer_command(arguments: argparse.Namespace) -> None:
+    """Write the data of the book's explorer."""
+    import torch
+
+    from helpers.explorer_data import MODEL, write_explorer
+    from helpers.models import load_model
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    try:
+        paths = write_explorer(load_model(MODEL))
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    print(f"{len(paths)} files in {paths[-1].parent}")
+
+
 def repository_command(arguments: argparse.Namespace) -> None:
     """Tell the book its public address."""
     from helpers.repository import stamp
@@ -153,6 +169,9 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)
+    explorer = commands.add_parser("explorer", help="write the data of the book's explorer (some ten minutes)")
+    explorer.add_argument("--threads", type=int, help="processor threads (default: all)")
+    explorer.set_defaults(run=explorer_command)
     world = commands.add_parser("world", help="write the invented and composed facts anew")
     world.set_defaults(run=world_command)
     slides = commands.add_parser("slides", help="slides of the chapters, from the built book (see `make book`)")
