@@ -166,6 +166,8 @@ def parser() -> argparse.ArgumentParser:
         tables.set_defaults(run=tables_command, tables=name)
     sweep = commands.add_parser("sweep", help="circuits of many relations, methods and models, on one machine or many")
     import_module("helpers.sweep_command").add_arguments(sweep)
+    grade = commands.add_parser("grade", help="points for the exercises of chapters that students have filled in")
+    import_module("helpers.grade_command").add_arguments(grade)
     bench = commands.add_parser("bench", help="time the searches beside their slow references (some minutes)")
     bench.add_argument("--case", help="run only this case, in this process")
     bench.set_defaults(run=bench_command)
