@@ -47,6 +47,9 @@ browser: $(READY) ## try the built book in Chromium: every page, narrow and wide
 	@tests/browser/chromium.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -p no:cacheprovider tests/browser -n $(JOBS)
 
+picture: $(READY) ## take the README's picture from the built book (needs Chromium)
+	$(BIN)/python -m helpers picture
+
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
 

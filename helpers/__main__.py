@@ -136,6 +136,19 @@ def pdf_command(arguments: argparse.Namespace) -> None:
     print(f"{sheets} pages: {arguments.out}")
 
 
+def picture_command(arguments: argparse.Namespace) -> None:
+    """Renew the picture of the README."""
+    from helpers.book_pages import NoBook
+    from helpers.book_pdf import PdfError
+    from helpers.book_picture import PICTURE, take_picture
+
+    try:
+        take_picture(arguments.book, PICTURE)
+    except (NoBook, PdfError) as error:
+        sys.exit(str(error))
+    print(PICTURE)
+
+
 def slides_command(arguments: argparse.Namespace) -> None:
     """Make slides of the built chapters."""
     from helpers.slides import write_slides
@@ -187,6 +200,9 @@ def parser() -> argparse.ArgumentParser:
     pdf.add_argument("--out", type=Path, default=Path("_build/knowledge-circuits.pdf"), help="where to write it")
     pdf.add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
     pdf.set_defaults(run=pdf_command)
+    picture = commands.add_parser("picture", help="take the README's picture from the built book (needs Chromium)")
+    picture.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
+    picture.set_defaults(run=picture_command)
     return main
 
 

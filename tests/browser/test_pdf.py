@@ -1,6 +1,7 @@
 """The book on paper, printed by Chromium: a small made-up book with a figure that moves, a solution and links."""
 
 import shutil
+import struct
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ from pypdf import PdfReader
 
 from helpers import book_pdf
 from helpers.book_pdf import PdfError, find_browser, write_pdf
+from helpers.book_picture import take_picture
 from helpers.display import BookRenderer
 
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
@@ -95,6 +97,17 @@ def test_a_figure_that_is_not_drawn_stops_it(book, tmp_path, monkeypatch):
     with pytest.raises(PdfError, match="one.html can't be printed"):
         write_pdf(broken, tmp_path / "book.pdf", progress=False)
     assert not (tmp_path / "book.pdf").exists()
+
+
+def test_a_picture_of_the_first_figure(book, tmp_path):
+    front = tmp_path / "front" / "book"
+    front.mkdir(parents=True)
+    (front / "index.html").write_text(page("A small book", figure()))
+    take_picture(front.parent, tmp_path / "picture.png")
+    width, height = struct.unpack(">II", (tmp_path / "picture.png").read_bytes()[16:24])
+    assert width > 600 and height > 300
+    with pytest.raises(PdfError, match="no figure"):
+        take_picture(book, tmp_path / "none.png", wait=500)
 
 
 def test_no_browser_is_one_sentence(monkeypatch):
