@@ -13,7 +13,9 @@ WIDTH = 1100  # CSS pixels of the window
 
 
 def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
-    """Write the first figure of the built book in ``folder`` as a PNG of few colours; ``wait``: milliseconds for it to be drawn.
+    """Write the first figure of the built book in ``folder`` as a PNG of few colours.
+
+    ``wait`` is how many milliseconds it may take to be drawn.
 
     Raises:
         NoBook: if there is no built book.
