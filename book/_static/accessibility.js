@@ -67,6 +67,10 @@
     });
   };
 
+  // From a file the browser lets no script read other pages: results of a search then stand without their sentences.
+  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined")
+    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   let waiting = false;
   const soon = () => {
     if (waiting) return;
