@@ -17,6 +17,7 @@ SCRIPTS = {
     "plotly-graph-div": ["vendor/plotly/plotly-cartesian.min.js", "figures.js"],
     'id="circuits-vis-': ["vendor/circuitsvis.js"],
 }
+MATHS = "math notranslate"
 FONTAWESOME_JS = re.compile(
     r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>'
 )
@@ -105,6 +106,8 @@ def choose_scripts(app, pagename, templatename, context, doctree):
                 continue
             seen.add(code)
         elif "sphinx-thebe.js" in str(getattr(script, "filename", "")):
+            continue
+        elif "mathjax" in str(getattr(script, "filename", "")) and MATHS not in body:
             continue
         kept.append(script)
     context["script_files"][:] = kept

@@ -22,6 +22,9 @@
   };
   const markBoxes = () => all(BOXES, document.querySelector("article") || document.body).forEach(mark);
 
+  // The list of references is marked as a list whose entries aren't marked as its items.
+  const mendLists = () => all('.citation-list[role="list"]').forEach((list) => list.removeAttribute("role"));
+
   // circuitsvis draws canvases that say nothing, selects without a name, and heads that only a mouse can choose.
   const nameViews = () => {
     for (const canvas of all("[id^=circuits-vis-] canvas:not([aria-label])")) {
@@ -82,6 +85,7 @@
     }, 150);
   };
   document.addEventListener("DOMContentLoaded", () => {
+    mendLists();
     soon();
     const article = document.querySelector("article");
     if (!article) return;
