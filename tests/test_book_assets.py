@@ -75,6 +75,16 @@ def test_a_page_loads_only_the_scripts_of_its_figures(assets: ModuleType):
         assert (ROOT / "book" / "_static" / uri).is_file()
 
 
+@pytest.mark.parametrize(
+    "body, loads", [("<p>prose</p>", False), ('<span class="math notranslate nohighlight">', True)]
+)
+def test_only_a_page_with_formulas_loads_mathjax(body: str, loads: bool, assets: ModuleType):
+    mathjax = SimpleNamespace(filename="_static/vendor/mathjax/tex-chtml-full.js", attributes={})
+    context = {"body": body, "script_files": [mathjax]}
+    assets.choose_scripts(SimpleNamespace(add_js_file=print), "page", "page.html", context, None)
+    assert (context["script_files"] == [mathjax]) == loads
+
+
 def test_the_icon_script_is_recognised(assets: ModuleType):
     icons = '\n  <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
     other = '\n<script src="other.js"></script>'

@@ -31,6 +31,7 @@ SCRIPTS = {
         "explorer/explorer.js",
     ],
 }
+MATHS = "math notranslate"
 FONTAWESOME_JS = re.compile(
     r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>'
 )
@@ -119,6 +120,8 @@ def choose_scripts(app, pagename, templatename, context, doctree):
                 continue
             seen.add(code)
         elif "sphinx-thebe.js" in str(getattr(script, "filename", "")):
+            continue
+        elif "mathjax" in str(getattr(script, "filename", "")) and MATHS not in body:
             continue
         kept.append(script)
     context["script_files"][:] = kept

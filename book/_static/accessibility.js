@@ -22,6 +22,9 @@
   };
   const markBoxes = () => all(BOXES, document.querySelector("article") || document.body).forEach(mark);
 
+  // The list of references is marked as a list whose entries aren't marked as its items.
+  const mendLists = () => all('.citation-list[role="list"]').forEach((list) => list.removeAttribute("role"));
+
   // circuitsvis draws canvases that say nothing, selects without a name, and heads that only a mouse can choose.
   const nameViews = () => {
     for (const canvas of all("[id^=circuits-vis-] canvas:not([aria-label])")) {
@@ -67,6 +70,10 @@
     });
   };
 
+  // From a file the browser lets no script read other pages: results of a search then stand without their sentences.
+  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined")
+    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   let waiting = false;
   const soon = () => {
     if (waiting) return;
@@ -78,6 +85,7 @@
     }, 150);
   };
   document.addEventListener("DOMContentLoaded", () => {
+    mendLists();
     soon();
     const article = document.querySelector("article");
     if (!article) return;

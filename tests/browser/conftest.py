@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 from browsers import HTML, MISSING, PAGES, chromium, launch, serving
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as BrowserError
 from visit import HEIGHTS, PATIENCE, Visit, load, open_page, watch
 from xdist.scheduler import LoadScopeScheduling
 
@@ -45,10 +46,19 @@ def visits(browser: Browser, root: str) -> Callable[[str, int | str], Visit]:
     """Return a function: page, and 390 or 1440 (over http) or "file"; opens at the first call only."""
 
     @cache
+    def attempt(page: str, how: int | str) -> Visit | BrowserError:
+        try:
+            if how == "file":
+                return open_page(browser, (HTML / page).as_uri(), 1440, judge=False)
+            return open_page(browser, root + page, how)
+        except BrowserError as error:  # once is enough: the other tests of this visit fail without another wait
+            return error
+
     def visit(page: str, how: int | str) -> Visit:
-        if how == "file":
-            return open_page(browser, (HTML / page).as_uri(), 1440, judge=False)
-        return open_page(browser, root + page, how)
+        result = attempt(page, how)
+        if isinstance(result, BrowserError):
+            pytest.fail(f"the page could not be visited: {result}")
+        return result
 
     return visit
 

@@ -54,7 +54,11 @@ def plot_controls(page: Page, plot: ElementHandle) -> Iterator[tuple[str, bool]]
         yield "menu, mouse", changes(page, plot, DRAWN, *acts)
     for button in plot.query_selector_all(".updatemenu-button")[-1:]:
         yield "button, mouse", changes(page, plot, DRAWN, lambda button=button: button.click(timeout=WAIT))
-    for field in plot.query_selector_all("xpath=..//*[@class='kc-keys']/select"):
+    fields = plot.query_selector_all("xpath=..//*[@class='kc-keys']/select")
+    drawn = plot.query_selector_all(".slider-rail-touch-rect, .updatemenu-header")
+    if len(fields) < len(drawn):
+        yield "a slider or menu has no choice for the keyboard", False
+    for field in fields:
         acts = [lambda end=end, field=field: select(field, end) for end in ("End", "Home")]
         yield "choice, keyboard", changes(page, plot, DRAWN, *acts)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browsers import serving
+from controls import drive
 from playwright.sync_api import Browser
 from visit import Visit, collect, findings, load, open_page, watch
 
@@ -29,7 +30,7 @@ LONG = "<pre{}>" + "long " * 200 + "</pre>"
 
 @pytest.fixture
 def visit_to(browser: Browser, tmp_path: Path) -> Callable[..., Visit]:
-    def visit(body: str, width: int = 390, axe: bool = False) -> Visit:
+    def visit(body: str, width: int = 390, axe: bool = False, drives: bool = False) -> Visit:
         head = f"<meta charset='utf-8'><link rel='icon' href='data:,'><title>A page</title>{STYLE}{THEME}"
         (tmp_path / "page.html").write_text(
             f"<!doctype html><html lang='en'><head>{head}</head><body><article>{body}</article></body></html>"
@@ -41,6 +42,7 @@ def visit_to(browser: Browser, tmp_path: Path) -> Callable[..., Visit]:
             collect(page, seen)
             seen.pale["light"] = page.evaluate("[...kcProbes.pale(3), ...kcProbes.paleMany(4.5)]")
             seen.axe["light"] = findings(page, ["wcag2a", "wcag2aa"]) if axe else []
+            seen.controls = drive(page) if drives else []
             page.close()
         return seen
 
@@ -109,6 +111,18 @@ def test_pale_text_is_seen(visit_to: Callable[..., Visit]):
     assert visit_to(PLOT.format(marks=on_a_bar, ink="#222")).pale["light"], "dark on dark"
     assert visit_to(PLOT.format(marks=on_a_bar, ink="#fff")).pale["light"] == [], "white on dark"
     assert visit_to("<pre><span style='color: #999'># a comment</span></pre>").pale["light"]
+
+
+def test_a_control_that_does_nothing_is_seen(visit_to: Callable[..., Visit]):
+    menu = '<g><rect class="slider-rail-touch-rect" x="5" y="150" width="200" height="9" fill="#555"/></g>'
+    assert [one["changed"] for one in visit_to(PLOT.format(marks=BAR + menu, ink="#222"), drives=True).controls] == [
+        False,
+        False,
+    ]
+    table = (
+        "<table class=sortable><thead><tr><th tabindex=0>n</th></tr></thead><tbody><tr><td>2</td></tr></tbody></table>"
+    )
+    assert not any(one["changed"] for one in visit_to(table, drives=True).controls)
 
 
 def test_a_lost_anchor_is_seen(visit_to: Callable[..., Visit]):

@@ -13,7 +13,7 @@ from playwright.sync_api import Error as BrowserError
 
 PROBES = (Path(__file__).parent / "probes.js").read_text(encoding="utf-8")
 HEIGHTS = {390: 844, 1440: 900}
-PATIENCE = 30_000  # milliseconds: the two cores may have other work
+PATIENCE = 120_000  # milliseconds: the two cores may have other work
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]  # WCAG 2.2, levels A and AA
 AXE_CALL = "([out, options]) => axe.run(out ? { exclude: [[out]] } : document, options)"
 CONTRAST = 3.0  # of text in drawings, at least
