@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 CHAPTERS := $(wildcard book/*.ipynb)
 JOBS ?= 2
 URL ?=
+SOLUTIONS ?=
 
 # The first Python from 3.11 to 3.13 that can make a virtual environment; override with `make PYTHON=... book`.
 CANDIDATES := $(or $(PYTHON),python3 python3.12 python3.11 python3.13 python)
@@ -32,10 +33,22 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY) ## make the virtual environment only (the others do it by themselves)
 
-book: $(READY) ## build the book strictly, check its pages, say where it is
+book: $(READY) ## build the book strictly, check its pages, also in a browser, say where it is
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/pages
+	@$(MAKE) --no-print-directory browser
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
+
+pdf: $(READY) ## print the built book as one PDF (needs Chromium; SOLUTIONS=1 prints the solutions too)
+	$(BIN)/python -m helpers pdf $(if $(SOLUTIONS),--solutions)
+
+# Chromium comes from the system's packages. Where it can't be installed, the tests skip and say so loudly.
+browser: $(READY) ## try the built book in Chromium: every page, narrow and wide, light and dark
+	@tests/browser/chromium.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -p no:cacheprovider tests/browser -n $(JOBS)
+
+picture: $(READY) ## take the README's picture from the built book (needs Chromium)
+	$(BIN)/python -m helpers picture
 
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
@@ -106,8 +119,14 @@ memory: $(READY) ## measure the memory of searches on large shapes (needs 8 GB),
 bench: $(READY) ## time the searches beside their slow references, and write the tables
 	$(BIN)/python -m helpers bench
 
+explorer: $(READY) ## write the data of the circuit explorer: circuits, attention and lens of all relations
+	$(BIN)/python -m helpers explorer
+
 repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
 	$(BIN)/python -m helpers repository "$(URL)"
+
+slides: $(READY) ## make slides of the chapters from the built book
+	$(BIN)/python -m helpers slides
 
 clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache

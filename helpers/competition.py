@@ -98,23 +98,6 @@ def tilt(
     return torch.stack([logit_diff(logits, pairs) for logits in runs])
 
 
-def tipping_point(settings: Sequence[float], curve: Float[Tensor, "setting batch"]) -> Float[Tensor, " batch"]:
-    """The setting at which each contest changes hands, between the two neighbours by a straight line.
-
-    Of several, the one nearest to 0; ``nan`` where none of the settings changes the winner.
-    """
-    curve = curve.cpu()
-    at = torch.tensor(list(settings), dtype=curve.dtype)
-    result = torch.full((curve.shape[1],), float("nan"), dtype=curve.dtype)
-    for column, values in enumerate(curve.T):
-        changes = ((values[1:] > 0) != (values[:-1] > 0)).nonzero().flatten()
-        if len(changes):
-            low, high = values[changes], values[changes + 1]
-            crossings = at[changes] + (at[changes + 1] - at[changes]) * low / (low - high)
-            result[column] = crossings[crossings.abs().argmin()]
-    return result
-
-
 def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Estimate]:
     """How well a prediction names the winners: its accuracy and its area under the ROC curve, with intervals.
 

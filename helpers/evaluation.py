@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +42,10 @@ class Estimate(float):
     def __repr__(self) -> str:
         return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def brief(self) -> str:
+        """The number and its interval in two decimals, for a table: ``0.58 [0.49, 0.67]``."""
+        return f"{float(self):.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
     """A statistic of paired samples with its percentile interval; nan for samples without any value.
@@ -59,20 +63,25 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
     return Estimate(statistic(*values).item(), low, high)
 
 
-def with_interval(values: Float[Tensor, " value"] | Sequence[float]) -> Estimate:
+def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
     """The mean of values with the percentile interval that comes from drawing the values again."""
-    return bootstrap(lambda v: v.mean(-1), torch.as_tensor(values))
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
+    return bootstrap(lambda v: v.mean(-1), values)
 
 
-def grouped_mean(values: Float[Tensor, " value"], groups: Sequence[Hashable], *, seed: int = 0) -> Estimate:
+def grouped_mean(
+    values: Float[Tensor, " value"] | Iterable[float | int], groups: Iterable[Hashable] | None = None, *, seed: int = 0
+) -> Estimate:
     """The mean of values with a percentile interval that draws whole groups again.
 
     For values that aren't independent within a group, such as questions about one fact in several wordings: drawing
     single values again would give too narrow an interval.
 
     Args:
-        groups: to which group each value belongs.
+        groups: to which group each value belongs; by default each is a group of its own.
     """
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
+    groups = range(len(values)) if groups is None else list(groups)
     number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
     places = torch.tensor([number[group] for group in groups], dtype=torch.long)
     sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
@@ -90,6 +99,15 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
             return "-"
         return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
+    return _table(estimates, text)
+
+
+def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
+    return _table(estimates, Estimate.brief)
+
+
+def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
     index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys

@@ -132,18 +132,6 @@ def mean_costs(part: pd.DataFrame) -> dict[str, dict[str, Estimate]]:
     }
 
 
-def split_by_head(part: pd.DataFrame) -> tuple[str, dict[str, Estimate]]:
-    """Rows of one model: the head that most often says most of a relation, and what sets with it and without it cost.
-
-    The rows' interval treats all sets alike, though the three of one relation share its questions.
-    """
-    first = part[part["set"] == SAY].heads.str.split().str[0]
-    head = first.value_counts().index[0]
-    holds_it = part.heads.fillna("").str.split().map(lambda heads: head in heads)
-    costs = {f"sets with{out} it": part["costs more"][holds_it != bool(out)].tolist() for out in ("", "out")}
-    return head, {name: with_interval(values) for name, values in costs.items()}
-
-
 def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd.DataFrame:
     """How often questions without lines are answered rightly when a vector is added, by layer and kind of vector.
 

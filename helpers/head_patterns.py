@@ -149,6 +149,22 @@ def name_positions(pairs: PromptPairs, tokenizer) -> tuple[PromptPairs, Int[Tens
     return pairs.select(kept), torch.tensor(places)
 
 
+def end_looks(model, pairs: PromptPairs) -> Float[Tensor, "layer head 3"]:
+    """Attention from the last position to the first of the two names, to the second, and to the subject's next mention.
+
+    It is the mean over the pairs whose names can be found.
+    """
+    net, (pairs, places) = read_network(model), name_positions(pairs, model.tokenizer)
+    total = 0.0
+    for chosen, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        pattern = torch.stack([run.pattern[:, :, -1].cpu() for run in runs], 1)
+        first_two, s2 = places[chosen][:, :2].sort(1).values, places[chosen][:, 2:]
+        at = torch.cat([first_two, s2], 1)[:, None, None].expand(-1, *pattern.shape[1:3], -1)
+        total = total + pattern.gather(-1, at).sum(0)
+    return total / len(pairs)
+
+
 def _mentions(ids: Sequence[int], name: int, tokenizer) -> list[int]:
     """Where a name stands; at the start of a text some tokenizers give it another id, without the space."""
     bare = tokenizer.encode(tokenizer.decode([name]).strip(), add_special_tokens=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float
@@ -72,6 +72,12 @@ def risen_words(
     """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
     rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
     return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
+
+
+def share_named(words: Sequence[str], answers: Collection[str]) -> float:
+    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
+    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
+    return sum(hits) / len(hits)
 
 
 def _places(model, heads: Sequence[str]) -> list[tuple[int, int]]:

@@ -148,12 +148,3 @@ def mlp_effects(
                 columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
                 parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
     return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
-
-
-def rising_tokens(
-    model, pairs: PromptPairs, logits: Float[Tensor, "batch d_vocab"], k: int = 8
-) -> list[tuple[str, float]]:
-    """The ``k`` tokens whose probability rises most against the whole model's, on the mean over the pairs."""
-    rise = (logits.softmax(-1) - pairs.reference.softmax(-1)).mean(0)
-    best = rise.topk(k)
-    return [(model.tokenizer.decode([i]), v) for i, v in zip(best.indices.tolist(), best.values.tolist(), strict=True)]

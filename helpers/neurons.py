@@ -12,6 +12,7 @@ from helpers.ablation import attention_out, qkv, resume
 from helpers.heads import against_mean
 from helpers.network import Network, read_network
 from helpers.pairs import PromptPairs
+from helpers.world import held_out_paraphrases, relation
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,23 @@ def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
     out = net.layers[layer].W_out[neuron]
     out = out - out.mean() if net.norm.centred else out
     return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]
+
+
+def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:
+    """Pairs of a relation again, in words that training never used for the fact; and which of the pairs they are.
+
+    A wording that begins with the subject is passed over: a capital letter may change the subject's tokens. Pairs
+    without any other held-out wording are left out.
+    """
+    asked = relation(name)
+    facts = {asked.prompt(fact): fact for fact in asked.facts}
+    chosen, rows = [], []
+    for i, (clean, corrupt) in enumerate(zip(pairs.clean, pairs.corrupt, strict=True)):
+        held_out = held_out_paraphrases(asked, facts[clean])
+        fits = [n for n in held_out if not asked.templates[n].startswith("{}")]
+        if fits:
+            chosen.append(i)
+            texts = (asked.prompt(facts[text], fits[0]) for text in (clean, corrupt))
+            rows.append((*texts, pairs.answers[i], pairs.wrong[i]))
+    columns = (list(column) for column in zip(*rows, strict=True))
+    return torch.tensor(chosen), PromptPairs.from_prompts(model, *columns, first_token=True)

@@ -15,7 +15,7 @@ from helpers.hallucination import ask
 from helpers.metrics import logit_diff
 from helpers.pairs import PromptPairs
 from helpers.reversal import WAYS
-from helpers.searches import eap_ig
+from helpers.searches import eap_ig, random_circuit
 from helpers.two_hops import CircuitParts, hop_questions, inside, inside_by_chance, pairs_of
 
 HOPS = ("composed", "first hop", "second hop")
@@ -97,6 +97,36 @@ def carried(model, circuits: Mapping[str, Circuit], pairs: Mapping[str, PromptPa
             name: float(faithfulness(model, circuit, asked, scale=scale)) for name, circuit in circuits.items()
         }
     return pd.DataFrame(columns)
+
+
+def carried_by_hops(
+    model,
+    asked: pd.DataFrame,
+    tables: Mapping[tuple[str, str], pd.DataFrame],
+    found: Mapping[tuple[str, str], Circuit],
+    unrelated: Circuit,
+) -> pd.DataFrame:
+    """`carried` for composed questions: by the circuits of `HOPS`, and by three others.
+
+    Args:
+        asked: two-step questions of one relation that were asked.
+        tables, found: from `hop_tables` and `hop_circuits`.
+        unrelated: the circuit of a relation that has nothing to do with it.
+
+    Returns:
+        Columns ``taught`` (the half that chose no edge) and ``held out`` (those answered rightly). The last row is
+        everything but the edges of the second hop's circuit that the composed circuit lacks.
+    """
+    never = asked[(asked.case == "held out") & asked.right].head(PAIRS)
+    pairs = {
+        "taught": pairs_of(model, tables["composed", "test"], n=PAIRS),
+        "held out": pairs_of(model, never, asked[asked.right], n=PAIRS),
+    }
+    by = {what: found[what, "train"] for what in HOPS}
+    exchanged = random_circuit(unrelated.graph, like=by["composed"], seed=1)
+    lacking = ~(by["second hop"] - by["composed"])
+    others = {"unrelated": unrelated, "heads exchanged": exchanged, "without second hop's own": lacking}
+    return carried(model, by | others, pairs)
 
 
 def turned_circuits(model, asked: pd.DataFrame) -> dict[tuple[str, str, int], Circuit]:

@@ -131,12 +131,17 @@ def pack(folder: Path, path: Path) -> pd.DataFrame:
     """Put all circuits of a folder into one safetensors file; returns their table, row by row in the same order.
 
     Raises:
-        SweepError: if there is none, or they aren't circuits of one graph.
+        SweepError: if there is none, they aren't circuits of one graph, or two are results of the same question.
     """
     results, _ = read_results(folder)
     graphs = {json.dumps(result["graph"], sort_keys=True) for result in results.values()}
     if len(graphs) != 1:
         raise SweepError(f"{folder} holds circuits of {len(graphs)} graphs; one file takes those of one")
+    asked = [json.dumps(result["labels"], sort_keys=True) for result in results.values()]
+    if len(set(asked)) < len(asked):
+        raise SweepError(
+            f"{folder} also holds results of earlier weights, facts or arguments; sweep into an empty folder with --out"
+        )
     table = table_of(row_of(result["labels"], result) for result in results.values())
     graph = Graph(**json.loads(graphs.pop()))
     masks = [Circuit.from_edges(graph, results[key]["edges"]).mask[graph.edges] for key in table.key]

@@ -14,8 +14,9 @@ from typing import Literal, get_args
 import pandas as pd
 
 from helpers.edit_requests import hops
+from helpers.evaluation import Estimate, with_interval
 from helpers.graph import Circuit
-from helpers.hallucination import tidy, type_ids
+from helpers.hallucination import ask, tidy, type_ids
 from helpers.pairs import PromptPairs
 from helpers.predict import answer_ids, prompt_ids
 from helpers.searches import random_circuit
@@ -93,6 +94,29 @@ def chain_kinds(model, asked: pd.DataFrame) -> list[str]:
         )
         kinds.append(next((kind for kind, fit in zip(SAID, fits, strict=False) if fit), SAID[-1]))
     return kinds
+
+
+def by_subject(asked: pd.DataFrame, column: str = "right") -> Estimate:
+    """The mean of a column, each subject counted once: its questions aren't independent of each other."""
+    return with_interval(asked.groupby(["relation", "subject"])[column].mean())
+
+
+def hop_recall(model, asked: pd.DataFrame) -> dict[str, Estimate]:
+    """What is known of one composed relation: the composition, both hops alone, and what popular answers would give.
+
+    Args:
+        asked: `chain_questions` of one relation, put to the model by `helpers.ask`.
+
+    Returns:
+        Shares of right answers: ``taught, held out``; ``first hop, second hop`` of the held-out questions;
+        ``exchanged``, when the words said to the held-out questions change places among them.
+    """
+    held = asked[asked.case == "held out"]
+    found = {case: by_subject(asked[asked.case == case]) for case in ("taught", "held out")}
+    found |= {f"{hop} hop": by_subject(ask(model, hop_questions(held, hop))) for hop in get_args(Hop)}
+    said = random.Random(0).sample(held.said_id.tolist(), len(held))
+    hits = [word == right for word, right in zip(said, held["first"], strict=True)]
+    return found | {"exchanged": by_subject(held.assign(right=hits))}
 
 
 def bridge_id(model, row) -> int:

@@ -14,11 +14,12 @@ from helpers import repository
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 CHAPTERS = repository.chapters(ROOT)
-PAGES = sorted(BOOK.glob("*.md"))
+PAGES = sorted(BOOK.glob("*.md")) + sorted(BOOK.glob("teaching/*.md"))
 PARTS = ["Before you start", "You will be able to", "Exercises", "Summary", "References"]
 
 EXERCISE = re.compile(r"^`{3,}\{exercise(?:-start)?\}[ ]*(?P<title>.*)\n(?P<body>(?::.*\n)*)", re.M)
 SOLUTION = re.compile(r"^`{3,}\{solution(?:-start)?\}[ ]*(?P<label>\S+)[ ]*\n(?P<body>(?::.*\n)*)", re.M)
+HINT = re.compile(r"^```\{admonition\} Hint\n:class: dropdown tip kc-hint\n(?P<text>(?:.+\n)+)```", re.M)
 EXERCISE_TITLE = re.compile(r".+ · (easy|medium|hard) · \d+ minutes")
 
 
@@ -74,7 +75,7 @@ each_page = pytest.mark.parametrize("path", CHAPTERS + PAGES, ids=lambda path: p
 def test_the_contents_and_the_files_agree():
     listed = contents()
     assert len(set(listed)) == len(listed)
-    assert sorted(listed) == sorted(f"book/{path.stem}" for path in CHAPTERS + PAGES)
+    assert sorted(listed) == sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in CHAPTERS + PAGES)
     numbered = [name for name in listed if re.match(r"book/\d", name)]
     assert numbered == sorted(numbered), "chapters stand in the order of their numbers"
 
@@ -191,6 +192,15 @@ def test_exercises_have_label_level_minutes_and_a_folded_solution(path: Path):
         assert folded.count(label[1]) == 1, f"{label[1]} needs one folded solution"
     for kind in ("exercise", "solution"):
         assert text.count(f"{{{kind}-start}}") == text.count(f"{{{kind}-end}}")
+
+
+@each_chapter
+def test_each_exercise_has_one_folded_hint(path: Path):
+    """The hint stands inside the exercise, before the cell where the reader tries."""
+    for block in prose(path).split("{exercise-start}")[1:]:
+        title, asked = block.splitlines()[0].strip(), block.split("{exercise-end}")[0]
+        assert len(HINT.findall(asked)) == 1, f"{title}: needs exactly one hint, in the form that CONTRIBUTING.md shows"
+        assert "{admonition} Hint" not in block.split("{exercise-end}")[1], f"{title}: a hint outside the exercise"
 
 
 def test_labels_of_exercises_are_unique():

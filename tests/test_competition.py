@@ -15,7 +15,6 @@ from helpers.competition import (
     scaled_logits,
     strength,
     tilt,
-    tipping_point,
     winners,
 )
 from helpers.contests import fact_contests
@@ -90,13 +89,6 @@ def test_tilt_is_the_model_in_the_middle_and_symmetric(atlas, contests, circuits
     back = tilt(atlas, contests.both, circuits[1], circuits[0], [0.5, 0.0, -0.5])
     assert torch.allclose(curve, back, atol=1e-4)
     assert (curve[0] - curve[2]).abs().max() > 0.1
-
-
-def test_tipping_points_by_hand():
-    curve = torch.tensor([[-1.0, -3.0, 2.0, 1.0], [1.0, -1.0, 1.0, -1.0], [3.0, -2.0, 3.0, 1.0]])
-    found = tipping_point([-1.0, 0.0, 1.0], curve)
-    assert found[0] == -0.5 and found[1].isnan() and found[2].isnan()
-    assert found[3].abs() == 0.5
 
 
 def test_the_area_is_scikit_learns():

@@ -22,7 +22,16 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.evaluation import SIZES, Estimate, bootstrap, ends, grouped_mean, percent_table, with_interval
+from helpers.evaluation import (
+    SIZES,
+    Estimate,
+    bootstrap,
+    brief_table,
+    ends,
+    grouped_mean,
+    percent_table,
+    with_interval,
+)
 from helpers.metrics import hit_at_k
 
 
@@ -141,6 +150,7 @@ def test_with_interval_by_hand():
     assert drawn == 0.75 and drawn.low < 0.75 <= drawn.high == 1
     assert repr(drawn) == repr(bootstrap(lambda v: v.mean(-1), torch.tensor([0.0, 1.0, 1.0, 1.0])))
     assert with_interval([0.5, 0.5]).low == 0.5
+    assert with_interval([False, True, True, True]) == grouped_mean([0, 1, 1, 1]) == drawn, "each a group of its own"
 
 
 def test_percent_tables():
@@ -148,6 +158,8 @@ def test_percent_tables():
         return percent_table(estimates).map(lambda text: text.replace("\N{NO-BREAK SPACE}", " "))
 
     whole, wide = Estimate(1.0, 1.0, 1.0), Estimate(0.251, 0.1, 0.499)
+    assert wide.brief() == "0.25 [0.10, 0.50]"
+    assert brief_table({"a": {"x": whole, "y": wide}}).loc["a"].tolist() == ["1.00 [1.00, 1.00]", "0.25 [0.10, 0.50]"]
     table = cells({"a": {"x": whole, "y": wide}, "b": {"x": wide, "y": Estimate(-0.001, -0.2, 0.1)}})
     assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"]
     assert table.loc["b"].tolist() == ["25 [10, 50]", "0 [-20, 10]"], "there is no minus zero"

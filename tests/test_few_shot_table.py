@@ -14,7 +14,6 @@ from helpers.few_shot_table import (
     beside_paper,
     mean_costs,
     silence_rows,
-    split_by_head,
     training_rows,
     vector_rows,
 )
@@ -68,13 +67,6 @@ def test_mean_costs_by_hand():
     found = mean_costs(both)["a"]
     assert list(found) == list(SETS) and [float(v) for v in found.values()] == pytest.approx([0.2, 0.2, 0.4])
     assert found[NEW].low == pytest.approx(0.1) and found[LOOK].high == pytest.approx(0.2)
-
-
-def test_split_by_head_by_hand():
-    part = pd.concat([rows([0.1, 0.2, 0.6], [None, "a1.h1", "a0.h7 a1.h1"]), rows([0.0, 0.4, 0.5], "a0.h7 a2.h2")])
-    head, costs = split_by_head(part)
-    assert head == "a0.h7" and list(costs) == ["sets with it", "sets without it"]
-    assert [float(v) for v in costs.values()] == pytest.approx([(0.6 + 0 + 0.4 + 0.5) / 4, 0.15])
 
 
 def test_beside_paper_by_hand():

@@ -11,7 +11,13 @@ from helpers import (
     logit_diff,
     run_circuit,
 )
-from helpers.head_patterns import effect_via_queries, measure_patterns, name_positions, repeated_tokens
+from helpers.head_patterns import (
+    effect_via_queries,
+    end_looks,
+    measure_patterns,
+    name_positions,
+    repeated_tokens,
+)
 from helpers.heads import run_layers
 from helpers.network import read_network
 
@@ -90,6 +96,16 @@ def test_indirect_objects_are_measured_as_hooks_measure_them(atlas):
         total += torch.stack(parts) / len(pairs)
     for name, expected in zip(("to_io", "to_s1", "to_s2", "s2_to_s1", "writes_io"), total, strict=True):
         torch.testing.assert_close(as_table(frame, name, graph), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_the_end_looks_where_the_hook_says(atlas):
+    pairs, places = name_positions(indirect_object_pairs(atlas, 3), atlas.tokenizer)
+    by_hand = 0.0
+    for i, (io, s1, s2) in enumerate(places.tolist()):
+        _, cache = atlas.run_with_cache(pairs.select([i]).clean_tokens)
+        rows = torch.stack([cache["pattern", layer][0, :, -1] for layer in range(6)])
+        by_hand = by_hand + rows[..., [min(io, s1), max(io, s1), s2]] / 3
+    assert torch.allclose(end_looks(atlas, pairs), by_hand, atol=1e-4)
 
 
 def test_the_effect_via_queries_is_that_of_the_edges_alone(known):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import relation_pairs
-from helpers.knockouts import falls, risen_words, same_layers, silenced
+from helpers.knockouts import falls, risen_words, same_layers, share_named, silenced
 
 
 def test_silence_is_what_hooks_give(small):
@@ -69,3 +69,9 @@ def test_unknown_heads_are_named(atlas, call):
     pairs = relation_pairs(atlas, "country_capital", 2)
     with pytest.raises(ValueError, match="is no head; heads are a0.h0, ..., a5.h7"):
         call(atlas, pairs)
+
+
+def test_a_word_may_be_the_beginning_of_an_answer():
+    answers = {" Dutch", " New Delhi", " Is"}
+    assert share_named([" Dutch", " New", " Ne", " I"], answers) == 0.5, "too short a piece says nothing"
+    assert share_named([" dutch"], answers) == 0.0

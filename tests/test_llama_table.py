@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from helpers.llama_table import discovery_rows, over_relations
+from helpers.relation_table import asked_relations
 from helpers.table_files import read_table
 
 
@@ -19,6 +20,8 @@ def test_both_models_and_all_bars_are_there():
     assert table.model.nunique() == 2 and table.model.str.startswith("atlas").all()
     for _, part in table.groupby("model"):
         assert set(part.bar) == {"discovery", "heads", "edits"}
+        found = set(part[part.bar == "discovery"].relation)
+        assert found == {"all", *asked_relations()}, "a relation was left out"
         assert ((part.low <= part.value + 1e-4) & (part.value <= part.high + 1e-4)).all()
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from helpers import answer_neurons, cut_sublayers, without_neurons
+from helpers import answer_neurons, cut_sublayers, held_out_paraphrases, relation, relation_pairs, without_neurons
 from helpers.network import read_network
-from helpers.neurons import needed_for, neuron_words
+from helpers.neurons import needed_for, neuron_words, reworded
 from helpers.planted import planted_chain
 
 
@@ -68,3 +68,16 @@ def test_bad_inputs(small):
         answer_neurons(model, pairs, 7)
     with pytest.raises(ValueError, match="neurons are chosen for 1"):
         without_neurons(model, pairs, 0, torch.zeros(1, 2, dtype=torch.long))
+
+
+def test_reworded_pairs_ask_the_same_in_words_that_training_never_used(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 12, split="test")
+    asked = relation("country_capital")
+    chosen, again = reworded(atlas, "country_capital", pairs)
+    assert 0 < len(chosen) == len(again) <= 12
+    for i, clean, corrupt in zip(chosen.tolist(), again.clean, again.corrupt, strict=True):
+        fact = next(f for f in asked.facts if asked.prompt(f) == pairs.clean[i])
+        partner = next(f for f in asked.facts if asked.prompt(f) == pairs.corrupt[i])
+        number = next(n for n in held_out_paraphrases(asked, fact) if asked.prompt(fact, n) == clean)
+        assert corrupt == asked.prompt(partner, number) and not clean.startswith(fact.subject)
+    assert again.answers == tuple(pairs.answers[i] for i in chosen.tolist())

@@ -33,17 +33,18 @@ def test_the_lens_shows_one_picture_at_a_time():
     assert list(figure.data[0].y) == ["embedding", "after layer 0", "after layer 1"]
 
 
+def test_curves_take_estimates_as_well():
+    line = [Estimate(1.0, 0.5, 3.0), Estimate(2.0, 2.0, 2.0)]
+    trace = plots.curves([0, 1], {"a": line}, ["clean"], title="t", x_title="x", y_title="y").data[0]
+    assert list(trace.y) == [1, 2] and list(trace.error_y.array) == [2, 0]
+    assert list(trace.error_y.arrayminus) == [0.5, 0]
+
+
 def test_heads_and_chance():
     figure = plots.head_map(torch.eye(2), title="t", unit="attention")
     assert figure.data[0].z.tolist() == [[1.0, 0.0], [0.0, 1.0]]
     figure = plots.beside_chance(3.0, [1.0, 2.0], ("ours", "random"), title="t", unit="logits")
     assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[1].x) == [3.0]
-
-
-def test_beliefs_mark_what_was_told():
-    table = pd.DataFrame({"told": [0.5, 0.5, 0.9], "believed": [0.4, 0.6, 0.8]})
-    figure = plots.beliefs(table, "told", "believed", title="t", y_title="y")
-    assert [list(t.y) for t in figure.data] == [[0.4, 0.6], [0.5], [0.8], [0.9]]
 
 
 def test_the_edge_matrix_marks_the_edges():

@@ -47,13 +47,6 @@ def test_the_atlas_shows_one_relation_at_a_time():
     ]
 
 
-def test_the_confusion_counts_heads():
-    planted = pd.Series({"a": "mover", "b": "mover", "c": "none"})
-    found = pd.Series({"c": "none", "a": "mover", "b": "relation"})  # in another order
-    text = plots.confusion(planted, found, title="finding").data[0].text
-    assert [list(row) for row in text] == [[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
-
-
 def test_sensitivity_has_a_panel_for_each_threshold():
     rows = [(t, x, c, 1.0) for t in ("one", "two") for x in (0.5, 1.0, 2.0) for c in ("mover", "relation")]
     table = pd.DataFrame(rows, columns=["threshold", "times", "class", "heads"])

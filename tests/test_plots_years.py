@@ -40,9 +40,3 @@ def test_head_maps_stand_side_by_side():
     figure = plots.head_maps({"one": torch.eye(2), "two": torch.zeros(2, 2)}, title="t", unit="attention")
     assert figure.data[0].z.tolist() == [[1, 0], [0, 1]] and list(figure.data[0].y) == ["a0", "a1"]
     assert figure.layout.coloraxis.cmax == 1
-
-
-def test_cutoffs_lie_beside_the_diagonal():
-    figure = plots.cutoffs([3, 50], {"one": [5, 51], "two": [3, 50]}, title="t")
-    assert list(figure.data[0].x) == list(figure.data[0].y) == [3, 50]
-    assert list(figure.data[1].y) == [5, 51] and figure.data[2].name == "two"

@@ -8,6 +8,7 @@ from helpers.question_circuits import (
     HOPS,
     NOVELS,
     carried,
+    carried_by_hops,
     hop_circuits,
     hop_shares,
     hop_tables,
@@ -45,6 +46,16 @@ def test_circuits_and_what_they_carry(atlas, tables):
     pairs = {"test": pairs_of(atlas, few["composed", "test"])}
     table = carried(atlas, {"all": Circuit.full(graph), "none": Circuit.empty(graph)}, pairs)
     assert table.test.tolist() == pytest.approx([1, 0], abs=1e-3)
+
+
+def test_composed_questions_by_hops(atlas, tables):
+    full, none = Circuit.full(Graph.from_model(atlas)), Circuit.empty(Graph.from_model(atlas))
+    found = {("composed", "train"): full, ("first hop", "train"): none, ("second hop", "train"): full}
+    asked = ask(atlas, chain_questions("atlas", ["person_employer_seat"]))
+    table = carried_by_hops(atlas, asked, tables, found, none)
+    assert list(table.columns) == ["taught", "held out"] and len(table) == 6
+    for name, kept in (("composed", 1), ("first hop", 0), ("unrelated", 0), ("without second hop's own", 1)):
+        assert table.loc[name].tolist() == pytest.approx([kept, kept], abs=1e-3), name
 
 
 def test_shares_are_those_of_inside():

@@ -1,19 +1,30 @@
 """The model card states what was measured, and packing a run makes what the loader expects."""
 
 import json
+from dataclasses import asdict
 
 import pandas as pd
+import pytest
 from tokenizers import Tokenizer
 
 from helpers import models, release
 from helpers.corpus import Document
-from helpers.training import TrainingPlan, planned_model, save_weights
+from helpers.training import RUNS, TrainingPlan, planned_model, save_weights
 
 
 def test_the_model_card_is_what_the_tables_say():
     table, losses = (pd.read_csv(models.WEIGHTS / name) for name in (release.ABILITIES_FILE, release.LOSS_FILE))
     card = (models.WEIGHTS / "README.md").read_text(encoding="utf-8")
     assert card == release.model_card(table, losses, release.EXAMINED), "run `make abilities`"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_shipped_weights_were_trained_as_their_plan_says(name):
+    plan = json.loads((models.WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
+    planned = json.loads(json.dumps(asdict(RUNS[name])))
+    assert {key: plan.get(key, "gpt2" if key == "architecture" else None) for key in planned} == planned
+    assert plan["steps"] in models.checkpoints(name)
+    assert sorted(models.checkpoints(name)) == [*plan["checkpoints"], plan["steps"]]
 
 
 def test_a_run_becomes_an_embedded_model(tmp_path, monkeypatch):

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from small_sweeps import command
 
-from helpers import sweep_command
+from helpers import sweep_command, sweep_store, table_files
 from helpers.__main__ import parser
+from helpers.graph import Circuit
 from helpers.sweep_command import plan_of
 from helpers.sweep_run import Swept
 
@@ -13,6 +14,15 @@ from helpers.sweep_run import Swept
 def called(*words):
     arguments = parser().parse_args([*command(), "--workers", "1", *words])
     return arguments.run(arguments)
+
+
+def test_a_sweep_can_be_kept_as_a_table(tmp_path, monkeypatch):
+    for module in (sweep_command, sweep_store, table_files):
+        monkeypatch.setattr(module, "TABLES", tmp_path / "tables")
+    called("--relations", "plural", "--out", str(tmp_path / "out"), "--table", "mine")
+    kept = sweep_store.read_sweep("mine")
+    (file,) = (tmp_path / "out" / "circuits").iterdir()
+    assert kept.circuit[0] == Circuit.load(file) and kept.key[0] == file.stem
 
 
 def test_the_arguments_make_the_plan():

@@ -114,3 +114,11 @@ def test_circuits_of_several_graphs_do_not_go_into_one_file(tmp_path):
     )
     with pytest.raises(SweepError, match="2 graphs"):
         pack(tmp_path, tmp_path / "all.safetensors")
+
+
+def test_results_of_earlier_weights_do_not_go_into_one_file(tmp_path):
+    result(tmp_path, "a" * 32)
+    result(tmp_path, "b" * 32)
+    with pytest.raises(SweepError, match="empty folder with --out"):
+        pack(tmp_path, tmp_path / "all.safetensors")
+    assert not (tmp_path / "all.safetensors").exists()

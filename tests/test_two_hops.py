@@ -2,12 +2,13 @@
 
 from inspect import unwrap
 
+import pandas as pd
 import pytest
 
 from helpers import Circuit, Graph, ask, random_circuit, relation
 from helpers.two_hops import SAID, chain_kinds, chain_questions, donors, hop_questions, inside, inside_by_chance
 
-from helpers.two_hops import pairs_of  # isort: skip
+from helpers.two_hops import by_subject, hop_recall, pairs_of  # isort: skip
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +98,17 @@ def test_chance_keeps_the_shape():
     shares = inside_by_chance(circuit, circuit, draws=6)
     assert len(shares) == 6 and 0 < min(shares) <= max(shares) <= 1 and min(shares) < 1
     assert shares == inside_by_chance(circuit, circuit, draws=6)
+
+
+def test_a_subject_counts_once():
+    table = pd.DataFrame({"relation": "r", "subject": ["a", "a", "a", "b"], "right": [True, True, True, False]})
+    assert by_subject(table) == 0.5 and by_subject(table, "right").low == 0
+
+
+def test_recall_of_hops(atlas, asked):
+    found = hop_recall(atlas, asked)
+    held = asked[asked.case == "held out"]
+    assert found["held out"] == pytest.approx(held.right.mean()) and len(found) == 5
+    assert found["first hop"] == pytest.approx(ask(atlas, hop_questions(held, "first")).right.mean())
+    alike = held.assign(said_id=7, first=7)
+    assert hop_recall(atlas, pd.concat([asked[asked.case == "taught"], alike]))["exchanged"] == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A page loads a script only if its body holds the mark.
+# A page loads a script (or a style sheet) only if its body holds the mark.
 SCRIPTS = {
     "plotly-graph-div": [
         "vendor/plotly/plotly-cartesian.min.js",
@@ -21,6 +21,15 @@ SCRIPTS = {
     ],
     'id="circuits-vis-': ["vendor/circuitsvis.js"],
     'class="kc-map"': ["map.js"],
+    'id="kc-explorer"': [
+        "explorer/explorer.css",
+        "vendor/cytoscape/cytoscape.min.js",
+        "explorer/model.js",
+        "explorer/state.js",
+        "explorer/picture.js",
+        "explorer/panels.js",
+        "explorer/explorer.js",
+    ],
 }
 FONTAWESOME_JS = re.compile(
     r'\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>'
@@ -100,7 +109,7 @@ def choose_scripts(app, pagename, templatename, context, doctree):
     for mark, uris in SCRIPTS.items():
         if mark in body:
             for uri in uris:
-                app.add_js_file(uri)
+                (app.add_css_file if uri.endswith(".css") else app.add_js_file)(uri)
     seen, kept = set(), []
     for script in context.get("script_files", []):
         code = getattr(script, "attributes", {}).get("body")
@@ -135,6 +144,7 @@ def setup(app):
     os.environ["BOOK_BUILD"] = "1"
     os.environ["TQDM_DISABLE"] = "1"  # a finished progress bar tells a reader nothing
     app.add_js_file(None, body=f"{{{EARLY_THEME}}}", priority=1)
+    app.add_js_file("accessibility.js")
     app.connect("config-inited", key_cache_on_inputs, priority=100)
     app.connect("config-inited", show_repository, priority=100)
     app.connect("builder-inited", copy_circuitsvis)

@@ -4,18 +4,17 @@ from helpers.plots.competition import by_group, foreseen, told_gap, win_shares
 from helpers.plots.edits import by_layer, role_maps, series, trade_off
 from helpers.plots.failures import passed, roc, stacked_shares
 from helpers.plots.formation import by_count, stacked_lines
-from helpers.plots.heads import confusion, head_atlas, head_overview, looks_and_acts, sensitivity
-from helpers.plots.lines import beliefs, beside_chance, by_share, curves, dots, estimates, standings
+from helpers.plots.heads import head_atlas, head_overview, looks_and_acts, sensitivity
+from helpers.plots.lines import beside_chance, by_share, curves, dots, estimates, standings
 from helpers.plots.maps import edge_matrix, head_map, lens, table_map
 from helpers.plots.masks import count_and_fraction, losses
 from helpers.plots.mlps import clustered, first_stops, rank_by_layer, strips
 from helpers.plots.searching import agreement, estimated_peaks, growth, visits
 from helpers.plots.skills import changes, formation, heads_on_axes
-from helpers.plots.years import cutoffs, falls, halves, head_maps, year_maps
+from helpers.plots.years import falls, halves, head_maps, year_maps
 
 __all__ = [
     "agreement",
-    "beliefs",
     "beside_chance",
     "by_count",
     "by_group",
@@ -23,10 +22,8 @@ __all__ = [
     "by_share",
     "changes",
     "clustered",
-    "confusion",
     "count_and_fraction",
     "curves",
-    "cutoffs",
     "dots",
     "edge_matrix",
     "estimated_peaks",

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
-from helpers.display import COLORS, SEQUENTIAL
+from helpers.display import COLORS
 from helpers.graph import head_place
 
 CLASSES = ("mover", "relation", "mixture")
@@ -104,33 +104,6 @@ def _grid(figure: go.Figure, places: list[tuple[int, int]]) -> go.Figure:
     layers = dict(tickvals=list(range(rows)), ticktext=[f"layer {n}" for n in range(rows)])
     figure.update_yaxes(range=[-0.6, rows - 0.4], **layers, **bare)
     return figure.update_layout(height=int(170 + np.clip(480 / rows, 22, 58) * rows))
-
-
-def confusion(planted: pd.Series, found: pd.Series, *, title: str) -> go.Figure:
-    """How many heads of each planted class (rows) got which name (columns); right ones lie on the diagonal.
-
-    Args:
-        planted, found: head -> class, both of the same heads.
-    """
-    names = [*CLASSES, "none"]
-    table = pd.crosstab(planted, found.reindex(planted.index)).reindex(index=names, columns=names, fill_value=0)
-    figure = go.Figure(layout_title_text=title)
-    figure.add_heatmap(
-        z=table.to_numpy() / table.sum(axis=1).clip(lower=1).to_numpy()[:, None],
-        text=table.to_numpy(),
-        x=names,
-        y=names,
-        texttemplate="%{text}",
-        textfont_size=15,
-        colorscale=SEQUENTIAL,
-        zmin=0,
-        zmax=1.6,  # so that the darkest cell leaves its number readable
-        showscale=False,
-        hovertemplate="planted %{y}, named %{x}: %{text}<extra></extra>",
-    )
-    figure.update_layout(height=350)
-    figure.update_xaxes(title="named", tickangle=0)
-    return figure.update_yaxes(title="planted", autorange="reversed")
 
 
 def sensitivity(table: pd.DataFrame, *, title: str) -> go.Figure:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from helpers.display import COLORS, INK
+from helpers.display import COLORS
 from helpers.evaluation import Estimate
 
-Line = tuple[Sequence[float], Sequence[float], Sequence[float]]  # middle, low end, high end
+# The middle, the low end and the high end of each point; or its estimate.
+Line = tuple[Sequence[float], Sequence[float], Sequence[float]] | Sequence[Estimate]
 
 
 def dots(table: pd.DataFrame, label: str, colors: Mapping[str, str], *, title: str, x_title: str) -> go.Figure:
@@ -31,9 +32,10 @@ def dots(table: pd.DataFrame, label: str, colors: Mapping[str, str], *, title: s
 def curves(
     x: Sequence, lines: Mapping[str, Line], colors: Sequence[str], *, title: str, x_title: str, y_title: str
 ) -> go.Figure:
-    """Lines with error bars; ``lines`` maps a name to its middle, low and high values."""
+    """Lines with error bars; ``lines`` maps a name to estimates, or to its middle, low and high values."""
     figure = go.Figure(layout_title_text=title)
-    for (name, (middle, low, high)), color in zip(lines.items(), colors, strict=True):
+    for (name, line), color in zip(lines.items(), colors, strict=True):
+        middle, low, high = _ends(line)
         up = [h - m for m, h in zip(middle, high, strict=True)]
         down = [m - lo for m, lo in zip(middle, low, strict=True)]
         bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
@@ -43,12 +45,17 @@ def curves(
     return figure
 
 
+def _ends(line: Line) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+    if not isinstance(line[0], Estimate):
+        return line
+    return [float(e) for e in line], [e.low for e in line], [e.high for e in line]
+
+
 def standings(
     stops: Sequence[str], lines: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, y_title: str
 ) -> go.Figure:
     """How far words are ahead of others of their type, at each stop, with intervals; dotted: chance, one half."""
-    drawn = {name: (list(map(float, v)), [e.low for e in v], [e.high for e in v]) for name, v in lines.items()}
-    figure = curves(stops, drawn, colors, title=title, x_title="behind which part", y_title=y_title)
+    figure = curves(stops, lines, colors, title=title, x_title="behind which part", y_title=y_title)
     figure.update_yaxes(tickformat=".0%", range=[0.3, 1.03])
     figure.add_hline(y=0.5, line_dash="dot", line_width=1)
     return figure
@@ -94,16 +101,4 @@ def beside_chance(value: float, chance: Sequence[float], names: tuple[str, str],
     figure.add_scatter(x=[value], y=[names[0]], mode="markers", marker=marker)
     figure.update_layout(showlegend=False, height=260)
     figure.update_xaxes(title=unit)
-    return figure
-
-
-def beliefs(table: pd.DataFrame, told: str, believed: str, *, title: str, y_title: str) -> go.Figure:
-    """One box for each planted share in column ``told``; diamonds mark the shares themselves."""
-    figure = go.Figure(layout_title_text=title)
-    for share, part in table.groupby(told):
-        name = f"told {share:.0%}"
-        figure.add_box(y=part[believed], name=name, marker_color=COLORS["answer"], boxpoints="all")
-        figure.add_scatter(x=[name], y=[share], mode="markers", marker=dict(symbol="diamond", size=11, color=INK))
-    figure.update_layout(showlegend=False)
-    figure.update_yaxes(title=y_title, range=[0, 1], tickformat=".0%")
     return figure

@@ -126,17 +126,3 @@ def head_maps(maps: Mapping[str, Float[Tensor, "layer head"]], *, title: str, un
     return figure.update_layout(title_text=title, height=360, coloraxis=axis, margin_t=ABOVE).update_annotations(
         font_size=13
     )
-
-
-def cutoffs(starts: Sequence[int], found: Mapping[str, Sequence[int]], *, title: str) -> go.Figure:
-    """Where the probability rises, over the starting year; a sharp comparison lies on the dotted line."""
-    figure = go.Figure(layout_title_text=title)
-    line = dict(color=INK, width=1, dash="dot")
-    ends = [min(starts), max(starts)]
-    figure.add_scatter(x=ends, y=ends, mode="lines", line=line, name="exact")
-    marks = zip(("mover", "relation", "mlp"), ("circle", "diamond", "x"), strict=True)
-    for (name, values), (color, symbol) in zip(found.items(), marks, strict=False):
-        marker = dict(color=COLORS[color], symbol=symbol, size=6)
-        figure.add_scatter(x=list(starts), y=list(values), mode="markers", name=name, marker=marker)
-    figure.update_xaxes(title="starting year")
-    return figure.update_yaxes(title="cutoff, year")

@@ -1,0 +1,134 @@
+"""The teacher's guides: read from ``book/teaching``, and their tables of what to expect.
+
+A guide's page has a part for each chapter of one part of the book, marked ``(guide-NN)=``. `read_guides` takes out what
+the slides show and the tests ask for. `expect` and its companions make the tables: no number is typed, each comes from a
+committed table or from a run, with the interval in which somebody else's number should lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation import Estimate
+
+CHAPTER = re.compile(r"^\(guide-(\d\d)\)=$", re.M)
+FIELDS = ("Goal", "Time", "Mistake", "Question", "Answer")
+MIDDLE = (0.05, 0.95)  # of a spread over relations: nine in ten lie inside
+RULES = {
+    "prompts": "95 % of bootstrap samples over prompts",
+    "relations": "nine in ten relations lie inside",
+    "seeds": "the two training seeds",
+    "range": "the lowest and the highest",
+    "exact": "exact: any other number is a mistake",
+}
+
+
+@dataclass(frozen=True)
+class TalkingPoint:
+    """Something to say, at a section of the chapter (its anchor), in markdown."""
+
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A chapter's guide: what is said in class, in markdown, and the whole text."""
+
+    chapter: int
+    goal: str
+    time: str
+    mistake: str
+    question: str
+    answer: str
+    points: tuple[TalkingPoint, ...]
+    text: str
+
+
+def read_guide(chapter: int, text: str) -> Guide:
+    """Read one chapter's guide from its markdown.
+
+    Raises:
+        ValueError: if a field is missing.
+    """
+    said = {}
+    for name in FIELDS:
+        found = re.search(rf"^\*\*{name}\.\*\* +(.+?)(?=\n\n|\Z)", text, re.M | re.S)
+        if not found:
+            raise ValueError(f"the guide of chapter {chapter} has no **{name}.**")
+        said[name.lower()] = " ".join(found[1].split())
+    points = re.findall(r"^\d+\. (\[[^\]]+\]\([^)#]+#([^)]+)\).+?)(?=\n\d+\. |\n\n|\Z)", text, re.M | re.S)
+    return Guide(
+        chapter=chapter,
+        points=tuple(TalkingPoint(anchor, " ".join(point.split())) for point, anchor in points),
+        text=text,
+        **said,
+    )
+
+
+def read_guides(folder: Path) -> dict[int, Guide]:
+    """All guides of a folder of markdown pages, by the chapters' numbers."""
+    found = {}
+    for path in sorted(folder.glob("*.md")):
+        _, *parts = CHAPTER.split(path.read_text(encoding="utf-8"))
+        for number, text in zip(parts[::2], parts[1::2], strict=True):
+            found[int(number)] = read_guide(int(number), text)
+    return dict(sorted(found.items()))
+
+
+def expect(
+    what: str, value: float, low: float, high: float, *, rule: str, where: str, unit: str = ""
+) -> dict[str, str]:
+    """One row of a table of what to expect: a number, and the interval in which a class's number should lie.
+
+    Args:
+        what: the quantity, in words.
+        value, low, high: as fractions or plain numbers; with ``unit="%"`` they are shown times a hundred.
+        rule: a key of `RULES`, how the interval comes about.
+        where: the section of the chapter.
+
+    Raises:
+        ValueError: for an unknown rule, or an interval that doesn't hold the value.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; choose from {', '.join(RULES)}")
+    if not low - 1e-6 <= value <= high + 1e-6:
+        raise ValueError(f"{what}: {value} isn't between {low} and {high}")
+    shown, lowest, highest = (brief(x, unit) for x in (value, low, high))
+    tolerance = "none" if rule == "exact" else f"{lowest} to {highest}"
+    return {"what": what, "expect": shown, "tolerance": tolerance, "rule": RULES[rule], "section": where}
+
+
+def brief(x: float, unit: str = "") -> str:
+    """A number with as many digits as a teacher wants to hear."""
+    if unit == "%":
+        return f"{100 * x:.0f} %"
+    whole = abs(x) >= 20 or float(x).is_integer()
+    return f"{x:,.0f}{unit}" if whole else f"{x:.2f}{unit}"
+
+
+def from_estimate(what: str, estimate: Estimate, *, where: str, unit: str = "") -> dict[str, str]:
+    """A row from an estimate with its bootstrap interval."""
+    return expect(what, float(estimate), estimate.low, estimate.high, rule="prompts", where=where, unit=unit)
+
+
+def over_relations(what: str, values: Sequence[float], *, where: str, unit: str = "") -> dict[str, str]:
+    """A row from one number for each relation: their median, and the range of the middle nine tenths."""
+    low, high = np.quantile(np.asarray(values, dtype=float), MIDDLE)
+    return expect(what, float(np.median(values)), low, high, rule="relations", where=where, unit=unit)
+
+
+def over_seeds(what: str, values: Sequence[float], *, where: str, unit: str = "") -> dict[str, str]:
+    """A row from one number for each training seed: their mean, and their range."""
+    return expect(what, float(np.mean(values)), min(values), max(values), rule="seeds", where=where, unit=unit)
+
+
+def expectations(*rows: dict[str, str]) -> pd.DataFrame:
+    """The table, as a page shows it: one row for each quantity, the quantity as the index."""
+    return pd.DataFrame(rows).set_index("what").rename_axis(None)

@@ -1,0 +1,260 @@
+"""The circuit explorer in a browser, over the built book: choosing, opening, comparing, addresses, keys; from disk."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ADDRESS = (Path(__file__).resolve().parents[2] / "_build" / "html" / "book" / "explorer.html").as_uri()
+PATIENCE = 30_000
+
+
+@pytest.fixture(scope="module")
+def chrome(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """The browser that the other tests share, or one of our own."""
+    try:
+        yield request.getfixturevalue("browser")
+        return
+    except pytest.FixtureLookupError:
+        pass
+    path = shutil.which(os.environ.get("KC_CHROMIUM") or "chromium")
+    if not path:
+        pytest.skip("NOT TESTED IN A BROWSER: no Chromium found")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def explorer(chrome: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens the page from disk; errors and requests elsewhere fail the test."""
+    wrong, pages = [], []
+
+    def open_at(choice: str = "", width: int = 1440, scheme: str = "light") -> Page:
+        page = chrome.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda text: text.type == "error" and wrong.append(text.text))
+        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(r.url))
+        page.goto(ADDRESS + choice)
+        settled(page)
+        pages.append(page)
+        return page
+
+    yield open_at
+    for page in pages:
+        page.close()
+    assert wrong == []
+
+
+def settled(page: Page) -> None:
+    """Wait until what is shown is what the address says."""
+    page.wait_for_function(
+        "() => { const at = document.getElementById('kc-explorer').dataset.ready;"
+        " return at && at === kcExplorer.address(kcExplorer.readState()); }",
+        timeout=PATIENCE,
+    )
+
+
+def edges(page: Page) -> list[str]:
+    return page.locator(".kcx-table tbody td:nth-child(2)").all_text_contents()
+
+
+def says(page: Page) -> str:
+    return page.locator(".kcx-summary").inner_text()
+
+
+def test_it_begins_with_capitals(explorer):
+    page = explorer()
+    assert re.search(r"50 edges keep \d\d %.*50 random edges keep 0 %", says(page))
+    assert "The capital of" in says(page) and len(edges(page)) == 50
+    assert page.locator(".kcx-node").count() == 56
+
+
+def test_choices_change_circuit_and_address(explorer):
+    page = explorer()
+    page.select_option("#kcx-relation", "capital_country")
+    settled(page)
+    other = edges(page)
+    assert "relation=capital_country" in page.url
+    page.select_option("#kcx-method", "eap")
+    settled(page)
+    assert "method=eap" in page.url and edges(page) != other
+    page.locator("#kcx-size").press("End")
+    settled(page)
+    assert "size=200" in page.url and len(edges(page)) == 200
+    page.select_option("#kcx-ablation", "zero")
+    settled(page)
+    assert "ablation=zero" in page.url
+    page.select_option("#kcx-method", "acdc")
+    settled(page)
+    assert page.locator("#kcx-size").is_disabled() and "ablation=corrupt" in page.url
+
+
+def test_smaller_circuits_lie_in_larger_ones(explorer):
+    page, found = explorer(), []
+    for size in (25, 50, 100, 200):
+        page.goto(f"{ADDRESS}#relation=antonym&size={size}")
+        settled(page)
+        found.append(set(edges(page)))
+    assert [len(each) for each in found] == [25, 50, 100, 200]
+    assert all(small < large for small, large in zip(found, found[1:], strict=False))
+
+
+def test_pointing_at_an_edge_tells_its_score(explorer):
+    page = explorer()
+    place = page.evaluate(
+        "() => { const box = document.querySelector('.kcx-canvas'); box.scrollIntoView({block: 'center'});"
+        " const edge = box._cyreg.cy.edges().filter("
+        " e => e.data('edge').name === 'm0→logits')[0]; const at = edge.renderedMidpoint();"
+        " const {left, top} = box.getBoundingClientRect(); return [left + at.x, top + at.y]; }"
+    )
+    page.mouse.move(*place)
+    tip = page.locator(".kcx-tip")
+    expect(tip).to_be_visible()
+    assert re.search(r"→\w+.*score [+−]\d.*rank \d+ of 50", tip.inner_text(), re.S)
+    page.mouse.move(5, 5)
+    expect(tip).to_be_hidden()
+
+
+def test_a_head_opens_with_class_numbers_attention_and_words(explorer):
+    page = explorer()
+    page.locator('[data-node="a4.h6"]').click()
+    settled(page)
+    panel = page.locator(".kcx-panel")
+    assert "show=a4.h6" in page.url and "a4.h6: mover" in panel.inner_text()
+    assert panel.locator(".kcx-rules tbody tr").count() == 5 and panel.locator(".kcx-met").count() >= 2
+    tokens = panel.locator(".kcx-attention tbody tr").count()
+    assert tokens >= 5 and panel.locator(".kcx-attention td:not(.kcx-none)").count() >= tokens * (tokens + 1) // 2
+    assert panel.locator(".kcx-words .kcx-word").count() == 5
+    before = panel.locator(".kcx-attention").inner_text()
+    page.select_option("#kcx-prompt", "2")
+    settled(page)
+    assert panel.locator(".kcx-attention").inner_text() != before and "prompt=2" in page.url
+    panel.get_by_role("button", name="Close").click()
+    settled(page)
+    assert "Strongest parts" in panel.inner_text()
+
+
+def test_a_layer_and_an_mlp_open_the_lens(explorer):
+    page = explorer()
+    for name, marked in (("layer-4", 2), ("m5", 1), ("logits", 1), ("embed", 1)):
+        page.locator(f'[data-node="{name}"]').click()
+        settled(page)
+        assert page.locator(".kcx-lens tbody tr").count() == 13
+        assert page.locator(".kcx-lens .kcx-mine").count() == marked
+    page.locator(".kcx-lens tbody tr").first.locator("td").last.locator("button").focus()
+    detail = page.locator(".kcx-detail")
+    assert "Behind m5" in detail.inner_text() and detail.locator(".kcx-word").count() == 5
+
+
+def test_two_circuits_are_counted_and_coloured(explorer):
+    page = explorer("#relation=country_capital&with=country_currency&size=100")
+    shared, union = map(int, re.search(r"(\d+) of (\d+) edges are in both", says(page)).groups())
+    assert len(edges(page)) == union and shared + (union - shared) == union
+    legend = page.locator(".kcx-legend").inner_text()
+    first, both, second = (
+        int(re.search(rf"{part}: (\d+)", legend)[1]) for part in ("only first", "both", "only second")
+    )
+    assert (both, first + both, second + both) == (shared, 100, 100)
+    blind, heads = map(int, re.search(r"By chance: (\d+) %.*?(\d+) %", says(page), re.S).groups())
+    assert blind < heads < 100 * shared / union
+    page.locator("#kcx-swap").click()
+    settled(page)
+    assert (
+        "relation=country_currency" in page.url and f"only first: {second}" in page.locator(".kcx-legend").inner_text()
+    )
+
+
+@pytest.mark.parametrize("kind", ["edit", "list"])
+def test_ready_pairs_can_be_compared(kind, explorer):
+    page = explorer()
+    values = page.locator("#kcx-couple option").evaluate_all("all => all.map(one => one.value)")
+    page.select_option("#kcx-couple", next(value for value in values if value.startswith(kind)))
+    settled(page)
+    assert "are in both circuits" in says(page) and f"with={kind}." in page.url
+    page.locator('[data-node="m0"]').click()
+    settled(page)
+    page.locator(".kcx-sides button").nth(1).click()
+    settled(page)
+    assert "side=2" in page.url and page.locator(".kcx-sides [aria-pressed=true]").count() == 1
+
+
+def test_the_address_says_everything_and_back_goes_back(explorer):
+    page = explorer("#relation=plural&method=eap&ablation=corrupt&size=25&show=m3")
+    assert page.locator("#kcx-relation").input_value() == "plural" and len(edges(page)) == 25
+    assert "m3: the MLP of layer 3" in page.locator(".kcx-panel").inner_text()
+    page.select_option("#kcx-relation", "antonym")
+    settled(page)
+    page.go_back()
+    settled(page)
+    assert page.locator("#kcx-relation").input_value() == "plural"
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ("#relation=moon_capital", "no questions called “moon_capital”"),
+        ("#size=51", "There is no circuit of 51 edges"),
+        ("#method=magic", "“magic” with corrupt prompt was not searched here"),
+        ("#method=acdc&ablation=zero", "ACDC with zero was not searched here"),
+        ("#show=a9.h9", "There is no part “a9.h9”"),
+        ("#with=nobody", "no questions called “nobody”"),
+        ("#colour=red", "“colour”, which means nothing here"),
+        ("#relation=%E0%A4%A", "no questions called"),
+    ],
+)
+def test_unknown_choices_are_answered_kindly(choice, sentence, explorer):
+    page = explorer(choice)
+    assert sentence in says(page) and page.locator(".kcx-node").count() == 56
+
+
+def test_keys_move_open_and_close(explorer):
+    page = explorer()
+    page.locator('.kcx-node[tabindex="0"]').focus()
+    focused = "() => document.activeElement.dataset.node"
+    assert page.evaluate(focused) == "logits"
+    for key, name in (("ArrowDown", "m5"), ("ArrowLeft", "a5.h7"), ("ArrowDown", "a4.h7"), ("ArrowLeft", "a4.h6")):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == name
+    page.keyboard.press("e")
+    assert re.search(r"a4\.h6.*score.*rank", page.locator(".kcx-live").inner_text())
+    expect(page.locator(".kcx-tip")).to_be_visible()
+    page.keyboard.press("Enter")
+    settled(page)
+    assert "show=a4.h6" in page.url
+    page.keyboard.press("Escape")
+    settled(page)
+    assert "show=" not in page.url and page.evaluate(focused) == "a4.h6"
+    page.keyboard.press("?")
+    expect(page.locator("#kc-explorer dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#kc-explorer dialog")).to_be_hidden()
+
+
+def test_it_follows_the_theme_while_it_is_open(explorer):
+    page = explorer(scheme="dark")
+    colour = "() => document.querySelector('.kcx-canvas')._cyreg.cy.$id('a4.h7').style('background-color')"
+    dark = page.evaluate(colour)
+    page.evaluate("() => (document.documentElement.dataset.theme = 'light')")
+    page.wait_for_function(f"before => ({colour})() !== before", arg=dark)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_wider_than_the_window(width, explorer):
+    page = explorer("#show=layer-3", width)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    box = page.locator(".kcx-picture").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_without_scripts_a_sentence_says_so(chrome):
+    page = chrome.new_page(java_script_enabled=False)
+    page.goto(ADDRESS)
+    assert "scripts are off" in page.locator("#kc-explorer noscript").inner_text()
+    page.close()
