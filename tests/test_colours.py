@@ -31,7 +31,7 @@ def test_prose_and_colors_agree_and_no_hex_value_is_typed():
 def test_the_page_shows_a_swatch_and_a_sentence_for_each():
     page = colours.draw(colours.meanings_of(LINES, display.COLORS), display.COLORS)
     for name, value in display.COLORS.items():
-        assert re.search(rf"background: {value}.*?<strong>{name}</strong> \w", page)
+        assert re.search(rf"background: {value}.*?<strong>{name}</strong>: \w", page)
 
 
 @pytest.mark.parametrize(

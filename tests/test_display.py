@@ -210,10 +210,31 @@ def test_setup_outside_the_book_only_sets_the_template(monkeypatch):
     pio.templates.default = template
 
 
-def test_the_page_knows_the_scales_that_it_darkens():
-    script = (STATIC / "figures.js").read_text(encoding="utf-8")
-    light, dark = script.split("const LIGHT")[1].split("const DARK")
+def dark_colors() -> dict[str, str]:
+    """What the page draws on a dark ground in place of `display.COLORS`."""
+    light, dark = (STATIC / "figures.js").read_text(encoding="utf-8").split("const LIGHT")[1].split("const DARK")
     for scale in (display.SEQUENTIAL, display.DIVERGING):
         assert json.dumps(scale) in light
-    sizes = [line.count('"#') for line in dark.splitlines()[1:3]]
-    assert sizes == [len(display.SEQUENTIAL), len(display.DIVERGING)]
+    rows = [[re.findall("#[0-9a-f]{6}", line) for line in part.splitlines()[1:4]] for part in (light, dark)]
+    assert [len(row) for row in rows[0]] == [len(row) for row in rows[1]]
+    brighter = dict(zip(rows[0][2], rows[1][2], strict=True))
+    assert set(brighter) == {display.COLORS[name] for name in ("mlp", "relation", "mixture")}
+    return {name: brighter.get(color, color) for name, color in display.COLORS.items()}
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_a_dark_pages_colours_are_brighter_and_can_be_told_apart(vision: str):
+    dark = dark_colors()
+    changed = [color for name, color in dark.items() if color != display.COLORS[name]]
+    assert all(contrast(color, "#12181b") >= 3.4 for color in changed)
+    for group in TOGETHER:
+        for a, b in itertools.combinations(group, 2):
+            seen = [lab(VISION[vision] @ linear(dark[name])) for name in (a, b)]
+            assert np.linalg.norm(seen[0] - seen[1]) > 20, (a, b)
+
+
+def test_the_colours_that_a_dark_page_explains_are_those_of_its_figures():
+    css = (STATIC / "reading.css").read_text(encoding="utf-8")
+    for name, color in dark_colors().items():
+        if color != display.COLORS[name]:
+            assert f'html[data-theme="dark"] .kc-swatch[data-colour="{name}"]' in css and color in css

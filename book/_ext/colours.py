@@ -53,8 +53,8 @@ def draw(groups, colors):
     parts = []
     for heading, group in groups.items():
         rows = "".join(
-            f'<li><span class="kc-swatch" style="background: {colors[name]}"></span>'
-            f"<span><strong>{name}</strong> {html.escape(told)}</span></li>"
+            f'<li><span class="kc-swatch" data-colour="{name}" style="background: {colors[name]}"></span>'
+            f"<span><strong>{name}</strong>: {html.escape(told)}</span></li>"
             for name, told in group.items()
         )
         title = f'<p class="kc-title">{html.escape(heading)}</p>' if heading else ""

@@ -1,20 +1,24 @@
 // Draw a plotly figure once the page's font is there: plotly measures its text when it draws. On a dark page the scales of heat
-// maps begin at the page's dark instead of at white; when the page changes, figures are drawn anew.
+// maps begin at the page's dark instead of at white, and three dark colours are brighter; when the page changes, figures are
+// drawn anew.
 (() => {
-  // Those of helpers.display, and the same steps for a dark page.
+  // Those of helpers.display (scales, and the colours of mlp, relation and mixture), and their like for a dark page.
   const LIGHT = [
     ["#eef5f6", "#b5d5db", "#6eabb8", "#2c7e90", "#0e5566", "#07303b"],
     ["#0b5fa5", "#77aed6", "#eef0f0", "#e9a06b", "#c14f00"],
+    ["#137249", "#b9390c", "#b71ba0"],
   ];
   const DARK = [
     ["#1c292e", "#1f4650", "#226878", "#3c95a8", "#7fcbd8", "#dcf4f8"],
     ["#7fc0f7", "#2f6fa8", "#222c30", "#a8612b", "#f5a965"],
+    ["#22c981", "#d3410e", "#c41dab"],
   ];
   const PLAIN = new Set(["x", "y", "z", "text", "hovertext", "customdata", "meta"]);
   const isDark = () => document.documentElement.dataset.theme === "dark";
 
-  // A copy of a part of a figure in which scales of colours that begin as one of `from` are those of `to`.
+  // A copy of a part of a figure in which the scales and colours of `from` are those of `to`.
   const recolour = (part, from, to) => {
+    if (typeof part === "string") return to[2][from[2].indexOf(part)] ?? part;
     if (Array.isArray(part)) {
       const colours = part.map((step) => (Array.isArray(step) ? step[1] : step));
       const scale = from.findIndex((known) => known.length === part.length && known.every((c, i) => c === colours[i]));
