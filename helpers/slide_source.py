@@ -191,7 +191,7 @@ def exercise_of(element: Tag) -> SlideExercise | None:
 
 
 def stub_of(code: str) -> str:
-    """What a stub leaves to write: its functions and its names that are None, without imports and the call of the check."""
+    """What a stub leaves to write: its functions, and its names that are None."""
     empty = [
         node
         for node in _tree(code).body

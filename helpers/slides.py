@@ -117,8 +117,8 @@ def plain(anchor: str) -> str:
 
 def section_slides(section: SlideSection, guide: Guide | None) -> list[str]:
     """A section: its key sentence and what its checks claim, then its figures and verdicts."""
-    few = split(section.points, POINTS, LETTERS - KEY_ROOM)[:1]
-    listed = f"<ul>{''.join(f'<li>{point}</li>' for point in few[0])}</ul>" if few else ""
+    groups = split(section.points, POINTS, LETTERS - KEY_ROOM)
+    listed = f"<ul>{''.join(f'<li>{point}</li>' for point in section.points)}</ul>" if len(groups) == 1 else ""
     checks = "".join(f"<li>{html.escape(claim)}</li>" for claim in section.checks[:CHECKS])
     checks = f'<div class="kc-checks"><p>Checked when the book is built:</p><ul>{checks}</ul></div>' if checks else ""
     notes = (
