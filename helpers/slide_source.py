@@ -22,7 +22,7 @@ EXERCISE = re.compile(r"\((?P<title>.+) · (?P<level>easy|medium|hard) · (?P<mi
 
 @dataclass(frozen=True)
 class SlideFigure:
-    """A figure: its title, the drawing as HTML, its text alternative, and the paragraph that follows it."""
+    """A figure: its title, the drawing as HTML, its text alternative, and the paragraph behind it and its checks."""
 
     title: str
     drawing: str
@@ -132,12 +132,16 @@ def figure_of(element: Tag) -> SlideFigure:
     """A figure block of a page as a part for a slide."""
     title = element.select_one(".kc-title")
     alt = str(element.get("aria-label", ""))
-    after = element.find_parent("div", class_="cell")
-    after = after.find_next_sibling() if after else None
+    cell = element.find_parent("div", class_="cell")
+    after = (
+        next((each for each in cell.find_next_siblings() if "cell" not in each.get("class", [])), None)
+        if cell
+        else None
+    )
     drawing = copy.copy(element)
     for extra in drawing.select(".kc-title, .kc-subtitle, .kc-data, details, figcaption"):
         extra.decompose()
-    said = inner(after) if isinstance(after, Tag) and after.name == "p" else ""
+    said = inner(after) if after is not None and after.name == "p" else ""
     return SlideFigure(inner(title) if title else "", str(drawing), alt, said)
 
 

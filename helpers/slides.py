@@ -17,7 +17,7 @@ from pathlib import Path
 from helpers.slide_source import ChapterPage, SlideExercise, SlideFigure, SlideSection, SlideTable, read_page
 from helpers.teaching import Guide, read_guides
 
-ROWS, ROW_LETTERS = 7, 800  # of a table on one slide, at most
+ROWS, ROW_LETTERS = 7, 620  # of a table on one slide, at most
 POINTS, LETTERS = 6, 560  # of a list on one slide, at most
 KEY_ROOM = 160  # letters that a list leaves to a section's key sentence
 CHECKS = 3
