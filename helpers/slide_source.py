@@ -15,7 +15,6 @@ from pathlib import Path
 from bs4 import BeautifulSoup, NavigableString, Tag
 
 KEY_LENGTH = 230  # characters of a section's key sentences, at most; a first sentence is never cut
-STUB_LINES = 10
 AROUND = {"Before you start", "You will be able to", "Exercises", "Summary", "References"}
 DULL = re.compile(r"changed|as the code|does something")  # that a run is sound, and nothing about the model
 EXERCISE = re.compile(r"\((?P<title>.+) · (?P<level>easy|medium|hard) · (?P<minutes>\d+) minutes\)")
@@ -23,7 +22,7 @@ EXERCISE = re.compile(r"\((?P<title>.+) · (?P<level>easy|medium|hard) · (?P<mi
 
 @dataclass(frozen=True)
 class SlideFigure:
-    """A figure: its title, the drawing as HTML, its text alternative, and the paragraph that follows it."""
+    """A figure: its title, the drawing as HTML, its text alternative, and the paragraph behind it and its checks."""
 
     title: str
     drawing: str
@@ -41,11 +40,12 @@ class SlideTable:
 
 @dataclass(frozen=True)
 class SlideSection:
-    """A section: heading, anchor in the page, key sentence, what its asserts claim, and what it shows, in order."""
+    """A section: heading, anchor in the page, key sentence, first list, what its asserts claim, and what it shows."""
 
     title: str
     anchor: str
     key: str
+    points: tuple[str, ...]
     checks: tuple[str, ...]
     shown: tuple[SlideFigure | SlideTable, ...]
 
@@ -121,12 +121,7 @@ def claims(section: Tag) -> tuple[str, ...]:
     """What the asserts of a section's cells say, each once; not that a patch did something."""
     found: list[str] = []
     for cell in section.select("div.cell_input pre"):
-        code = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.get_text(), flags=re.M)
-        try:
-            tree = ast.parse(code)
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
+        for node in ast.walk(_tree(cell.get_text())):
             if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str):
                 if node.msg.value not in found and " " in node.msg.value and not DULL.search(node.msg.value):
                     found.append(node.msg.value)
@@ -137,12 +132,16 @@ def figure_of(element: Tag) -> SlideFigure:
     """A figure block of a page as a part for a slide."""
     title = element.select_one(".kc-title")
     alt = str(element.get("aria-label", ""))
-    after = element.find_parent("div", class_="cell")
-    after = after.find_next_sibling() if after else None
+    cell = element.find_parent("div", class_="cell")
+    after = (
+        next((each for each in cell.find_next_siblings() if "cell" not in each.get("class", [])), None)
+        if cell
+        else None
+    )
     drawing = copy.copy(element)
     for extra in drawing.select(".kc-title, .kc-subtitle, .kc-data, details, figcaption"):
         extra.decompose()
-    said = inner(after) if isinstance(after, Tag) and after.name == "p" else ""
+    said = inner(after) if after is not None and after.name == "p" else ""
     return SlideFigure(inner(title) if title else "", str(drawing), alt, said)
 
 
@@ -166,7 +165,9 @@ def section_of(element: Tag) -> SlideSection:
             shown.append(figure_of(each))
     texts = [p for p in element.find_all("p") if p.parent.name == "section" and not _remark(p)]
     key = key_sentence(texts[0]) if texts else ""
-    return SlideSection(inner(element.h2), str(element.get("id", "")), key, claims(element), tuple(shown))
+    return SlideSection(
+        inner(element.h2), str(element.get("id", "")), key, items(element), claims(element), tuple(shown)
+    )
 
 
 def _remark(paragraph: Tag) -> bool:
@@ -181,8 +182,6 @@ def exercise_of(element: Tag) -> SlideExercise | None:
     if not found:
         return None
     stub = element.select_one("div.cell_input pre")
-    own = stub.get_text().strip().split("\n\n\n")[0].splitlines() if stub else []
-    own = [line for line in own[:STUB_LINES] if not line.startswith("chapter_")]
     statement = "".join(_as_statement(child) for child in element.select_one("section, div").children)
     number = re.search(r"[\d.]*\d", head.get_text())
     return SlideExercise(
@@ -191,8 +190,27 @@ def exercise_of(element: Tag) -> SlideExercise | None:
         found["level"],
         int(found["minutes"]),
         statement,
-        "\n".join(own).strip(),
+        stub_of(stub.get_text()) if stub else "",
     )
+
+
+def stub_of(code: str) -> str:
+    """What a stub leaves to write: its functions, and its names that are None."""
+    empty = [
+        node
+        for node in _tree(code).body
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is None)
+    ]
+    return "\n\n".join(ast.unparse(node) for node in empty)
+
+
+def _tree(code: str) -> ast.Module:
+    """Parse a cell, with lines that only IPython understands replaced; nothing if it isn't Python."""
+    try:
+        return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.M))
+    except SyntaxError:
+        return ast.Module(body=[], type_ignores=[])
 
 
 def _as_statement(part: Tag | NavigableString) -> str:

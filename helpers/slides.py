@@ -17,8 +17,9 @@ from pathlib import Path
 from helpers.slide_source import ChapterPage, SlideExercise, SlideFigure, SlideSection, SlideTable, read_page
 from helpers.teaching import Guide, read_guides
 
-ROWS, ROW_LETTERS = 7, 800  # of a table on one slide, at most
+ROWS, ROW_LETTERS = 7, 620  # of a table on one slide, at most
 POINTS, LETTERS = 6, 560  # of a list on one slide, at most
+KEY_ROOM = 160  # letters that a list leaves to a section's key sentence
 CHECKS = 3
 VENDOR = ("vendor/reveal", "vendor/fonts", "slides")
 DRAWN_BY = {  # a mark in a deck -> the scripts that draw it
@@ -116,6 +117,8 @@ def plain(anchor: str) -> str:
 
 def section_slides(section: SlideSection, guide: Guide | None) -> list[str]:
     """A section: its key sentence and what its checks claim, then its figures and verdicts."""
+    groups = split(section.points, POINTS, LETTERS - KEY_ROOM)
+    listed = f"<ul>{''.join(f'<li>{point}</li>' for point in section.points)}</ul>" if len(groups) == 1 else ""
     checks = "".join(f"<li>{html.escape(claim)}</li>" for claim in section.checks[:CHECKS])
     checks = f'<div class="kc-checks"><p>Checked when the book is built:</p><ul>{checks}</ul></div>' if checks else ""
     notes = (
@@ -123,7 +126,7 @@ def section_slides(section: SlideSection, guide: Guide | None) -> list[str]:
         if guide
         else ""
     )
-    made = [slide(f'<h2>{section.title}</h2><p class="kc-key">{section.key}</p>{checks}', notes, "section")]
+    made = [slide(f'<h2>{section.title}</h2><p class="kc-key">{section.key}</p>{listed}{checks}', notes, "section")]
     for part in section.shown:
         made += [figure_slide(part, section)] if isinstance(part, SlideFigure) else table_slides(part, section)
     return made

@@ -1,8 +1,8 @@
 """The teacher's guides: read from ``book/teaching``, and their tables of what to expect.
 
-A guide's page has a part for each chapter of one part of the book, marked ``(guide-NN)=``. `read_guides` takes out what
-the slides show and the tests ask for. `expect` and its companions make the tables: no number is typed, each comes from a
-committed table or from a run, with the interval in which somebody else's number should lie.
+A guide's page has a part for each chapter of one part of the book, marked ``(guide-NN)=``. `read_guides` takes out
+what the slides show and the tests ask for. `expect` and its companions make the tables: no number is typed, each comes
+from a committed table or from a run, with the interval in which somebody else's number should lie.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ CHAPTER = re.compile(r"^\(guide-(\d\d)\)=$", re.M)
 FIELDS = ("Goal", "Time", "Mistake", "Question", "Answer")
 MIDDLE = (0.05, 0.95)  # of a spread over relations: nine in ten lie inside
 RULES = {
-    "prompts": "95 % of bootstrap samples over prompts",
-    "relations": "nine in ten relations lie inside",
-    "seeds": "the two training seeds",
-    "range": "the lowest and the highest",
-    "exact": "exact: any other number is a mistake",
+    "prompts": "bootstrap",  # 95 % of samples over prompts, facts or edits
+    "relations": "relations",  # nine in ten lie inside
+    "seeds": "two seeds",
+    "range": "whole range",
+    "exact": "exact",  # any other number is a mistake
 }
 
 
@@ -101,7 +101,7 @@ def expect(
     if not low - 1e-6 <= value <= high + 1e-6:
         raise ValueError(f"{what}: {value} isn't between {low} and {high}")
     shown, lowest, highest = (brief(x, unit) for x in (value, low, high))
-    tolerance = "none" if rule == "exact" else f"{lowest} to {highest}"
+    tolerance = "none" if rule == "exact" else f"{lowest} to {highest}".replace(" %", "\N{NO-BREAK SPACE}%")
     return {"what": what, "expect": shown, "tolerance": tolerance, "rule": RULES[rule], "section": where}
 
 
