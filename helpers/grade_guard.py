@@ -72,7 +72,9 @@ def _file_misuse(event: str, arguments: tuple, readable: Sequence[str], writable
         path, mode, flags = (*arguments, None, None)[:3]
         if isinstance(path, int) or path is None:
             return ""
-        writes = bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)) or set(mode or "") & set("wax+")
+        writes = bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)) or set(mode or "") & set(
+            "wax+"
+        )
         place = _place(path)
         if writes:
             return "" if _inside(place, [writable, "/dev/null"]) else f"write to {place}"
@@ -107,7 +109,7 @@ def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> li
     busy = []
 
     def by_submission() -> bool:
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)  # behind this function, `misuse` and `hook`
         while frame and frame.f_globals.get("__name__") in FORWARDERS and frame.f_globals is not own:
             frame = frame.f_back
         return frame is not None and frame.f_globals is own

@@ -57,7 +57,9 @@ def plain(value: object, known: set[type], depth: int = 3) -> object:
         Foreign: if not.
     """
     if type(value) not in known:
-        raise Foreign(f"it gives a `{type(value).__name__}`, a class of its own; give numbers, texts, lists or tensors.")
+        raise Foreign(
+            f"it gives a `{type(value).__name__}`, a class of its own; give numbers, texts, lists or tensors."
+        )
     if depth and type(value) in (list, tuple, set, frozenset, dict):
         for part in [*value, *(value.values() if type(value) is dict else ())][:10_000]:
             plain(part, known, depth - 1)
@@ -148,9 +150,11 @@ def answer(job: dict, chapter: dict, folder: Path, pipe: int, token: str) -> Non
             reason += f" (It tried to {refused[0]}, and was refused.)"
     except BaseException as error:
         passed, reason = False, f"It couldn't be judged: {type(error).__name__}: {error}"
-    reason = " ".join(reason.split())[:LONGEST_REASON]
-    os.write(pipe, f"{token} {'right' if passed else 'wrong'} {reason}\n".encode(errors="replace"))
-    os._exit(0)
+    try:
+        reason = " ".join(reason.split())[:LONGEST_REASON]
+        os.write(pipe, f"{token} {'right' if passed else 'wrong'} {reason}\n".encode(errors="replace"))
+    finally:
+        os._exit(0)
 
 
 def size(folder: Path) -> int:
