@@ -46,8 +46,8 @@ WRITERS = {  # audit events that change files -> how many of their arguments are
 }
 READERS = ("os.listdir", "os.scandir")
 FORWARDERS = {"inspect", "traceback", "ctypes", "_ctypes", "ctypes._endian", "ctypes.util"}
-GUARDED = """builtins collections copy dataclasses einops functools helpers importlib io itertools json math networkx numbers
-numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types typing""".split()
+GUARDED = """builtins collections copy dataclasses einops functools helpers importlib io itertools json math networkx
+numbers numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types typing""".split()
 
 
 class Refused(PermissionError):
@@ -92,6 +92,14 @@ def _file_misuse(event: str, arguments: tuple, readable: Sequence[str], writable
     return ""
 
 
+def _by(own: dict) -> bool:
+    """Whether what is being refused or not was asked for by code of this namespace, perhaps through `inspect`."""
+    frame = sys._getframe(3)  # behind this function, `misuse` and `hook`
+    while frame and frame.f_globals.get("__name__") in FORWARDERS and frame.f_globals is not own:
+        frame = frame.f_back
+    return frame is not None and frame.f_globals is own
+
+
 def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> list[str]:
     """Refuse from now on, in this process, what a submission may not do; this can't be taken back.
 
@@ -108,22 +116,16 @@ def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> li
     refused: list[str] = []
     busy = []
 
-    def by_submission() -> bool:
-        frame = sys._getframe(3)  # behind this function, `misuse` and `hook`
-        while frame and frame.f_globals.get("__name__") in FORWARDERS and frame.f_globals is not own:
-            frame = frame.f_back
-        return frame is not None and frame.f_globals is own
-
     def misuse(event: str, arguments: tuple) -> str:
         if event == "import":
             return "use the code of the checks" if str(arguments[0]).startswith("helpers.checks") else ""
         if event == "open" or event in WRITERS or event in READERS:
             return _file_misuse(event, arguments, may_read, may_write)
         if event in ("object.__getattr__", "object.__setattr__"):
-            return "look into the judge" if arguments[1] in INSIDE and by_submission() else ""
+            return "look into the judge" if arguments[1] in INSIDE and _by(own) else ""
         for start, what in ONLY_LIBRARIES.items():
             if event.startswith(start):
-                return what if by_submission() else ""
+                return what if _by(own) else ""
         return next((what for start, what in REFUSED.items() if event.startswith(start)), "")
 
     def hook(event: str, arguments: tuple) -> None:

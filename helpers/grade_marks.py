@@ -123,6 +123,10 @@ def judged(code: str, jobs: Sequence[dict], limits: Limits, *, said: Callable[[]
     """
     found: dict[int, tuple[bool, str]] = {}
     ready = False
+
+    def wait() -> float:
+        return limits.seconds + 60 if ready else limits.prepare
+
     with tempfile.TemporaryDirectory(prefix="grade-") as home:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         where = {"cwd": home, "env": environment(Path(home)), "start_new_session": True}
@@ -130,7 +134,7 @@ def judged(code: str, jobs: Sequence[dict], limits: Limits, *, said: Callable[[]
         try:
             process.stdin.write(json.dumps({"chapter": code, "jobs": jobs}).encode())
             process.stdin.close()
-            for line in lines(process, lambda: limits.seconds + 60 if ready else limits.prepare):
+            for line in lines(process, wait):
                 if "broken" in line:
                     raise GradingError(f"the chapter's own code doesn't run here: {line['broken']}")
                 if "ready" in line:
