@@ -45,9 +45,11 @@ WRITERS = {  # audit events that change files -> how many of their arguments are
     **dict.fromkeys(("os.setxattr", "os.removexattr", "os.chflags"), 1),
 }
 READERS = ("os.listdir", "os.scandir")
+DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero", "/etc/localtime")
 FORWARDERS = {"inspect", "traceback", "ctypes", "_ctypes", "ctypes._endian", "ctypes.util"}
 GUARDED = """builtins collections copy dataclasses einops functools helpers importlib io itertools json math networkx
-numbers numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types typing""".split()
+numbers numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types
+typing""".split()
 
 
 class Refused(PermissionError):
@@ -105,14 +107,11 @@ def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> li
 
     Args:
         own: the namespace of the submission's code.
-        readable: files and folders that may be read.
-        writable: the folder that may be written to.
 
     Returns:
         A list to which every refusal is added.
     """
-    may_read, may_write = [os.path.realpath(p) for p in readable], os.path.realpath(writable)
-    may_read += ["/dev/urandom", "/dev/random", "/dev/zero", "/etc/localtime"]
+    may_read, may_write = [os.path.realpath(p) for p in (*readable, *DEVICES)], os.path.realpath(writable)
     refused: list[str] = []
     busy = []
 
