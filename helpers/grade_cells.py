@@ -30,10 +30,18 @@ def root(node: ast.AST) -> str:
 
 
 def _stored(node: ast.AST) -> set[str]:
-    """All names that are bound anywhere in a part of the code, and the arguments of its functions."""
-    parts = list(ast.walk(node))
-    names = {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
-    return names | {part.arg for part in parts if isinstance(part, ast.arg)}
+    """All names that are bound anywhere in a part of the code, with the arguments of its functions."""
+    names: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
+            names.add(part.id)
+        elif isinstance(part, ast.arg):
+            names.add(part.arg)
+        elif isinstance(part, (*SCOPES[:3], ast.ExceptHandler)):
+            names.add(part.name or "")
+        elif isinstance(part, ast.alias):
+            names.add(part.asname or part.name.split(".")[0])
+    return names
 
 
 def _loaded(node: ast.AST) -> set[str]:

@@ -18,10 +18,10 @@ from tqdm.auto import tqdm
 from helpers.grade_marks import Graded, Limits, grade
 from helpers.grading import BOOK
 
-EPILOG = """An answer runs in a process of its own, without network, with limits of time, memory and disk; nothing that it
-prints or replaces counts. It can read Python's packages and this library, and nothing else. Answers of people
-whom you don't know at all belong into a container as well: see helpers/grade_run.py. Exit code: 0 if everything was
-graded, whatever the points; 2 if a file can't be graded; 1 if the book itself fails."""
+EPILOG = """An answer runs in a process of its own, without network, with limits of time, memory and disk; nothing that
+it prints or replaces counts. It can read Python's packages and this library, and nothing else. Answers of people whom
+you don't know at all belong into a container as well: see helpers/grade_run.py. Exit code: 0 if everything was graded,
+whatever the points; 2 if a file can't be graded; 1 if the book itself fails."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -45,9 +45,11 @@ WRITERS = {  # audit events that change files -> how many of their arguments are
     **dict.fromkeys(("os.setxattr", "os.removexattr", "os.chflags"), 1),
 }
 READERS = ("os.listdir", "os.scandir")
+DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero", "/etc/localtime")
 FORWARDERS = {"inspect", "traceback", "ctypes", "_ctypes", "ctypes._endian", "ctypes.util"}
-GUARDED = """builtins collections copy dataclasses einops functools helpers importlib io itertools json math networkx numbers
-numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types typing""".split()
+GUARDED = """builtins collections copy dataclasses einops functools helpers importlib io itertools json math networkx
+numbers numpy operator os pandas posixpath random re scipy sklearn statistics torch transformer_lens types
+typing""".split()
 
 
 class Refused(PermissionError):
@@ -72,7 +74,9 @@ def _file_misuse(event: str, arguments: tuple, readable: Sequence[str], writable
         path, mode, flags = (*arguments, None, None)[:3]
         if isinstance(path, int) or path is None:
             return ""
-        writes = bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)) or set(mode or "") & set("wax+")
+        writes = bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)) or set(mode or "") & set(
+            "wax+"
+        )
         place = _place(path)
         if writes:
             return "" if _inside(place, [writable, "/dev/null"]) else f"write to {place}"
@@ -90,27 +94,26 @@ def _file_misuse(event: str, arguments: tuple, readable: Sequence[str], writable
     return ""
 
 
+def _by(own: dict) -> bool:
+    """Whether what is being refused or not was asked for by code of this namespace, perhaps through `inspect`."""
+    frame = sys._getframe(3)  # behind this function, `misuse` and `hook`
+    while frame and frame.f_globals.get("__name__") in FORWARDERS and frame.f_globals is not own:
+        frame = frame.f_back
+    return frame is not None and frame.f_globals is own
+
+
 def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> list[str]:
     """Refuse from now on, in this process, what a submission may not do; this can't be taken back.
 
     Args:
         own: the namespace of the submission's code.
-        readable: files and folders that may be read.
-        writable: the folder that may be written to.
 
     Returns:
         A list to which every refusal is added.
     """
-    may_read, may_write = [os.path.realpath(p) for p in readable], os.path.realpath(writable)
-    may_read += ["/dev/urandom", "/dev/random", "/dev/zero", "/etc/localtime"]
+    may_read, may_write = [os.path.realpath(p) for p in (*readable, *DEVICES)], os.path.realpath(writable)
     refused: list[str] = []
     busy = []
-
-    def by_submission() -> bool:
-        frame = sys._getframe(2)
-        while frame and frame.f_globals.get("__name__") in FORWARDERS and frame.f_globals is not own:
-            frame = frame.f_back
-        return frame is not None and frame.f_globals is own
 
     def misuse(event: str, arguments: tuple) -> str:
         if event == "import":
@@ -118,10 +121,10 @@ def stand_guard(own: dict, readable: Iterable[Path | str], writable: Path) -> li
         if event == "open" or event in WRITERS or event in READERS:
             return _file_misuse(event, arguments, may_read, may_write)
         if event in ("object.__getattr__", "object.__setattr__"):
-            return "look into the judge" if arguments[1] in INSIDE and by_submission() else ""
+            return "look into the judge" if arguments[1] in INSIDE and _by(own) else ""
         for start, what in ONLY_LIBRARIES.items():
             if event.startswith(start):
-                return what if by_submission() else ""
+                return what if _by(own) else ""
         return next((what for start, what in REFUSED.items() if event.startswith(start)), "")
 
     def hook(event: str, arguments: tuple) -> None:

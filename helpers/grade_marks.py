@@ -19,8 +19,20 @@ from helpers.grading import BOOK, Attempt, Chapter, GradingError, match
 from helpers.second_moments import FOLDER, cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")  # of the teacher's environment; everything else stays out
-ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS")
+KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "SYSTEMROOT",
+)  # of the teacher's environment; everything else stays out
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
 QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "agg", "BOOK_BUILD": "1"}
 ALONE = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0"}
 BEGIN = "from helpers.grade_run import main; main()"
@@ -111,6 +123,10 @@ def judged(code: str, jobs: Sequence[dict], limits: Limits, *, said: Callable[[]
     """
     found: dict[int, tuple[bool, str]] = {}
     ready = False
+
+    def wait() -> float:
+        return limits.seconds + 60 if ready else limits.prepare
+
     with tempfile.TemporaryDirectory(prefix="grade-") as home:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         where = {"cwd": home, "env": environment(Path(home)), "start_new_session": True}
@@ -118,7 +134,7 @@ def judged(code: str, jobs: Sequence[dict], limits: Limits, *, said: Callable[[]
         try:
             process.stdin.write(json.dumps({"chapter": code, "jobs": jobs}).encode())
             process.stdin.close()
-            for line in lines(process, lambda: limits.seconds + 60 if ready else limits.prepare):
+            for line in lines(process, wait):
                 if "broken" in line:
                     raise GradingError(f"the chapter's own code doesn't run here: {line['broken']}")
                 if "ready" in line:

@@ -1,13 +1,14 @@
 """Judging answers in processes of their own: the chapter runs once, and a copy of it is made for each answer.
 
-Three kinds of processes. The *chapter* runs what the book itself says, never a line of a submission. For each answer it
-forks a *keeper*, which forks the *answer*, waits for its verdict no longer than allowed, and then kills it with all that it
-has started. The answer's process builds walls around itself (`grade_walls`, `grade_guard`), runs the student's code on a
-copy of the chapter's names, calls the book's check, and sends what the check says through a pipe, behind a word that only
-judge and keeper know. Printed text goes nowhere.
+Three kinds of processes. The *chapter* runs what the book itself says, never a line of a submission. For each
+answer it forks a *keeper*, which forks the *answer*, waits for its verdict no longer than allowed, and then kills
+it with all that it has started. The answer's process builds walls around itself (`grade_walls`, `grade_guard`),
+runs the student's code on a copy of the chapter's names, calls the book's check, and sends what the check says
+through a pipe, behind a word that only judge and keeper know. Printed text goes nowhere.
 
-What this doesn't stop: somebody who attacks the judge itself, in the interpreter that they share, with enough patience,
-can make a wrong answer count. Points from people whom you don't know at all belong into a container or a virtual machine.
+What this doesn't stop: somebody who attacks the judge itself, in the interpreter that they share, with enough
+patience, can make a wrong answer count. Copying the folded solution isn't stopped either. Answers of people whom
+you don't know at all belong into a container or a virtual machine.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def plain(value: object, known: set[type], depth: int = 3) -> object:
         Foreign: if not.
     """
     if type(value) not in known:
-        raise Foreign(f"it gives a `{type(value).__name__}`, a class of its own; give numbers, texts, lists or tensors.")
+        raise Foreign(
+            f"it gives a `{type(value).__name__}`, a class of its own; give numbers, texts, lists or tensors."
+        )
     if depth and type(value) in (list, tuple, set, frozenset, dict):
         for part in [*value, *(value.values() if type(value) is dict else ())][:10_000]:
             plain(part, known, depth - 1)
@@ -120,14 +123,19 @@ def judge(job: dict, names: dict, known: set[type], broken: Callable[[], str], o
     return verdict.passed is True, verdict.message
 
 
+def silence(*streams: int) -> None:
+    """Let what goes through these streams go nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+
+
 def answer(job: dict, chapter: dict, folder: Path, pipe: int, token: str) -> None:
     """The answer's process: walls, judgement, verdict. Never returns."""
     try:
         os.closerange(3, pipe)
         os.closerange(pipe + 1, 4096)
-        silence = os.open(os.devnull, os.O_RDWR)
-        for stream in range(3):
-            os.dup2(silence, stream)
+        silence(0, 1, 2)
         os.chdir(folder)
         tempfile.tempdir = str(folder)
         own = {**chapter["names"], "__name__": "__main__"}
@@ -148,9 +156,11 @@ def answer(job: dict, chapter: dict, folder: Path, pipe: int, token: str) -> Non
             reason += f" (It tried to {refused[0]}, and was refused.)"
     except BaseException as error:
         passed, reason = False, f"It couldn't be judged: {type(error).__name__}: {error}"
-    reason = " ".join(reason.split())[:LONGEST_REASON]
-    os.write(pipe, f"{token} {'right' if passed else 'wrong'} {reason}\n".encode(errors="replace"))
-    os._exit(0)
+    try:
+        reason = " ".join(reason.split())[:LONGEST_REASON]
+        os.write(pipe, f"{token} {'right' if passed else 'wrong'} {reason}\n".encode(errors="replace"))
+    finally:
+        os._exit(0)
 
 
 def size(folder: Path) -> int:
@@ -226,9 +236,7 @@ def prepare(code: str) -> dict:
 def main() -> None:
     """The chapter's process: reads what is asked from stdin, writes a line of JSON for each answer."""
     asked, out = json.load(sys.stdin), os.dup(1)
-    silence = os.open(os.devnull, os.O_RDWR)
-    os.dup2(silence, 0)
-    os.dup2(silence, 1)
+    silence(0, 1)
     try:
         chapter = prepare(asked["chapter"])
     except BaseException as error:

@@ -16,7 +16,9 @@ POINTS = {"easy": 1, "medium": 2, "hard": 3}
 BOOK = Path(__file__).resolve().parents[1] / "book"
 LARGEST = 50_000_000  # bytes; a chapter with all its figures has some megabytes
 
-STARTS = re.compile(r"`{3,}\{exercise-start\}[ ]*(?P<title>.*)\n(?:(?!`{3}).*\n)*?:label: *(?P<label>ex-(?P<chapter>\d+)-\d+)")
+STARTS = re.compile(
+    r"`{3,}\{exercise-start\}[ ]*(?P<title>.*)\n(?:(?!`{3}).*\n)*?:label: *(?P<label>ex-(?P<chapter>\d+)-\d+)"
+)
 ENDS = re.compile(r"`{3,}\{(?:solution-start|exercise-start)\}|^## ", re.M)
 TITLE = re.compile(r"^# +(.+?)\s*$", re.M)
 FOLDED, UNFOLDED = "{solution-start}", "{solution-end}"
@@ -105,14 +107,18 @@ def read_cells(path: Path) -> list[Cell]:
         GradingError: if there is no such file, or it isn't a notebook.
     """
     if not path.is_file():
-        raise GradingError("there is no such file" if not path.exists() else "this is no file, but a folder or a device")
+        raise GradingError(
+            "there is no such file" if not path.exists() else "this is no file, but a folder or a device"
+        )
     if path.stat().st_size > LARGEST:
         raise GradingError(f"the file is larger than {LARGEST // 1_000_000} MB; save the notebook without outputs")
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
         return [_cell(raw) for raw in notebook["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise GradingError("this is no notebook (or one that was cut off on the way): save it as .ipynb again") from None
+        raise GradingError(
+            "this is no notebook (or one that was cut off on the way): save it as .ipynb again"
+        ) from None
 
 
 def _cell(raw: dict) -> Cell:
@@ -151,7 +157,9 @@ def read_exercise(start: re.Match, cells: Sequence[Cell]) -> Exercise:
     names = tuple(name for node in stub if (name := placeholder(node)))
     level = next((part for part in parts if part in POINTS), "")
     if len(checks) != 1 or not names or not level or not set(names) & used(checks[0]):
-        raise GradingError(f"{start['label']} in the book needs a level, a stub with something to fill in, and one check")
+        raise GradingError(
+            f"{start['label']} in the book needs a level, a stub with something to fill in, and one check"
+        )
     ids = frozenset(cell.id for cell in cells)
     return Exercise(start["label"], parts[0], level, stub, names, checks[0], ids)
 
@@ -192,11 +200,15 @@ def find_chapter(cells: Sequence[Cell], book: Path = BOOK) -> Chapter:
     """
     numbers = [int(start["chapter"]) for start, _ in regions(cells)]
     if not numbers:
-        raise GradingError("no exercise of this book is in it: it isn't one of the chapters, or all their texts were deleted")
+        raise GradingError(
+            "no exercise of this book is in it: it isn't one of the chapters, or all their texts were deleted"
+        )
     number = max(set(numbers), key=numbers.count)
     paths = sorted(book.glob(f"{number:02d}_*.ipynb"))
     if not paths:
-        raise GradingError(f"it belongs to a chapter {number}, which isn't in {book}: another course, or another version")
+        raise GradingError(
+            f"it belongs to a chapter {number}, which isn't in {book}: another course, or another version"
+        )
     return read_chapter(paths[0])
 
 
