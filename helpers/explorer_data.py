@@ -21,7 +21,6 @@ from helpers.edited_circuits import asked_again, fact_pairs
 from helpers.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from helpers.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.few_shot import Shots, few_shots
-from helpers.few_shot_table import ASKED as LISTED
 from helpers.graph import Graph
 from helpers.lens import stop_names
 from helpers.list_pairs import few_shot_pairs
@@ -38,6 +37,7 @@ MODEL = "atlas"
 DATA = Path("book") / "_static" / "explorer" / "data"
 EDITOR, LAYER = "ROME, last token", 5  # the edits that chapter 11 draws
 EDITS = 3  # for each relation
+LISTED = ("comparative", "substance_phase", "person_occupation", "country_capital", "country_currency")
 LINES, FOUND_ON, JUDGED_ON = 4, 24, 40
 PROMPTS = 3
 CALL = "kcExplorer.{}({});\n"
