@@ -7,9 +7,12 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+
+from helpers.chapters import Chapter, read_chapters
 
 GITHUB = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 
@@ -31,7 +34,7 @@ MODEL = "atlas"  # @param ["atlas", "atlas-llama", "gpt2"] {allow-input: true}
 MODEL = display.setup(MODEL)"""
 )
 
-BLOCK = re.compile(r"(?P<begin>^[^\n]*repository:begin[^\n]*\n).*?(?P<end>^[^\n]*repository:end)", re.M | re.S)
+BLOCK = r"(?P<begin>^[^\n]*{0}:begin[^\n]*\n).*?(?P<end>^[^\n]*{0}:end)"
 CONFIG_URL = re.compile(r"^repository:\n  url: (?P<url>.*)$", re.M)
 
 
@@ -100,11 +103,26 @@ def citation_block(url: str) -> str:
     return f"repository-code: {url}\n" if url else ""
 
 
-def replace_block(text: str, block: str, path: Path) -> str:
-    """Return ``text`` with what stands between its two repository markers replaced by ``block``."""
-    if len(BLOCK.findall(text)) != 1:
-        raise ValueError(f"{path} must hold exactly one pair of lines with repository:begin and repository:end")
-    return BLOCK.sub(lambda match: match["begin"] + block + match["end"], text)
+def chapters_block(url: str, chapters: Sequence[Chapter]) -> str:
+    """Return the README's table of chapters; with a public address each has a button that opens it in Colab."""
+    public = GITHUB.fullmatch(url)
+    lines = [
+        "| | chapter | question | minutes |" + " run |" * bool(public),
+        "|---|---|---|---|" + "---|" * bool(public),
+    ]
+    for c in chapters:
+        row = f"| {c.number} | [{c.title}](book/{c.stem}.ipynb) | {c.question} | {c.minutes} |"
+        colab = url.replace("https://", "https://colab.research.google.com/").replace("github.com", "github")
+        lines.append(row + (f" [open in Colab]({colab}/blob/main/book/{c.stem}.ipynb) |" if public else ""))
+    return "\n".join(lines) + "\n"
+
+
+def replace_block(text: str, block: str, path: Path, name: str = "repository") -> str:
+    """Return ``text`` with what stands between the two markers of this name replaced by ``block``."""
+    pattern = re.compile(BLOCK.format(name), re.M | re.S)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"{path} must hold exactly one pair of lines with {name}:begin and {name}:end")
+    return pattern.sub(lambda match: match["begin"] + block + match["end"], text)
 
 
 def replace_setup_cell(text: str, url: str, path: Path) -> str:
@@ -159,6 +177,8 @@ def stamp(url: str, root: Path) -> list[Path]:
         else replace_block(text, blocks[path.name](url), path)
         for path, text in old.items()
     }
+    readme = root / "README.md"
+    new[readme] = replace_block(new[readme], chapters_block(url, read_chapters(root)), readme, "chapters")
     changed = [path for path in old if new[path] != old[path]]
     for path in changed:
         write_atomically(path, new[path])

@@ -21,7 +21,7 @@ def working_tree() -> list[Path]:
 
 
 def copy_of_the_book(target: Path, *, everything: bool) -> Path:
-    small = {Path("_config.yml"), Path("README.md"), Path("CITATION.cff")}
+    small = {Path("_config.yml"), Path("README.md"), Path("CITATION.cff"), Path("_toc.yml")}
     for name in working_tree():
         if everything or name in small or (name.parent == Path("book") and name.suffix == ".ipynb"):
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from helpers import chapters as chapters_of_book
 from helpers import repository
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import chapter_map  # noqa: E402
 
-CHAPTERS = chapter_map.read_chapters(ROOT)
+CHAPTERS = chapters_of_book.read_chapters(ROOT)
 
 
 def page() -> BeautifulSoup:
@@ -51,15 +52,15 @@ def test_every_chapter_named_before_the_start_is_a_need():
     ],
 )
 def test_needs_are_read_from_links(row, needs):
-    assert chapter_map.needs_of(row) == needs
+    assert chapters_of_book.needs_of(row) == needs
 
 
 def test_needs_of_needs_count():
     def chapter(number, *needs):
-        return chapter_map.Chapter(number, f"0{number}_x", "Part", "T: x", "Q?", 10, "", needs)
+        return chapters_of_book.Chapter(number, f"0{number}_x", "Part", "T: x", "Q?", 10, "", needs)
 
     chapters = [chapter(1), chapter(2, 1), chapter(3, 1), chapter(4, 2)]
-    assert chapter_map.all_needs(chapters) == {1: (), 2: (1,), 3: (1,), 4: (1, 2)}
+    assert chapters_of_book.all_needs(chapters) == {1: (), 2: (1,), 3: (1,), 4: (1, 2)}
     rows = BeautifulSoup(chapter_map.draw(chapters, lambda c: c.stem), "html.parser").select(".kc-map-row")
     assert [row["data-total"] for row in rows] == ["10", "20", "20", "30"] and rows[3]["data-needs"] == "1 2"
 
@@ -93,7 +94,7 @@ def test_a_chapter_that_lacks_its_list_stops_the_build(text, message, tmp_path):
     path = tmp_path / "01_a.ipynb"
     path.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": [text]}]}))
     with pytest.raises(ValueError, match=message):
-        chapter_map.read_chapter(path, "Part")
+        chapters_of_book.read_chapter(path, "Part")
 
 
 def test_a_need_that_comes_later_stops_the_build(tmp_path):
@@ -103,4 +104,4 @@ def test_a_need_that_comes_later_stops_the_build(tmp_path):
     toc = "parts:\n- caption: P\n  chapters:\n  - file: 01_a\n"
     (tmp_path / "_toc.yml").write_text(toc)
     with pytest.raises(ValueError, match="not all are earlier"):
-        chapter_map.read_chapters(tmp_path)
+        chapters_of_book.read_chapters(tmp_path)

@@ -45,8 +45,12 @@ def test_the_repository_agrees_with_its_one_source():
 def test_stamping_changes_everything_together_and_can_be_undone(copy: Path):
     before = contents(copy)
     changed = repository.stamp(URL, copy)
-    assert set(changed) == set(before), "every file of the copy holds the address"
+    assert set(changed) == set(before) - {copy / "_toc.yml"}, "every other file of the copy holds the address"
     assert repository.stamped(copy) == URL
+    table = (copy / "README.md").read_text(encoding="utf-8").split("chapters:begin")[1]
+    for path in repository.chapters(copy):
+        colab = URL.replace("https://github.com", "https://colab.research.google.com/github")
+        assert f"{colab}/blob/main/book/{path.name}" in table
     for path in changed:
         assert URL in path.read_text(encoding="utf-8")
     assert repository.stamp(URL, copy) == [], "the second time nothing changes"

@@ -5,108 +5,15 @@ start* names, and a table that says the same in words. Nothing is kept by hand, 
 """
 
 import html
-import json
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from helpers.chapters import all_needs, read_chapters
+
 GUTTER = 96  # width of the arcs' column, in pixels
 DOT = GUTTER - 8
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter as the map shows it: ``needs`` are numbers of chapters, ``stem`` is the file's name without ending."""
-
-    number: int
-    stem: str
-    part: str
-    title: str
-    question: str
-    minutes: int
-    hardware: str
-    needs: tuple[int, ...]
-
-    @property
-    def short(self):
-        """The title up to its first colon or comma."""
-        return re.split(r"[:,]", self.title)[0]
-
-
-def read_chapter(path, part):
-    """Read a notebook's title, question, minutes, hardware and needs."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    prose = "\n\n".join(
-        "".join(c["source"]) for c in cells if c["cell_type"] == "markdown"
-    )
-    before = re.split(r"^## +Before you start\s*$", prose, flags=re.M)
-    if len(before) != 2:
-        raise ValueError(f"{path.name} has no section 'Before you start'")
-    rows = dict(
-        re.findall(
-            r"^- \*\*(\w+):\*\*(.*(?:\n +.*)*)", before[1].split("\n## ")[0], re.M
-        )
-    )
-    minutes = re.search(r"(\d+) minutes", rows.get("Time", ""))
-    if minutes is None or "Chapters" not in rows or "Hardware" not in rows:
-        raise ValueError(
-            f"{path.name}: 'Before you start' lists chapters, time and hardware"
-        )
-    question = re.search(r"^# .*\n+\*\*(.+?)\*\*", prose, re.M)
-    return Chapter(
-        number=int(path.name[:2]),
-        stem=path.stem,
-        part=part,
-        title=re.search(r"^# +(.+?)\s*$", prose, re.M)[1],
-        question=question[1] if question else "",
-        minutes=int(minutes[1]),
-        hardware=" ".join(rows["Hardware"].split()),
-        needs=needs_of(rows["Chapters"]),
-    )
-
-
-def needs_of(row):
-    """Return the numbers of the chapters that a row links; "[..](01_x) to [..](04_y)" means all between."""
-    link = r"(?:\]\(|\{doc\}`)(\d\d)_\w+(?:\.ipynb\)|`)"
-    needs = {int(number) for number in re.findall(link, row)}
-    for first, last in re.findall(rf"{link} to \[[^\]]*{link}", row):
-        needs |= set(range(int(first), int(last) + 1))
-    return tuple(sorted(needs))
-
-
-def read_chapters(root):
-    """Read all chapters of the table of contents, in its order.
-
-    Raises:
-        ValueError: if a chapter's list is incomplete, or names a chapter that isn't earlier.
-    """
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = []
-    for part in toc["parts"]:
-        for entry in part["chapters"]:
-            path = root / f"{entry['file']}.ipynb"
-            if re.match(r"\d\d_", path.name):
-                chapters.append(read_chapter(path, part["caption"]))
-    numbers = [chapter.number for chapter in chapters]
-    for place, chapter in enumerate(chapters):
-        if not set(chapter.needs) <= set(numbers[:place]):
-            raise ValueError(
-                f"chapter {chapter.number} needs {chapter.needs}: not all are earlier"
-            )
-    return chapters
-
-
-def all_needs(chapters):
-    """Return for each number everything that has to be read before, also through others, in order."""
-    needed = {}
-    for chapter in chapters:
-        deep = {number for near in chapter.needs for number in needed[near]}
-        needed[chapter.number] = tuple(sorted(deep | set(chapter.needs)))
-    return needed
 
 
 def draw(chapters, address):
