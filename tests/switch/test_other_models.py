@@ -15,9 +15,8 @@ from fresh import with_last_cell
 from helpers import repository
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHER = (
-    os.environ.get("KC_MODEL") or "atlas-llama"
-)  # another shape: grouped queries, rotary positions, no biases, a gated MLP
+# Another shape by default: grouped queries, rotary positions, no biases, a gated MLP.
+OTHER = os.environ.get("KC_MODEL") or "atlas-llama"
 
 
 @pytest.mark.parametrize("chapter", repository.chapters(ROOT), ids=lambda path: path.stem)
