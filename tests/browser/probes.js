@@ -200,6 +200,7 @@
     plots: all(".plotly-graph-div").length > 0,
     attention: all("[id^=circuits-vis-]").length > 0,
     maths: all("mjx-container, .math").length > 0,
+    explorer: all("#kc-explorer").length > 0,
   });
 
   window.kcProbes = { unfold, settled, undrawn, tooWide, sticksOut, unreachable, plots, attention, pale, paleMany, thin, lost, weight, kinds };

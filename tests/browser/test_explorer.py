@@ -108,14 +108,19 @@ def test_smaller_circuits_lie_in_larger_ones(explorer):
 
 def test_pointing_at_an_edge_tells_its_score(explorer):
     page = explorer()
-    place = page.evaluate(
-        "() => { const box = document.querySelector('.kcx-canvas'); box.scrollIntoView({block: 'center'});"
+    middle = (
+        "() => { const box = document.querySelector('.kcx-canvas');"
+        " box.scrollIntoView({block: 'center', behavior: 'instant'});"
         " const edge = box._cyreg.cy.edges().filter("
         " e => e.data('edge').name === 'm0→logits')[0]; const at = edge.renderedMidpoint();"
         " const {left, top} = box.getBoundingClientRect(); return [left + at.x, top + at.y]; }"
     )
-    page.mouse.move(*place)
     tip = page.locator(".kcx-tip")
+    for _ in range(20):  # the picture may still be moving to its place
+        page.mouse.move(*page.evaluate(middle))
+        page.wait_for_timeout(250)
+        if tip.is_visible():
+            break
     expect(tip).to_be_visible()
     assert re.search(r"→\w+.*score [+−]\d.*rank \d+ of 50", tip.inner_text(), re.S)
     page.mouse.move(5, 5)

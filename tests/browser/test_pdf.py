@@ -2,6 +2,8 @@
 
 import shutil
 import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -25,6 +27,12 @@ def installed() -> bool:
 
 
 pytestmark = pytest.mark.skipif(not installed(), reason="CHROMIUM IS NOT INSTALLED: the PDF is not tested")
+
+
+def apart(function: Callable, *args, **kwargs):
+    """The same call in a thread of its own: in this one a browser of other tests may be at work."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *args, **kwargs).result()
 
 
 def figure(steps: int = 5) -> str:
@@ -68,7 +76,7 @@ def text_of(path: Path) -> list[str]:
 
 def test_a_book_on_paper(book, tmp_path):
     target = tmp_path / "new folder" / "book.pdf"
-    assert write_pdf(book, target, progress=False) == len(PdfReader(target).pages)
+    assert apart(write_pdf, book, target, progress=False) == len(PdfReader(target).pages)
     sheets = text_of(target)
     assert "A small book" in sheets[0] and "Contents" in sheets[1] and "1. One" in sheets[1]
     for number, sheet in enumerate(sheets[2:], 3):
@@ -82,7 +90,7 @@ def test_a_book_on_paper(book, tmp_path):
 
 
 def test_solutions_on_demand(book, tmp_path):
-    write_pdf(book, tmp_path / "book.pdf", solutions=True, progress=False)
+    apart(write_pdf, book, tmp_path / "book.pdf", solutions=True, progress=False)
     assert "the answer is 42" in " ".join(text_of(tmp_path / "book.pdf"))
 
 
@@ -95,7 +103,7 @@ def test_a_figure_that_is_not_drawn_stops_it(book, tmp_path, monkeypatch):
     script.write_text(book_pdf.SCRIPT.read_text().replace("30000", "300"))
     monkeypatch.setattr(book_pdf, "SCRIPT", script)
     with pytest.raises(PdfError, match="one.html can't be printed"):
-        write_pdf(broken, tmp_path / "book.pdf", progress=False)
+        apart(write_pdf, broken, tmp_path / "book.pdf", progress=False)
     assert not (tmp_path / "book.pdf").exists()
 
 
@@ -103,11 +111,12 @@ def test_a_picture_of_the_first_figure(book, tmp_path):
     front = tmp_path / "front" / "book"
     front.mkdir(parents=True)
     (front / "index.html").write_text(page("A small book", figure()))
-    take_picture(front.parent, tmp_path / "picture.png")
+    (front / "one.html").write_text(page("One", ""))
+    apart(take_picture, front.parent, tmp_path / "picture.png")
     width, height = struct.unpack(">II", (tmp_path / "picture.png").read_bytes()[16:24])
     assert width > 600 and height > 300
     with pytest.raises(PdfError, match="no figure"):
-        take_picture(book, tmp_path / "none.png", wait=500)
+        apart(take_picture, book, tmp_path / "none.png", wait=500)
 
 
 def test_no_browser_is_one_sentence(monkeypatch):
