@@ -56,7 +56,7 @@ def test_a_good_page_passes(browser: Browser, visit_to: Callable[..., Visit]):
     assert facts["tooWide"] == facts["sticksOut"] == facts["unreachable"] == facts["lost"] == []
     assert [plot["marks"] for plot in facts["plots"]] == [1]
     assert [(view["pictures"], view["empty"], view["text"]) for view in facts["attention"]] == [(1, 0, "tokens")]
-    assert facts["kinds"] == {"plots": True, "attention": True, "maths": False}
+    assert facts["kinds"] == {"plots": True, "attention": True, "maths": False, "explorer": False}
     assert 500 < facts["weight"]["html"] == facts["weight"]["bytes"] < 5000
 
 

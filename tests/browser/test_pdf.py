@@ -80,7 +80,7 @@ def test_a_book_on_paper(book, tmp_path):
     sheets = text_of(target)
     assert "A small book" in sheets[0] and "Contents" in sheets[1] and "1. One" in sheets[1]
     for number, sheet in enumerate(sheets[2:], 3):
-        assert str(number) in sheet.split(), "each sheet has its number at its foot"
+        assert sheet.splitlines()[-1].startswith(str(number)), "each sheet has its number at its foot"
     text = " ".join(sheets)
     assert [f"circuit: size{n}" in text for n in range(5)] == [True, False, True, False, True]
     assert "last words" in text and "42" not in text and "file:" not in target.read_bytes().decode("latin1")
