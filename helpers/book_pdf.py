@@ -53,13 +53,14 @@ class PdfError(Exception):
 
 
 def find_browser() -> str:
-    """Where Chromium is: ``KC_CHROMIUM``, or the first on the path.
+    """Where Chromium is: what ``KC_CHROMIUM`` names, else the first on the path.
 
     Raises:
         PdfError: if there is none.
     """
-    for name in (os.environ.get("KC_CHROMIUM"), *BROWSERS):
-        if name and (found := shutil.which(name)):
+    named = os.environ.get("KC_CHROMIUM")
+    for name in (named,) if named else BROWSERS:
+        if found := shutil.which(name):
             return found
     raise PdfError("Chromium isn't installed: `apt install chromium` on Debian and Ubuntu, or name one in KC_CHROMIUM.")
 

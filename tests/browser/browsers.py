@@ -1,8 +1,6 @@
 """Chromium of the system, and a server for the built book."""
 
 import functools
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Playwright
 
+from helpers.book_pdf import PdfError, find_browser
+
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
     for path in HTML.rglob("*.html")
     if "_static" not in path.parts and path != HTML / "index.html"  # this one only leads to the front page
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "NOT TESTED IN A BROWSER: no Chromium found. Install it (Debian: apt-get install chromium) or set KC_CHROMIUM"
 OPTIONS = [
     "--no-sandbox",
@@ -28,9 +27,11 @@ OPTIONS = [
 
 
 def chromium() -> str | None:
-    """Return the path of the browser: KC_CHROMIUM if set, else the first that the system has."""
-    named = os.environ.get("KC_CHROMIUM")
-    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+    """Return the path of the browser that the book's own commands would take, if there is one."""
+    try:
+        return find_browser()
+    except PdfError:
+        return None
 
 
 def launch(playwright: Playwright) -> Browser:

@@ -1,42 +1,23 @@
 """The circuit explorer in a browser, over the built book: choosing, opening, comparing, addresses, keys; from disk."""
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 ADDRESS = (Path(__file__).resolve().parents[2] / "_build" / "html" / "book" / "explorer.html").as_uri()
 PATIENCE = 30_000
 
 
-@pytest.fixture(scope="module")
-def chrome(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """The browser that the other tests share, or one of our own."""
-    try:
-        yield request.getfixturevalue("browser")
-        return
-    except pytest.FixtureLookupError:
-        pass
-    path = shutil.which(os.environ.get("KC_CHROMIUM") or "chromium")
-    if not path:
-        pytest.skip("NOT TESTED IN A BROWSER: no Chromium found")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def explorer(chrome: Browser) -> Iterator[Callable[..., Page]]:
+def explorer(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Return a function that opens the page from disk; errors and requests elsewhere fail the test."""
     wrong, pages = [], []
 
     def open_at(choice: str = "", width: int = 1440, scheme: str = "light") -> Page:
-        page = chrome.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda text: text.type == "error" and wrong.append(text.text))
@@ -258,8 +239,8 @@ def test_nothing_is_wider_than_the_window(width, explorer):
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
-def test_without_scripts_a_sentence_says_so(chrome):
-    page = chrome.new_page(java_script_enabled=False)
+def test_without_scripts_a_sentence_says_so(browser):
+    page = browser.new_page(java_script_enabled=False)
     page.goto(ADDRESS)
     assert "scripts are off" in page.locator("#kc-explorer noscript").inner_text()
     page.close()

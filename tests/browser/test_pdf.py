@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from browsers import MISSING, chromium
 from pypdf import PdfReader
 
 from helpers import book_pdf
@@ -19,14 +20,7 @@ STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 SIDEBAR = '<nav class="bd-links"><a class="reference internal" href="one.html">1. One</a></nav>'
 
 
-def installed() -> bool:
-    try:
-        return bool(find_browser())
-    except PdfError:
-        return False
-
-
-pytestmark = pytest.mark.skipif(not installed(), reason="CHROMIUM IS NOT INSTALLED: the PDF is not tested")
+pytestmark = pytest.mark.skipif(not chromium(), reason=MISSING)
 
 
 def apart(function: Callable, *args, **kwargs):
