@@ -3,11 +3,7 @@
 import pandas as pd
 import torch
 
-from helpers import (
-    Circuit,
-    Graph,
-    run_circuit,
-)
+from helpers import Circuit, Graph, run_circuit
 
 
 def as_table(frame: pd.DataFrame, column: str, graph: Graph) -> torch.Tensor:

@@ -3,19 +3,9 @@
 import pytest
 from jaxtyping import install_import_hook
 
-CHECKED = (
-    "skill_pairs composition name_swaps "
-    "circuit_layout words heads head_patterns head_classes head_controls head_agreement knockouts "
-    "contests competition lens mlps neurons overlap "
-    "abilities ablation evaluation gradients graph incremental interchange metrics network optimizer pairs predict "
-    "scores searches training years "
-    "edit_runs edit_contexts second_moments editing rome fine_tuning edit_scores tracing edit_series "
-    "edited_circuits edit_leaks parameter_masks mask_search "
-    "hallucination failures probes warning_signs repairs two_hops bridges reversal "
-    "few_shot list_pairs demonstrations function_vectors few_shot_table question_circuits "
-    "formation settling head_matching"
-)
-install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
+# the library and the studies; not the exercises, whose checks are given anything on purpose
+FOLDERS = "models prompts circuits searches components editing statistics studies"
+install_import_hook([f"helpers.{name}" for name in FOLDERS.split()], "beartype.beartype")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +39,7 @@ def small(request, tmp_path_factory):
 @pytest.fixture(scope="session", params=["chain", "induction"])
 def planted(request):
     """A model whose circuit is known."""
-    from helpers.planted import planted_chain, planted_induction
+    from helpers.atlas.planted import planted_chain, planted_induction
 
     return {"chain": planted_chain, "induction": planted_induction}[request.param]()
 
@@ -57,6 +47,6 @@ def planted(request):
 @pytest.fixture(scope="session")
 def known():
     """A model whose heads have known jobs."""
-    from helpers.planted_heads import planted_heads
+    from helpers.atlas.planted_heads import planted_heads
 
     return planted_heads()

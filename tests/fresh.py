@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-
-from helpers import repository
+from _tools import repository
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers.planted import finished
+from helpers.atlas.planted import finished
 
 ENDS = dict(bos_token_id=0, eos_token_id=0)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpers.sweep_plan import Plan
-from helpers.world import relation
+from helpers.prompts.relations import relation
+from helpers.studies.atlas_of_circuits.sweep_plan import Plan
 
 
 def small_plan(*names: str, **changes) -> Plan:

@@ -43,7 +43,7 @@ def save(folder: Path, name: str, notebook: dict) -> Path:
 SETUP = """%matplotlib inline
 import torch
 from types import SimpleNamespace
-from helpers.exercises import attempted, check, expect
+from helpers.exercises.kit import attempted, check, expect
 
 never_needed = 1 / 0"""
 

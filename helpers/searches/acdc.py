@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import Ablation, scenes
-from helpers.graph import Circuit, Graph
-from helpers.incremental import MaskedRun
-from helpers.memory import Shape, tokens_at_once
-from helpers.metrics import Metric, kl, sign_of
-from helpers.pairs import PromptPairs
+from helpers.circuits.ablation import Ablation, run_circuit, scenes
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.incremental import MaskedRun
+from helpers.circuits.memory import Shape, tokens_at_once
+from helpers.circuits.metrics import Metric, kl, logit_diff, sign_of
+from helpers.prompts.pairs import PromptPairs
 
 FIRST_WIDTH = 8  # trials in a batch at first; a batch grows while all its cuts are accepted, and shrinks when not
 TOKENS_AT_ONCE = 8192
@@ -102,3 +102,25 @@ def _losses(
         total = total + metric(part.flatten(0, 1), repeated).view(len(part), -1).double().sum(1)
         count += len(pairs)
     return -sign_of(metric) * total / count
+
+
+def plain_acdc(
+    model, pairs: PromptPairs, metric: Metric = logit_diff, *, tau: float, ablation: Ablation = "corrupt"
+) -> Circuit:
+    """ACDC as it is described, one run for each edge: the reference that `searches.acdc` equals."""
+    graph = Graph.from_model(model)
+    mask, sign = graph.edges.clone(), -sign_of(metric)
+
+    def loss() -> float:
+        return sign * metric(run_circuit(model, Circuit(graph, mask), pairs, ablation), pairs).double().mean().item()
+
+    current = loss()
+    for reader in reversed(range(len(graph.readers))):
+        for source in reversed(graph.edges[reader].nonzero().flatten().tolist()):
+            mask[reader, source] = False
+            without = loss()
+            if without - current < tau:
+                current = without
+            else:
+                mask[reader, source] = True
+    return Circuit(graph, mask)

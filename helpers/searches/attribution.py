@@ -14,14 +14,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.ablation import Ablation, Scene, Writes, head_writes, repeat_past, scenes
-from helpers.gradients import reader_gradients
-from helpers.graph import Graph
-from helpers.memory import Shape, tokens_at_once
-from helpers.metrics import Metric, logit_diff, sign_of
-from helpers.network import Network
-from helpers.pairs import PromptPairs
-from helpers.scores import Scores
+from helpers.circuits.ablation import Ablation, Scene, scenes
+from helpers.circuits.gradients import reader_gradients
+from helpers.circuits.graph import Graph
+from helpers.circuits.memory import Shape, tokens_at_once
+from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.scores import Scores
+from helpers.models.network import Network
+from helpers.models.run import Writes, head_writes, repeat_past
+from helpers.prompts.pairs import PromptPairs
 
 Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
@@ -44,7 +45,7 @@ def eap(
     """Edge attribution patching (arXiv 2310.10348): one gradient, at the clean run or at the ablated one.
 
     Args:
-        batch: pairs at a time; by default as many as fit (`helpers.memory`).
+        batch: pairs at a time; by default as many as fit (`helpers.circuits.memory`).
         chunk: sources whose writes are in memory at a time; by default all. They are then computed again for every
             sublayer, which takes several times as long: a smaller batch is cheaper, as long as there is one.
 

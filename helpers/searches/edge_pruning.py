@@ -7,12 +7,12 @@ import math
 import torch
 from tqdm.auto import tqdm
 
-from helpers.ablation import Ablation, masked_logits, scenes
-from helpers.graph import Graph
-from helpers.memory import COPIES
-from helpers.metrics import Metric, kl, sign_of
-from helpers.pairs import PromptPairs
-from helpers.scores import Scores
+from helpers.circuits.ablation import Ablation, masked_logits, scenes
+from helpers.circuits.graph import Graph
+from helpers.circuits.memory import COPIES
+from helpers.circuits.metrics import Metric, kl, sign_of
+from helpers.circuits.scores import Scores
+from helpers.prompts.pairs import PromptPairs
 
 # The hard-concrete distribution (arXiv 1712.01312, equations 10-12): a sigmoid stretched to (LOW, HIGH) and clipped.
 LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3

@@ -7,12 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.ablation import Ablation, repeat_past, resume, scenes
-from helpers.graph import Graph
-from helpers.incremental import MaskedRun, sublayer_of
-from helpers.metrics import Metric, logit_diff, sign_of
-from helpers.pairs import PromptPairs
-from helpers.scores import Scores
+from helpers.circuits.ablation import Ablation, scenes
+from helpers.circuits.graph import Graph
+from helpers.circuits.incremental import MaskedRun, sublayer_of
+from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.scores import Scores
+from helpers.models.run import repeat_past, resume
+from helpers.prompts.pairs import PromptPairs
 
 TOKENS_AT_ONCE = 8192
 

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from _tools.pdf import PdfError, find_browser
 from playwright.sync_api import Browser, Playwright
-
-from helpers.book_pdf import PdfError, find_browser
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = sorted(

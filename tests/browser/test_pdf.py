@@ -8,13 +8,13 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from _tools import pdf as book_pdf
+from _tools.pdf import PdfError, find_browser, write_pdf
+from _tools.picture import take_picture
 from browsers import MISSING, chromium
 from pypdf import PdfReader
 
-from helpers import book_pdf
-from helpers.book_pdf import PdfError, find_browser, write_pdf
-from helpers.book_picture import take_picture
-from helpers.display import BookRenderer
+from helpers.figures.display import BookRenderer
 
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 SIDEBAR = '<nav class="bd-links"><a class="reference internal" href="one.html">1. One</a></nav>'

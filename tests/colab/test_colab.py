@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from _tools import repository
 from fresh import committed_clone, copy_of_the_book, environment_variables, new_environment, with_last_cell
-
-from helpers import repository
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = Path(__file__).with_name("usual_packages.txt")

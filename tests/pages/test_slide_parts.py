@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from helpers import slide_source
+from _tools import slide_source
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "_build" / "html" / "book").glob("[0-9][0-9]_*.html"))
 

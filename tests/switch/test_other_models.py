@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from _tools import repository
 from fresh import with_last_cell
-
-from helpers import repository
 
 ROOT = Path(__file__).resolve().parents[2]
 # Another shape by default: grouped queries, rotary positions, no biases, a gated MLP.

@@ -1,0 +1,1 @@
+"""What builds the book around its chapters; never installed."""

@@ -1,0 +1,1 @@
+"""Points for the exercises that students have filled in."""

@@ -1,0 +1,1 @@
+"""How Atlas and the planted models are made."""

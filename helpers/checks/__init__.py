@@ -1,1 +1,0 @@
-"""The checks of each chapter's exercises, one module a chapter."""

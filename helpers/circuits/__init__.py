@@ -1,0 +1,1 @@
+"""A circuit: its graph, its runs, how good it is."""

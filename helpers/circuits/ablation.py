@@ -1,0 +1,171 @@
+"""Run a circuit: every edge outside it carries what its source would have written in another, ablated run.
+
+The input of a reader is rebuilt exactly, before the norm: the residual stream minus, for each cut edge, the
+difference between what the source writes now and what it writes when ablated. Biases belong to no edge and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.memory import Shape, pairs_at_once
+from helpers.models.network import Layer, Network, read_network
+from helpers.models.run import Past, Writes, head_writes, run_past, run_writes
+from helpers.prompts.pairs import PromptPairs
+
+Ablation = Literal["corrupt", "zero", "mean"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that circuit runs over pairs of one length share.
+
+    Positions before ``start`` are the same in the clean and the ablated run, whatever the circuit; they are computed
+    once (``past``) and never again.
+    """
+
+    net: Network
+    pairs: PromptPairs
+    tokens: Int[Tensor, "batch pos"]
+    start: int
+    past: Past | None
+    ablated: Writes
+
+    @property
+    def embed(self) -> Float[Tensor, "batch pos d_model"]:
+        """What the embedding writes in the clean run."""
+        return self.net.embed(self.tokens, self.start)
+
+    def clean(self) -> tuple[Writes, Float[Tensor, "batch pos d_model"]]:
+        """What the sources write in the clean run, and its final residual."""
+        return run_writes(self.net, self.tokens, self.start, self.past)
+
+
+def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> Scene:
+    """Prepare circuit runs over pairs of one length.
+
+    Args:
+        reference: for ``"mean"``, the pairs of the same length over whose corrupt prompts the mean is taken.
+
+    Raises:
+        ValueError: for an unknown ablation.
+    """
+    if ablation not in get_args(Ablation):
+        raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Ablation))}")
+    tokens = pairs.clean_tokens
+    start = pairs.first_difference if ablation == "corrupt" else 0
+    past = run_past(net, tokens[:, :start])
+    other = pairs if reference is None or ablation != "mean" else reference
+    writes, _ = run_writes(net, other.corrupt_tokens, start, past)
+    ablated = {"corrupt": lambda: writes, "mean": writes.mean, "zero": writes.zero}[ablation]()
+    return Scene(net, pairs, tokens, start, past, ablated)
+
+
+def scenes(
+    model,
+    pairs: PromptPairs,
+    ablation: str,
+    batch: int | None = None,
+    reference: PromptPairs | None = None,
+    copies: float = 1.0,
+) -> Iterator[tuple[Int[Tensor, " chosen"], Scene]]:
+    """The pairs' scenes, by length and at most ``batch`` at a time (see `memory`), with their places."""
+    net = read_network(model)
+    batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
+    by_length = {group.clean_tokens.shape[1]: group for _, group in (reference or pairs).groups()}
+    for places, group in pairs.groups(batch):
+        length = group.clean_tokens.shape[1]
+        if ablation == "mean" and length not in by_length:
+            raise ValueError(
+                f"the reference has no prompts of {length} tokens, so there is no mean for {group.clean[0]!r}"
+            )
+        yield places, make_scene(net, group, ablation, by_length.get(length))
+
+
+def run_circuit(
+    model,
+    circuit: Circuit,
+    pairs: PromptPairs,
+    ablation: Ablation = "corrupt",
+    *,
+    batch: int | None = None,
+    reference: PromptPairs | None = None,
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the answer position when only the circuit's edges carry the clean run.
+
+    Args:
+        ablation: what a cut edge carries: what the source writes in the corrupt prompt, nothing (biases stay; the
+            positions' embedding goes with the tokens'), or its mean over the corrupt prompts of ``reference``
+            position by position.
+        batch: pairs at a time; fewer need less memory. By default as many as fit (`helpers.circuits.memory`).
+        reference: pairs that the mean is taken over; ``pairs`` themselves by default. (Of one pair alone, the mean is
+            its corrupt prompt.)
+
+    Raises:
+        ValueError: for an unknown ablation, or a circuit of another graph than the model's.
+    """
+    graph = Graph.from_model(model)
+    if circuit.graph != graph:
+        raise ValueError(f"the circuit is of {circuit.graph}, the model has {graph}")
+    result = torch.empty_like(pairs.reference)
+    with torch.no_grad():
+        for places, scene in scenes(model, pairs, ablation, batch, reference):
+            result[places.to(result.device)] = masked_logits(scene, graph, circuit.mask)
+    return result
+
+
+def masked_logits(
+    scene: Scene, graph: Graph, mask: Bool[Tensor, "reader source"] | Float[Tensor, "reader source"]
+) -> Float[Tensor, "batch d_vocab"]:
+    """Logits at the last position of a run in which each edge carries ``mask`` of the clean run and the rest ablated.
+
+    A mask between 0 and 1 mixes the two; gradients flow through it.
+    """
+    net, ablated = scene.net, scene.ablated.expand(scene.net)
+    cut = (1 - mask.float()).to(ablated)
+    resid, written = scene.embed, []  # ``written``: how sources differ from their ablated output, [(rows, difference)]
+    written.append((graph.source_rows(-1), (resid - ablated[:1])))
+    for n, layer in enumerate(net.layers):
+        x = layer.norm1(_inputs(resid, cut[graph.reader_rows(2 * n)], written))
+        q, k, v = _split_qkv(net, layer, x)
+        z = net.attend(q, k, v, None if scene.past is None else scene.past[n])
+        heads = head_writes(layer, z)
+        rows = graph.source_rows(2 * n)
+        written.append((rows, heads - ablated[rows]))
+        resid = resid + heads.sum(0) + layer.b_O
+        x = layer.norm2(_inputs(resid, cut[graph.reader_rows(2 * n + 1)], written)[0])
+        mlp = layer.neurons(x) @ layer.W_out
+        rows = graph.source_rows(2 * n + 1)
+        written.append((rows, (mlp - ablated[rows])))
+        resid = resid + mlp + layer.b_out
+    last = [(rows, difference[:, :, -1:]) for rows, difference in written]
+    return net.unembed(_inputs(resid[:, -1:], cut[-1:], last)[0, :, 0])
+
+
+def _inputs(
+    resid: Float[Tensor, "batch pos d_model"],
+    cut: Float[Tensor, "reader source"],
+    written: list[tuple[slice, Float[Tensor, "_ batch pos d_model"]]],
+) -> Float[Tensor, "reader batch pos d_model"]:
+    """Each reader's own input: the residual minus what its cut edges carry too much."""
+    result = resid.expand(len(cut), *resid.shape)
+    for rows, difference in written:
+        part = cut[:, rows]
+        if part.requires_grad or part.any():
+            result = result - torch.einsum("rs,sbpd->rbpd", part, difference)
+    return result
+
+
+def _split_qkv(net: Network, layer: Layer, x: Float[Tensor, "reader batch pos d_model"]) -> Iterator[Tensor]:
+    """Queries, keys and values when every head (or group) has an input of its own: ``[batch pos head d_head]``."""
+    parts = x.split((net.n_heads, net.n_groups, net.n_groups))
+    weights = ((layer.W_Q, layer.b_Q), (layer.W_K, layer.b_K), (layer.W_V, layer.b_V))
+    for own, (W, b) in zip(parts, weights, strict=True):
+        yield ((own.flatten(1, 2) @ W).unflatten(1, own.shape[1:3]) + b[:, None, None]).permute(1, 2, 0, 3)

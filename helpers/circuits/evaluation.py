@@ -1,0 +1,170 @@
+"""How good a circuit is: faithful, complete, minimal, at which size, and with what spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from helpers.circuits.ablation import Ablation, run_circuit
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.scores import Scores
+from helpers.prompts.pairs import PromptPairs
+from helpers.statistics import Estimate, bootstrap
+
+# The shares of all edges at which the MIB benchmark judges a search (arXiv 2504.13151).
+SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The metric for each pair in the whole model and with every edge ablated: the scale of faithfulness."""
+
+    full: Float[Tensor, " batch"]
+    ablated: Float[Tensor, " batch"]
+
+
+def ends(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Ends:
+    """Measure both ends of the scale."""
+    empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
+    return Ends(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
+
+
+def recovered(value: Tensor, full: Tensor, ablated: Tensor) -> Tensor:
+    """Where a mean metric stands between ablated (0) and full (1)."""
+    bottom = ablated.mean(-1)
+    return (value.mean(-1) - bottom) / (full.mean(-1) - bottom)
+
+
+def faithfulness(
+    model,
+    circuit: Circuit,
+    pairs: PromptPairs,
+    metric: Metric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    scale: Ends | None = None,
+    batch: int | None = None,
+) -> Estimate:
+    """The share of the metric that the circuit alone keeps: 1 as the whole model, 0 as with everything ablated.
+
+    Args:
+        scale: both ends, if they have been measured already (`ends`).
+    """
+    scale = scale or ends(model, pairs, metric, ablation, batch)
+    value = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
+    return bootstrap(recovered, value, scale.full, scale.ablated)
+
+
+def completeness(model, circuit: Circuit, pairs: PromptPairs, metric: Metric = logit_diff, **options) -> Estimate:
+    """What is left when the circuit is knocked out: the faithfulness of all other edges. Near 0 if it is complete."""
+    return faithfulness(model, ~circuit, pairs, metric, **options)
+
+
+def minimality(
+    model,
+    circuit: Circuit,
+    pairs: PromptPairs,
+    metric: Metric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    batch: int | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """How much faithfulness the circuit loses without each of its edges.
+
+    Returns:
+        Columns ``edge, loss, low, high``, the largest loss first; an edge whose loss is near 0 is idle.
+    """
+    scale = ends(model, pairs, metric, ablation, batch)
+    whole = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
+    rows = []
+    for edge in tqdm(circuit.edges, disable=not progress, desc="edges"):
+        without = circuit - Circuit.from_edges(circuit.graph, [edge])
+        value = metric(run_circuit(model, without, pairs, ablation, batch=batch), pairs).float()
+        loss = bootstrap(
+            lambda a, b, f, e: recovered(a, f, e) - recovered(b, f, e), whole, value, scale.full, scale.ablated
+        )
+        rows.append((edge, float(loss), loss.low, loss.high))
+    table = pd.DataFrame(rows, columns=["edge", "loss", "low", "high"])
+    return table.sort_values("loss", ascending=False, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Faithfulness over circuit size. ``table`` has columns ``share, edges, faithfulness, low, high``."""
+
+    table: pd.DataFrame
+    cpr: float
+    cmd: float
+
+
+def cpr_cmd(
+    model,
+    scores: Scores | Callable[[int], Circuit],
+    pairs: PromptPairs,
+    metric: Metric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    select: Literal["top", "greedy"] = "top",
+    sizes: Sequence[float] = SIZES,
+    batch: int | None = None,
+) -> Curve:
+    """CPR and CMD: the areas under faithfulness, and between it and 1, over the share of edges (arXiv 2504.13151).
+
+    CPR is larger for circuits that perform better (above 1 where they beat the model), CMD smaller for circuits that
+    behave more like the model. Trapezoids on a linear axis from the smallest to the largest size, as MIB computes them.
+
+    Args:
+        scores: a search's scores, or a function from a number of edges to a circuit (for random ones).
+        select: take the best edges, or grow the circuit from the logits.
+    """
+    if select not in ("top", "greedy"):
+        raise ValueError(f"unknown selection {select!r}; choose top or greedy")
+    choose = getattr(scores, select) if isinstance(scores, Scores) else scores
+    scale, total = ends(model, pairs, metric, ablation, batch), Graph.from_model(model).n_edges
+    rows = []
+    for share in sizes:
+        n = int(share * total)
+        value = faithfulness(model, choose(n), pairs, metric, ablation=ablation, scale=scale, batch=batch)
+        rows.append((share, n, float(value), value.low, value.high))
+    table = pd.DataFrame(rows, columns=["share", "edges", "faithfulness", "low", "high"])
+    widths, f = table.share.diff().iloc[1:].to_numpy(), table.faithfulness.to_numpy()
+
+    def area(heights) -> float:
+        return float((widths * (heights[1:] + heights[:-1]) / 2).sum())
+
+    return Curve(table, area(f), area(abs(1 - f)))
+
+
+def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **options) -> Estimate:
+    """The circuit's mean of a metric over the model's, for example of Hit@1: how much of its recall is kept."""
+    value = metric(run_circuit(model, circuit, pairs, **options), pairs).float()
+    full = metric(pairs.reference, pairs).float()
+    return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)
+
+
+def logits_without(
+    model, pairs: PromptPairs, edges: Sequence[str], *, ablation: Ablation = "corrupt"
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the answer position when only these edges are cut; all others carry what they always carry."""
+    graph = Graph.from_model(model)
+    return run_circuit(model, ~Circuit.from_edges(graph, edges), pairs, ablation)
+
+
+def cut_effect(
+    model, pairs: PromptPairs, edges: Sequence[str], metric: Metric = logit_diff, *, ablation: Ablation = "corrupt"
+) -> Estimate:
+    """How much worse a metric gets when only these edges are cut, with its interval over the pairs.
+
+    Positive if the edges help, whatever the metric's sign; in the metric's unit.
+    """
+    before = metric(pairs.reference, pairs).float()
+    after = metric(logits_without(model, pairs, edges, ablation=ablation), pairs).float()
+    return bootstrap(lambda fall: fall.mean(-1), sign_of(metric) * (before - after))

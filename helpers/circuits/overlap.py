@@ -1,0 +1,177 @@
+"""What circuits share: overlaps, how much of them is chance, and whether they follow a grouping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
+from scipy.spatial.distance import squareform
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from helpers.circuits.graph import Circuit, heads_of
+from helpers.circuits.random import random_circuit
+
+Parts = Literal["edges", "heads"]
+Chance = Literal["blind", "relabelled"]
+
+
+def _members(circuits: Sequence[Circuit], parts: str) -> np.ndarray:
+    """A row for each circuit, true where it holds an edge (or uses a head)."""
+    if parts not in get_args(Parts):
+        raise ValueError(f"unknown parts {parts!r}; choose from {', '.join(get_args(Parts))}")
+    if len({circuit.graph for circuit in circuits}) != 1:
+        raise ValueError("circuits can be compared if there are any, and all are of one graph")
+    if parts == "edges":
+        return torch.stack([c.mask[c.graph.edges] for c in circuits]).numpy()
+    names = [name for name in circuits[0].graph.sources if "." in name]
+    used = [set(heads_of(c)) for c in circuits]
+    return np.array([[name in own for name in names] for own in used])
+
+
+def _jaccard(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Shared over all, for each row of ``first`` with each row of ``second``; 1 for two empty rows."""
+    shared = first.astype(float) @ second.astype(float).T
+    union = first.sum(1)[:, None] + second.sum(1)[None] - shared
+    return np.where(union > 0, shared / np.maximum(union, 1), 1.0)
+
+
+def overlaps(
+    circuits: Mapping[str, Circuit], others: Mapping[str, Circuit] | None = None, *, parts: Parts = "edges"
+) -> pd.DataFrame:
+    """The Jaccard overlap of each circuit with each other: shared edges (or heads) over those of both together.
+
+    Args:
+        others: what the columns are; the circuits themselves by default.
+
+    Raises:
+        ValueError: for circuits of different graphs, none at all, or unknown parts.
+    """
+    others = circuits if others is None else others
+    members = _members([*circuits.values(), *others.values()], parts)
+    table = _jaccard(members[: len(circuits)], members[len(circuits) :])
+    return pd.DataFrame(table, list(circuits), list(others))
+
+
+def mean_overlaps(
+    couples: Sequence[tuple[str, str]], circuits: Mapping[str, Circuit], others: Mapping[str, Circuit] | None = None
+) -> dict[str, float]:
+    """The mean overlap of couples of circuits, in edges and in heads.
+
+    Args:
+        couples: names in ``circuits`` and in ``others`` (the circuits themselves by default).
+
+    Raises:
+        ValueError: if there is no couple.
+    """
+    if not couples:
+        raise ValueError("there is no couple of circuits to compare")
+    tables = {parts: overlaps(circuits, others, parts=parts) for parts in get_args(Parts)}
+    return {parts: float(np.mean([table.loc[couple] for couple in couples])) for parts, table in tables.items()}
+
+
+def chance_overlaps(
+    circuits: Mapping[str, Circuit], *, parts: Parts = "edges", chance: Chance = "relabelled", draws: int = 20
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The mean and the standard deviation of the overlap of two circuits when one of them is drawn by chance.
+
+    Args:
+        chance: ``"blind"`` draws as many edges from all; ``"relabelled"`` lets the heads of each layer change places,
+            so the shape stays (`random_circuit`).
+        draws: how often each circuit is drawn; the two circuits of a pair take turns in being the drawn one.
+
+    Raises:
+        ValueError: for an unknown chance, or fewer than two draws.
+    """
+    if chance not in get_args(Chance):
+        raise ValueError(f"unknown chance {chance!r}; choose from {', '.join(get_args(Chance))}")
+    if draws < 2:
+        raise ValueError(f"a spread needs at least two draws, not {draws}")
+    own, samples = _members(list(circuits.values()), parts), []
+    for seed in range(draws):
+        drawn = [
+            random_circuit(c.graph, c.n_edges, seed * len(circuits) + n)
+            if chance == "blind"
+            else random_circuit(c.graph, like=c, seed=seed * len(circuits) + n)
+            for n, c in enumerate(circuits.values())
+        ]
+        one_drawn = _jaccard(own, _members(drawn, parts))
+        samples += [one_drawn, one_drawn.T]
+    names = list(circuits)
+    return tuple(pd.DataFrame(part, names, names) for part in (np.mean(samples, 0), np.std(samples, 0)))
+
+
+def dendrogram_order(overlap: pd.DataFrame) -> list[str]:
+    """The names in the order of a hierarchical clustering (average linkage of 1 minus the overlap)."""
+    return [overlap.index[i] for i in leaves_list(_tree(overlap))]
+
+
+def clusters(overlap: pd.DataFrame, n: int) -> list[int]:
+    """The tree of `dendrogram_order` cut into at most ``n`` clusters: a number for each row."""
+    return fcluster(_tree(overlap), n, "maxclust").tolist()
+
+
+def _distance(overlap: pd.DataFrame) -> np.ndarray:
+    if list(overlap.index) != list(overlap.columns):
+        raise ValueError("rows and columns of the overlap must be the same circuits, in the same order")
+    distance = 1 - (overlap.to_numpy() + overlap.to_numpy().T) / 2
+    np.fill_diagonal(distance, 0)
+    return distance.clip(0)
+
+
+def _tree(overlap: pd.DataFrame) -> np.ndarray:
+    return linkage(squareform(_distance(overlap), checks=False), "average")
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How far overlaps follow a grouping; each ``p`` is the share of shuffled groupings that fit at least as well.
+
+    ``within`` and ``between`` are mean overlaps of two circuits of one group and of two groups; ``rand`` is the
+    adjusted Rand index of the clusters with the groups (1 the same, 0 chance), ``silhouette`` is of the groups.
+    """
+
+    within: float
+    between: float
+    p_gap: float
+    rand: float
+    p_rand: float
+    silhouette: float
+    p_silhouette: float
+
+
+def follows(overlap: pd.DataFrame, groups: Sequence[str], *, shuffles: int = 1000, seed: int = 0) -> Grouping:
+    """Whether circuits of one group overlap more than circuits of different groups, beside shuffled groups.
+
+    The clusters are those of average linkage, cut into as many as there are groups.
+
+    Raises:
+        ValueError: unless there is a group for each row, at least two groups, and one with two members.
+    """
+    groups = np.asarray(groups)
+    kinds, sizes = np.unique(groups, return_counts=True)
+    if len(groups) != len(overlap) or not 2 <= len(kinds) < len(groups):
+        raise ValueError(
+            f"{len(overlap)} circuits need as many groups, at least two different ones and one with two "
+            f"members; given are {len(groups)}, {len(kinds)} of them different"
+        )
+    distance, found = _distance(overlap), clusters(overlap, len(kinds))
+    off = ~np.eye(len(groups), dtype=bool)
+
+    def fit(labels: np.ndarray) -> tuple[float, float, float, float]:
+        same = labels[:, None] == labels[None]
+        within, between = 1 - distance[same & off].mean(), 1 - distance[~same].mean()
+        silhouette = silhouette_score(distance, labels, metric="precomputed")
+        return within, between, adjusted_rand_score(labels, found), silhouette
+
+    within, between, rand, silhouette = fit(groups)
+    rng, better = np.random.default_rng(seed), np.ones(3)
+    for _ in range(shuffles):
+        w, b, r, s = fit(rng.permutation(groups))
+        better += (w - b >= within - between, r >= rand, s >= silhouette)
+    p_gap, p_rand, p_silhouette = better / (shuffles + 1)
+    return Grouping(within, between, p_gap, rand, p_rand, silhouette, p_silhouette)

@@ -1,0 +1,70 @@
+"""Edge scores, what most searches give, and the circuits that they choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.circuits.graph import Circuit, Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A score for each edge; positive means that the edge helps (cutting it makes the metric worse)."""
+
+    graph: Graph
+    values: Float[Tensor, "reader source"]
+
+    def top(self, n: int) -> Circuit:
+        """The ``n`` edges with the highest scores.
+
+        Raises:
+            ValueError: if there aren't ``n`` edges.
+        """
+        if not 0 <= n <= self.graph.n_edges:
+            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
+        mask = torch.zeros(self.graph.edges.numel(), dtype=torch.bool)
+        mask[self._ranked()[:n]] = True
+        return Circuit(self.graph, mask.view_as(self.graph.edges))
+
+    def above(self, threshold: float) -> Circuit:
+        """The edges with a score above ``threshold``."""
+        return Circuit(self.graph, self.graph.edges & (self.values.cpu() > threshold))
+
+    def greedy(self, n: int) -> Circuit:
+        """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
+        if not 0 <= n <= self.graph.n_edges:
+            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
+        graph, width = self.graph, len(self.graph.sources)
+        rank = torch.empty(graph.edges.numel(), dtype=torch.long)
+        ranked = self._ranked()
+        rank[ranked] = torch.arange(len(ranked))
+        feeds: dict[int, list[int]] = {}
+        for reader in range(len(graph.readers)):
+            for source in range(*graph.source_of(reader).indices(width)):
+                feeds.setdefault(source, []).append(reader)
+        mask, opened, frontier = torch.zeros_like(graph.edges), set(), []
+
+        def open_reader(reader: int) -> None:
+            if reader not in opened:
+                opened.add(reader)
+                places = (reader * width + graph.edges[reader].nonzero().flatten()).tolist()
+                for place in places:
+                    heappush(frontier, (int(rank[place]), place))
+
+        open_reader(len(graph.readers) - 1)
+        for _ in range(n):
+            reader, source = divmod(heappop(frontier)[1], width)
+            mask[reader, source] = True
+            for fed in feeds.get(source, ()):
+                open_reader(fed)
+        return Circuit(graph, mask)
+
+    def _ranked(self) -> Tensor:
+        """Flat places of all edges, best first; ties in the graph's order, so the result is always the same."""
+        places = self.graph.edges.flatten().nonzero().flatten()
+        return places[self.values.cpu().flatten()[places].argsort(descending=True, stable=True)]

@@ -1,0 +1,1 @@
+"""What single heads, MLPs, neurons and states of the residual stream do."""

@@ -1,0 +1,267 @@
+"""What each attention head looks at, says and causes: the measurements behind the names of heads.
+
+Nothing here decides anything: `measure_heads` gives numbers with units, `head_classes` turns them into names.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from helpers.circuits.graph import Graph, head_place
+from helpers.circuits.metrics import logit_diff
+from helpers.models.network import Network, read_network
+from helpers.models.run import LayerRun, against_mean, head_writes, resume, run_layers, said_in_logits
+from helpers.prompts.pairs import PromptPairs
+
+
+@torch.no_grad()
+def cut_logits(
+    net: Network,
+    run: LayerRun,
+    layer: int,
+    ablated: Float[Tensor, "head _ pos d_model"],
+) -> Float[Tensor, "head batch d_vocab"]:
+    """The logits at the last position when all outgoing edges of one head of a layer are cut, for each head alone.
+
+    The same as `run_circuit` without these edges: every reader behind the head misses the same difference, so it can
+    be taken out of the residual stream at once.
+
+    Args:
+        ablated: what the heads write instead, for each pair or for all.
+    """
+    changed = run.after - run.written + ablated
+    return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
+
+
+def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = None) -> pd.DataFrame:
+    """What each head attends to, writes and causes at the answer position; means over the pairs.
+
+    Columns (the claims about heads of arXiv 2405.17969, section 4, put in numbers):
+
+    - ``head, layer``; ``to_subject, to_relation, to_first, to_self``: attention probability from the last position to
+      the subject's tokens, the other words, BOS and the last position itself, in clean prompts. (Where the prompt ends
+      with its subject, the last position counts for both.) ``uniform_subject, uniform_relation`` are the shares that
+      uniform attention would give.
+    - ``writes_answer, writes_type, writes_subject``: what the head adds to the logits of the answer, of the other
+      answers of the type (mean) and of the subject's last token, against the mean over the vocabulary, by direct logit
+      attribution at the last position with the final norm's scale held.
+    - ``from_subject_answer, from_subject_type, from_relation_type``: the parts of these that it reads at the subject's
+      tokens, and at the other words.
+    - ``ov_answer, ov_type``: the same if the head attended to the subject's last token only.
+    - ``effect, effect_mean``: by how many logits the logit difference falls when all outgoing edges of the head are
+      cut, with corrupt and with mean ablation (mean over the corrupt prompts of equal length). Positive: it helps.
+    - ``effect_from_subject``: the fall when only what it brings from the subject's tokens to the last position is
+      that of the corrupt prompt (its attention there and its values).
+    - ``type_rises, answer_falls``: under mean ablation, the rise of the other answers' mean logit and the fall of the
+      answer's, against the mean over the vocabulary. The mean of a head that carries answers names all of them a
+      little, so part of the rise is put in by the ablation.
+    - ``answer_falls_zero, type_falls_zero``: the fall of the answer's and of the other answers' logits when the head
+      writes nothing. Corrupt prompts ask for the same type, so only this ablation takes the type away; but no other
+      head or MLP has ever seen a run without it.
+    - ``model_diff, model_answer, model_type``: the whole model's logit difference, and its answer and type logits
+      against the mean over the vocabulary; the same in all rows.
+
+    Args:
+        pairs: with known subjects; they may differ in length.
+        types: token ids of the answers' type, at least two; all answers and wrong answers of the pairs by default.
+
+    Raises:
+        ValueError: if a subject isn't known, or the type has no other answer than a pair's own.
+    """
+    net, graph = read_network(model), Graph.from_model(model)
+    members = _members(pairs, types)
+    total: dict[str, Tensor] = {}
+    for _, group in pairs.groups():
+        for name, values in _measure_group(net, group, members).items():
+            total[name] = total.get(name, 0) + values.sum(-1) / len(pairs)
+    frame = pd.DataFrame({name: values.flatten().tolist() for name, values in total.items()})
+    places = [(n, h) for n in range(graph.n_layers) for h in range(graph.n_heads)]
+    frame.insert(0, "head", [f"a{n}.h{h}" for n, h in places])
+    frame.insert(1, "layer", [n for n, _ in places])
+    return frame
+
+
+def _members(pairs: PromptPairs, types: Sequence[int] | None) -> Int[Tensor, " token"]:
+    ids = torch.cat((pairs.answer_ids, pairs.wrong_ids)) if types is None else torch.tensor(list(types))
+    ids = ids.to(pairs.answer_ids.device).unique()
+    if any(not (ids != answer).any() for answer in pairs.answer_ids.unique()):
+        raise ValueError(f"the answers' type is {ids.tolist()}: it needs another token than a pair's answer")
+    return ids
+
+
+@torch.no_grad()
+def _measure_group(net: Network, pairs: PromptPairs, members: Tensor) -> dict[str, Float[Tensor, "layer head batch"]]:
+    """All numbers of pairs of one length."""
+    runs, resid = run_layers(net, pairs.clean_tokens)
+    looks = _attention(runs, pairs)
+    says = _attribution(net, runs, resid[:, -1], pairs, members)
+    causes = _effects(net, runs, net.unembed(resid[:, -1]), pairs, members)
+    return {**looks, **says, **causes}
+
+
+def _attention(runs: list[LayerRun], pairs: PromptPairs) -> dict[str, Tensor]:
+    last = torch.stack([run.pattern[:, :, -1] for run in runs])  # [layer batch head key]
+    first = torch.zeros(pairs.clean_tokens.shape).to(last)
+    first[:, 0] = 1
+    masks = {name: pairs.positions(name).to(last) for name in ("subject", "relation")}
+    masks |= {"first": first, "self": pairs.positions("last").to(last)}
+    result = {f"to_{name}": torch.einsum("lbhk,bk->lhb", last, mask) for name, mask in masks.items()}
+    for name in ("subject", "relation"):
+        result[f"uniform_{name}"] = masks[name].mean(-1).expand(len(runs), last.shape[2], -1)
+    return result
+
+
+def _read(logits_of_members: Tensor, members: Tensor, answers: Tensor) -> Float[Tensor, "*head batch"]:
+    """The mean over the type's members other than each pair's answer (``[... batch member]``)."""
+    others = (members[None] != answers[:, None]).to(logits_of_members.dtype)
+    return (logits_of_members * others).sum(-1) / others.sum(-1)
+
+
+def _part(net: Network, layer: int, run: LayerRun, mask: Tensor) -> Float[Tensor, "head batch d_model"]:
+    """What each head writes at the last position out of the values at some positions only."""
+    z = torch.einsum("bhk,bk,bkhd->bhd", run.pattern[:, :, -1], mask.to(run.pattern), run.values)
+    return head_writes(net.layers[layer], z[:, None])[:, :, 0]
+
+
+def _attribution(
+    net: Network, runs: list[LayerRun], resid: Tensor, pairs: PromptPairs, members: Tensor
+) -> dict[str, Tensor]:
+    rows = torch.arange(len(pairs), device=resid.device)
+    ends = pairs.positions("subject_last").int().argmax(-1).to(resid.device)
+    answer, subject = (against_mean(net, ids) for ids in (pairs.answer_ids, pairs.clean_tokens[rows, ends]))
+    kinds = against_mean(net, members).expand(len(pairs), -1, -1)
+    directions = torch.cat((answer[:, None], subject[:, None], kinds), 1)
+    places = [pairs.positions(name) for name in ("subject", "relation")]
+    said = []
+    for n, run in enumerate(runs):
+        value = head_writes(net.layers[n], run.values[rows, ends][:, None])[:, :, 0]
+        parts = run.written[:, :, -1], value, *(_part(net, n, run, place) for place in places)
+        said.append(torch.stack([said_in_logits(net, part, resid, directions) for part in parts]))
+    said = torch.stack(said, 1)  # [part layer head batch kind]
+    answer, kind = said[..., 0], _read(said[..., 2:], members, pairs.answer_ids)
+    return {
+        "writes_answer": answer[0],
+        "writes_type": kind[0],
+        "writes_subject": said[0, ..., 1],
+        "from_subject_answer": answer[2],
+        "from_subject_type": kind[2],
+        "from_relation_type": kind[3],
+        "ov_answer": answer[1],
+        "ov_type": kind[1],
+    }
+
+
+def _effects(
+    net: Network, runs: list[LayerRun], logits: Tensor, pairs: PromptPairs, members: Tensor
+) -> dict[str, Tensor]:
+    other, _ = run_layers(net, pairs.corrupt_tokens)
+    whole = _summary(logits[None], pairs, members)
+    subject, cut = pairs.positions("subject"), []
+    for n, (run, corrupt) in enumerate(zip(runs, other, strict=True)):
+        brought = run.written.clone()
+        brought[:, :, -1] += _part(net, n, corrupt, subject) - _part(net, n, run, subject)
+        ablations = corrupt.written, corrupt.written.mean(1, keepdim=True), brought, 0 * brought
+        cut.append(torch.stack([_summary(cut_logits(net, run, n, to), pairs, members) for to in ablations]))
+    corrupt, mean, brought, zero = torch.stack(cut, 2)  # each [number layer head batch]
+    (diff, answer, kind), shape = whole, corrupt.shape[1:]
+    return {
+        "effect": diff - corrupt[0],
+        "effect_mean": diff - mean[0],
+        "effect_from_subject": diff - brought[0],
+        "type_rises": mean[2] - kind,
+        "answer_falls": answer - mean[1],
+        "answer_falls_zero": answer - zero[1],
+        "type_falls_zero": kind - zero[2],
+        "model_diff": diff.expand(shape),
+        "model_answer": answer.expand(shape),
+        "model_type": kind.expand(shape),
+    }
+
+
+def _summary(
+    logits: Float[Tensor, "head batch d_vocab"], pairs: PromptPairs, members: Tensor
+) -> Float[Tensor, "number head batch"]:
+    """The logit difference, and the answer's and the other members' logits against the mean over the vocabulary."""
+    diff = torch.stack([logit_diff(part, pairs) for part in logits])
+    centred = logits - logits.mean(-1, keepdim=True)
+    answer = centred.gather(-1, pairs.answer_ids.expand(len(logits), -1)[..., None])[..., 0]
+    return torch.stack((diff, answer, _read(centred[..., members], members, pairs.answer_ids)))
+
+
+@torch.no_grad()
+def silenced(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "batch d_vocab"]:
+    """The logits after the clean prompts when some heads write nothing (zero ablation), all at once.
+
+    Args:
+        heads: their names, such as ``["a4.h6", "a5.h3"]``; with none, the model's own logits.
+
+    Raises:
+        ValueError: for a name that is no head of the model.
+    """
+    net, places = read_network(model), _places(model, heads)
+    logits = torch.empty(len(pairs), net.W_U.shape[1])
+    for rows, group in pairs.groups():
+        tokens = group.clean_tokens
+        nothing = torch.zeros(*tokens.shape, net.W_U.shape[0], device=tokens.device)
+        _, resid = run_layers(net, tokens, dict.fromkeys(places, nothing))
+        logits[rows] = net.unembed(resid[:, -1]).float().cpu()
+    return logits
+
+
+def same_layers(model, heads: Sequence[str], spared: Sequence[str] = (), seed: int = 0) -> list[str]:
+    """As many heads of each layer as ``heads`` has there, drawn from the others of the layer that aren't spared.
+
+    Where a layer hasn't so many others, all of them are taken.
+
+    Raises:
+        ValueError: for a name that is no head of the model.
+    """
+    graph, rng, drawn = Graph.from_model(model), random.Random(seed), []
+    barred, counts = set(_places(model, [*heads, *spared])), [layer for layer, _ in _places(model, heads)]
+    for layer in sorted(set(counts)):
+        others = [h for h in range(graph.n_heads) if (layer, h) not in barred]
+        drawn += [f"a{layer}.h{h}" for h in rng.sample(others, min(counts.count(layer), len(others)))]
+    return drawn
+
+
+def falls(
+    before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
+) -> dict[str, Float[Tensor, " batch"]]:
+    """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).
+
+    The type is all answers and wrong answers of the pairs, as in `helpers.components.heads.measure_heads`.
+    """
+    members = torch.cat((pairs.answer_ids, pairs.wrong_ids)).unique().cpu()
+    before, after = before.cpu(), after.cpu()
+    change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
+    answer = change.gather(-1, pairs.answer_ids.cpu()[:, None])[:, 0]
+    others = (members[None] != pairs.answer_ids.cpu()[:, None]).to(change)
+    return {"answer": answer, "type": (change[:, members] * others).sum(-1) / others.sum(-1)}
+
+
+def risen_words(
+    model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
+) -> list[str]:
+    """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
+    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
+    return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
+
+
+def share_named(words: Sequence[str], answers: Collection[str]) -> float:
+    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
+    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
+    return sum(hits) / len(hits)
+
+
+def _places(model, heads: Sequence[str]) -> list[tuple[int, int]]:
+    known = [name for name in Graph.from_model(model).sources if ".h" in name]
+    for name in heads:
+        if name not in known:
+            raise ValueError(f"{name!r} is no head; heads are {known[0]}, ..., {known[-1]}")
+    return [head_place(name) for name in heads]

@@ -1,0 +1,186 @@
+"""The logit lens, sublayer by sublayer: where on its way the answer becomes the likeliest token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from helpers.circuits.graph import Graph
+from helpers.models.network import Network, read_network
+from helpers.models.run import against_mean, residuals, run_writes, said_in_logits, stop_names
+from helpers.prompts.pairs import PromptPairs
+
+Where = Literal["subject_last", "last"]
+Read = Literal["final norm", "no norm"]
+PARTS = ("attention", "MLP")
+
+
+@torch.no_grad()
+def lens_logits(
+    net: Network, resid: Float[Tensor, "*at d_model"], read: Read = "final norm"
+) -> Float[Tensor, "*at d_vocab"]:
+    """The logits that a residual would give if the model ended there.
+
+    Args:
+        read: through the final norm, as the model reads its last residual; or without any norm, a common mistake:
+            it leaves out the norm's weights, and with a bias the residual's mean.
+
+    Raises:
+        ValueError: for an unknown way to read.
+    """
+    if read not in get_args(Read):
+        raise ValueError(f"unknown way to read {read!r}; choose from {', '.join(get_args(Read))}")
+    return net.unembed(resid) if read == "final norm" else resid @ net.W_U + net.b_U
+
+
+def answer_by_layer(
+    model,
+    pairs: PromptPairs,
+    *,
+    places: Sequence[Where] = get_args(Where),
+    read: Read = "final norm",
+    types: Sequence[int] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How likely the answer is at each stop of the residual stream, beside a wrong answer and a random token.
+
+    Args:
+        pairs: with known subjects; they may differ in length.
+        places: the subject's last token, the last token of the prompt.
+        types: token ids of the answers' type; all answers and wrong answers of the pairs by default.
+        seed: of the random tokens.
+
+    Returns:
+        One row for each pair, place, stop and token: ``pair, place, stop`` (0 is the embedding), ``behind`` (its
+        name), ``layer`` (0 for the embedding and the first layer), ``part`` (embedding, attention or MLP), ``token``
+        (answer, wrong or random), ``rank`` (1 is the likeliest), ``probability``, ``lead`` (its logit minus the mean
+        logit of the type's other members).
+
+    Raises:
+        ValueError: if a subject isn't known, or for an unknown place or way to read.
+    """
+    net = read_network(model)
+    for place in places:
+        if place not in get_args(Where):
+            raise ValueError(f"unknown place {place!r}; choose from {', '.join(get_args(Where))}")
+    ids = torch.cat((pairs.answer_ids, pairs.wrong_ids)) if types is None else torch.tensor(list(types))
+    members = ids.to(pairs.answer_ids.device).unique()
+    generator = torch.Generator().manual_seed(seed)
+    random = torch.randint(1, net.W_U.shape[1], (len(pairs),), generator=generator).to(members.device)
+    tokens = {"answer": pairs.answer_ids, "wrong": pairs.wrong_ids, "random": random}
+    tables = []
+    for chosen, group in pairs.groups():
+        stops = residuals(net, group.clean_tokens)
+        for place in places:
+            at = group.positions(place).to(stops.device)
+            logits = lens_logits(net, stops[:, at], read)  # [stop batch d_vocab]
+            for name, token in tokens.items():
+                numbers = _numbers(logits, token[chosen.to(token.device)], members)
+                tables.append(_tidy(numbers, chosen).assign(place=place, token=name))
+    table = pd.concat(tables, ignore_index=True)
+    names = stop_names(len(net.layers))
+    table["behind"] = table.stop.map(dict(enumerate(names)))
+    table["layer"] = (table.stop - 1).clip(0) // 2
+    table["part"] = table.stop.map(lambda stop: PARTS[(stop - 1) % 2] if stop else "embedding")
+    order = ["pair", "place", "stop", "behind", "layer", "part", "token", "rank", "probability", "lead"]
+    return table[order].sort_values(["place", "token", "pair", "stop"], ignore_index=True)
+
+
+def _numbers(
+    logits: Float[Tensor, "stop batch d_vocab"], token: Int[Tensor, " batch"], members: Int[Tensor, " member"]
+) -> dict[str, Tensor]:
+    at = token.expand(len(logits), -1)[..., None]
+    own = logits.gather(-1, at)
+    others = (members[None] != token[:, None]).to(logits)
+    rest = (logits[..., members] * others).sum(-1) / others.sum(-1)
+    return {
+        "rank": (logits > own).sum(-1) + 1,
+        "probability": logits.softmax(-1).gather(-1, at)[..., 0],
+        "lead": own[..., 0] - rest,
+    }
+
+
+def _tidy(numbers: dict[str, Tensor], chosen: Int[Tensor, " batch"]) -> pd.DataFrame:
+    stops, batch = numbers["rank"].shape
+    columns = {name: values.flatten().tolist() for name, values in numbers.items()}
+    stop = torch.arange(stops).repeat_interleave(batch).tolist()
+    return pd.DataFrame({"pair": chosen.repeat(stops).tolist(), "stop": stop, **columns})
+
+
+def made_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Behind which stop the answer becomes the likeliest token and stays it, for each pair and place.
+
+    Args:
+        table: of `answer_by_layer`.
+
+    Returns:
+        Columns ``pair, place, stop, behind, part``; a pair whose answer isn't first in the end has no row.
+    """
+    answers = table[table.token == "answer"].sort_values("stop", ascending=False)
+    stays = answers.assign(first=answers["rank"] == 1).groupby(["pair", "place"])["first"].cummin()
+    answers = answers[stays.loc[answers.index].astype(bool)]
+    first = answers.loc[answers.groupby(["pair", "place"]).stop.idxmin()]
+    return first[["pair", "place", "stop", "behind", "part"]].reset_index(drop=True)
+
+
+@torch.no_grad()
+def written_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
+    """What the embedding and each sublayer add to the answer's logit at the last position, in logits.
+
+    Direct logit attribution: against the mean over the vocabulary, with the final norm's scale held; biases included.
+    The sum over stops is the answer's logit against the mean, but for what the final norm's bias adds.
+    """
+    net = read_network(model)
+    result = torch.empty(1 + 2 * len(net.layers), len(pairs), device=net.W_U.device)
+    for chosen, group in pairs.groups():
+        stops = residuals(net, group.clean_tokens)[:, :, -1]
+        added = torch.cat((stops[:1], stops.diff(dim=0)))
+        directions = against_mean(net, group.answer_ids)[:, None]
+        result[:, chosen] = said_in_logits(net, added, stops[-1], directions)[..., 0]
+    return result
+
+
+BATCH = 8  # pairs at a time: the writes of all sources are in memory
+
+
+def written_words(model, pairs: PromptPairs, nodes: Sequence[str], k: int = 5) -> dict[str, list[str]]:
+    """The ``k`` tokens whose logits each source's own write raises most, on the mean over the clean prompts.
+
+    The write is taken at the last position, the only one that the answer's logits read directly; elsewhere the same
+    reading would tell what comes after that other word. It is divided by the final norm's scale there and multiplied
+    by the norm's weight and the unembedding (direct logit attribution); biases belong to no source. The mean, not the
+    difference to the corrupt prompts: both kinds of prompts ask for the same kind of answer, so the difference would
+    hide exactly what a source says in all of them. What an early source says only to later ones doesn't show here.
+
+    Args:
+        nodes: names of sources, such as ``circuit.nodes``.
+
+    Returns:
+        For each source its tokens as they are, leading spaces included, most raised first.
+
+    Raises:
+        ValueError: for a name that is no source, or a ``k`` that isn't between 1 and the size of the vocabulary.
+    """
+    sources = Graph.from_model(model).sources
+    for name in nodes:
+        if name not in sources:
+            raise ValueError(f"{name!r} is no source; sources are embed, {sources[1]}, ..., {sources[-1]}")
+    net, rows = read_network(model), [sources.index(name) for name in nodes]
+    if not 1 <= k <= net.W_U.shape[1]:
+        raise ValueError(f"k must be between 1 and {net.W_U.shape[1]}, the size of the vocabulary, not {k}")
+    raised = sum(_raised(net, group, rows) for _, group in pairs.groups(BATCH))
+    best = raised.topk(k).indices.tolist()
+    return {name: [model.tokenizer.decode([i]) for i in row] for name, row in zip(nodes, best, strict=True)}
+
+
+@torch.no_grad()
+def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, "source d_vocab"]:
+    """What each source adds to the logits at the last position, summed over pairs of one length."""
+    writes, resid = run_writes(net, pairs.clean_tokens)
+    written = writes.expand(net)[rows, :, -1]
+    return net.norm.share(written, resid[:, -1]).sum(1) @ net.W_U

@@ -1,0 +1,295 @@
+"""What MLPs cause: their output replaced, everywhere or at some positions only, and what is said instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from helpers.circuits.ablation import Ablation
+from helpers.circuits.metrics import logit_diff
+from helpers.models.network import Network, read_network
+from helpers.models.run import against_mean, attention_out, qkv, residuals, resume
+from helpers.prompts.pairs import PromptPairs
+from helpers.prompts.relations import held_out_paraphrases, relation
+
+At = Literal["everywhere", "subject_last", "subject_rest", "last", "other"]
+Sublayer = tuple[int, str]  # (layer, "attention" | "MLP")
+
+
+def split_positions(pairs: PromptPairs, at: At) -> Bool[Tensor, "batch pos"]:
+    """The positions of a prompt, each in one of four parts, or all of them.
+
+    ``last`` is the last token, ``subject_last`` the subject's (where that isn't the last of all), ``subject_rest``
+    the subject's other tokens, ``other`` all that remain.
+
+    Raises:
+        ValueError: for an unknown part, or if a subject isn't known.
+    """
+    if at not in get_args(At):
+        raise ValueError(f"unknown positions {at!r}; choose from {', '.join(get_args(At))}")
+    last = pairs.positions("last")
+    if at == "everywhere":
+        return torch.ones_like(last)
+    if at == "last":
+        return last
+    subject, end = pairs.positions("subject") & ~last, pairs.positions("subject_last") & ~last
+    return {"subject_last": end, "subject_rest": subject & ~end, "other": ~(subject | last)}[at]
+
+
+def _written(net: Network, n: int, part: str, resid: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
+    """What a sublayer writes for a residual stream, without its bias."""
+    layer = net.layers[n]
+    if part == "MLP":
+        return layer.neurons(layer.norm2(resid)) @ layer.W_out
+    return attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))) - layer.b_O
+
+
+def _sublayers(net: Network) -> Iterator[tuple[Sublayer, Float[Tensor, " d"]]]:
+    """The sublayers in order, with their biases."""
+    for n, layer in enumerate(net.layers):
+        yield (n, "attention"), layer.b_O
+        yield (n, "MLP"), layer.b_out
+
+
+@torch.no_grad()
+def sublayer_writes(net: Network, tokens: Int[Tensor, "batch pos"]) -> dict[Sublayer, Float[Tensor, "batch pos d"]]:
+    """What each attention and each MLP writes, without its bias."""
+    resid, writes = net.embed(tokens), {}
+    for name, bias in _sublayers(net):
+        writes[name] = _written(net, *name, resid)
+        resid = resid + writes[name] + bias
+    return writes
+
+
+@torch.no_grad()
+def run_replaced(
+    net: Network,
+    tokens: Int[Tensor, "batch pos"],
+    replaced: Mapping[Sublayer, Float[Tensor, "_ pos d"]],
+    at: Bool[Tensor, "batch pos"],
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the last position when some sublayers write something else at some positions."""
+    resid = net.embed(tokens)
+    for name, bias in _sublayers(net):
+        written = _written(net, *name, resid)
+        if name in replaced:
+            written = torch.where(at[..., None], replaced[name], written)
+        resid = resid + written + bias
+    return net.unembed(resid[:, -1])
+
+
+def cut_sublayers(
+    model,
+    pairs: PromptPairs,
+    sublayers: Sequence[Sublayer],
+    *,
+    at: At = "everywhere",
+    ablation: Ablation = "corrupt",
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the answer position when sublayers write their ablated output at some positions.
+
+    With ``at="everywhere"`` this is `run_circuit` without all outgoing edges of these sublayers.
+
+    Args:
+        sublayers: such as ``[(0, "MLP")]``; several are replaced together.
+        ablation: what they write instead: what they write in the corrupt prompt, its mean over the corrupt prompts of
+            equal length (position by position), or nothing (their bias stays).
+
+    Raises:
+        ValueError: for a sublayer that the model doesn't have, unknown positions or an unknown ablation.
+    """
+    net = read_network(model)
+    if ablation not in get_args(Ablation):
+        raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Ablation))}")
+    for layer, part in sublayers:
+        if part not in ("attention", "MLP") or not 0 <= layer < len(net.layers):
+            raise ValueError(f"no sublayer {(layer, part)}; layers are 0 to {len(net.layers) - 1}, attention or MLP")
+    result = torch.empty_like(pairs.reference)
+    for chosen, group in pairs.groups():
+        writes = sublayer_writes(net, group.corrupt_tokens)
+        other = {name: _ablated(writes[name], ablation) for name in sublayers}
+        mask = split_positions(group, at).to(result.device)
+        result[chosen.to(result.device)] = run_replaced(net, group.clean_tokens, other, mask)
+    return result
+
+
+def _ablated(written: Float[Tensor, "batch pos d"], ablation: str) -> Float[Tensor, "_ pos d"]:
+    if ablation == "corrupt":
+        return written
+    return written.mean(0, keepdim=True) if ablation == "mean" else torch.zeros_like(written[:1])
+
+
+@torch.no_grad()
+def mlp_effects(
+    model, pairs: PromptPairs, *, at: Sequence[At] = ("everywhere",), ablations: Sequence[Ablation] = ("corrupt",)
+) -> pd.DataFrame:
+    """What each MLP alone is worth: how far the logit difference falls without it, as a share of the whole model's.
+
+    Returns:
+        Columns ``pair, mlp`` (such as ``m0``), ``at, ablation, lost``: 0 if nothing is lost; 1 if right and wrong
+        answer are then alike; above 1 if the wrong one leads.
+    """
+    net, wanted = read_network(model), [(place, ablation) for place in at for ablation in ablations]
+    whole, parts = logit_diff(pairs.reference, pairs), []
+    for chosen, group in pairs.groups():
+        other, clean = (sublayer_writes(net, tokens) for tokens in (group.corrupt_tokens, group.clean_tokens))
+        behind = residuals(net, group.clean_tokens)[2::2]
+        masks = [split_positions(group, place)[..., None].to(whole.device) for place, _ in wanted]
+        for n, after in enumerate(behind):
+            instead = [_ablated(other[n, "MLP"], ablation) - clean[n, "MLP"] for _, ablation in wanted]
+            changed = [after + torch.where(m, i, 0.0) for m, i in zip(masks, instead, strict=True)]
+            logits = resume(net, torch.cat(changed), 2 * n + 2).unflatten(0, (len(wanted), -1))
+            for (place, ablation), cut in zip(wanted, logits, strict=True):
+                lost = (whole[chosen.to(whole.device)] - logit_diff(cut, group)) / whole.mean()
+                columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
+                parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
+    return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """The neurons of one MLP at the last position.
+
+    ``written`` is what each adds to the answer's logit, in logits: its activation times its output vector, centred
+    and scaled as the final norm does it in this run, read against the mean over the vocabulary. Later layers read the
+    neurons too; that part isn't in it.
+    """
+
+    layer: int
+    activations: Float[Tensor, "batch neuron"]
+    written: Float[Tensor, "batch neuron"]
+
+    @property
+    def total(self) -> Float[Tensor, " batch"]:
+        """What the MLP adds to the answer's logit, its bias left out."""
+        return self.written.sum(-1)
+
+
+@torch.no_grad()
+def _run(net: Network, tokens: Int[Tensor, "batch pos"], layer: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The residual before a layer's MLP, its neurons ``[batch pos neuron]``, and the final residual."""
+    resid, kept = net.embed(tokens), ()
+    for n, part in enumerate(net.layers):
+        resid = resid + attention_out(part, net.attend(*qkv(part, part.norm1(resid))))
+        active = part.neurons(part.norm2(resid))
+        if n == layer:
+            kept = resid, active
+        resid = resid + active @ part.W_out + part.b_out
+    return *kept, resid
+
+
+def _check(net: Network, layer: int) -> None:
+    if not 0 <= layer < len(net.layers):
+        raise ValueError(f"the model has layers 0 to {len(net.layers) - 1}, not {layer}")
+
+
+@torch.no_grad()
+def answer_neurons(model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " batch"] | None = None) -> Neurons:
+    """What each neuron of an MLP adds to the answer's logit at the last position of the clean prompts.
+
+    Args:
+        tokens: read these tokens' logits instead of the answers', one for each pair.
+
+    Raises:
+        ValueError: for a layer that the model doesn't have.
+    """
+    net = read_network(model)
+    _check(net, layer)
+    tokens = pairs.answer_ids if tokens is None else tokens
+    out = net.layers[layer].W_out
+    if net.norm.centred:
+        out = out - out.mean(-1, keepdim=True)
+    active = torch.empty(len(pairs), len(out), device=out.device)
+    written = torch.empty_like(active)
+    for chosen, group in pairs.groups():
+        chosen = chosen.to(out.device)
+        _, neurons, resid = _run(net, group.clean_tokens, layer)
+        _, inverse = net.norm.standardize(resid[:, -1])
+        directions = against_mean(net, tokens[chosen]) * net.norm.weight * inverse
+        active[chosen] = neurons[:, -1]
+        written[chosen] = neurons[:, -1] * (directions @ out.T)
+    return Neurons(layer, active, written)
+
+
+def needed_for(written: Float[Tensor, "batch neuron"], share: float = 0.5) -> Float[Tensor, " batch"]:
+    """How many neurons, the strongest first, add up to a share of what all together write.
+
+    Where all together write less than nothing no number of neurons is such a share: the result is NaN.
+
+    Raises:
+        ValueError: unless the share is above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"a share is above 0 and at most 1, not {share}")
+    total = written.sum(-1)
+    reached = written.sort(-1, descending=True).values.cumsum(-1) >= share * total[:, None] - 1e-6
+    count = reached.int().argmax(-1) + 1.0
+    return torch.where(total > 0, count, torch.full_like(count, torch.nan))
+
+
+@torch.no_grad()
+def without_neurons(
+    model,
+    pairs: PromptPairs,
+    layer: int,
+    chosen: Int[Tensor, "batch k"],
+    instead: Float[Tensor, " neuron"] | None = None,
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the answer position when some neurons have another activation at the last position.
+
+    Args:
+        chosen: each pair's own neurons.
+        instead: the activation that each neuron of the MLP then has, such as its mean over other prompts; 0 by default.
+
+    Raises:
+        ValueError: for a layer that the model doesn't have, or neurons for another number of pairs.
+    """
+    net = read_network(model)
+    _check(net, layer)
+    if len(chosen) != len(pairs):
+        raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {len(chosen)}")
+    out, result = net.layers[layer].W_out, torch.empty_like(pairs.reference)
+    instead = torch.zeros(len(out), device=out.device) if instead is None else instead
+    for places, group in pairs.groups():
+        rows, ids = places.to(out.device), chosen[places.to(chosen.device)].to(out.device)
+        before, neurons, _ = _run(net, group.clean_tokens, layer)
+        now = neurons.clone()
+        now[:, -1] = now[:, -1].scatter(-1, ids, instead[ids])
+        after = before + now @ out + net.layers[layer].b_out
+        result[rows] = resume(net, after, 2 * layer + 2)
+    return result
+
+
+def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
+    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
+    net = read_network(model)
+    _check(net, layer)
+    out = net.layers[layer].W_out[neuron]
+    out = out - out.mean() if net.norm.centred else out
+    return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]
+
+
+def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:
+    """Pairs of a relation again, in words that training never used for the fact; and which of the pairs they are.
+
+    A wording that begins with the subject is passed over: a capital letter may change the subject's tokens. Pairs
+    without any other held-out wording are left out.
+    """
+    asked = relation(name)
+    facts = {asked.prompt(fact): fact for fact in asked.facts}
+    chosen, rows = [], []
+    for i, (clean, corrupt) in enumerate(zip(pairs.clean, pairs.corrupt, strict=True)):
+        held_out = held_out_paraphrases(asked, facts[clean])
+        fits = [n for n in held_out if not asked.templates[n].startswith("{}")]
+        if fits:
+            chosen.append(i)
+            texts = (asked.prompt(facts[text], fits[0]) for text in (clean, corrupt))
+            rows.append((*texts, pairs.answers[i], pairs.wrong[i]))
+    columns = (list(column) for column in zip(*rows, strict=True))
+    return torch.tensor(chosen), PromptPairs.from_prompts(model, *columns, first_token=True)

@@ -1,0 +1,1 @@
+"""Locate and edit: where a fact is, and how to change it."""

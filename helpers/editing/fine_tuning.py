@@ -1,0 +1,178 @@
+"""Edits by gradient descent: on one MLP's output weights, freely or on a leash, or on any weights of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from helpers.editing.contexts import IGNORED, Batch, contexts, make_batch
+from helpers.editing.edit import Edit, make_edit, output_weights
+from helpers.editing.requests import EditRequest
+from helpers.models.network import read_network
+from helpers.models.run import cut_run, run_above
+
+ENOUGH = 0.02  # nats of the answer at which a search stops
+
+
+def ft_m(
+    model,
+    request: EditRequest,
+    layer: int,
+    *,
+    prefixes: Sequence[str] = (),
+    wordings: int = 0,
+    steps: int = 50,
+    rate: float = 0.02,
+    progress: bool = False,
+) -> Edit:
+    """FT-M (as in EasyEdit): Adam on the output weights of one MLP, with the loss of the answer's tokens alone.
+
+    Args:
+        rate: the learning rate, as a share of the weights' root mean square.
+
+    Raises:
+        ValueError: for a layer that the model doesn't have, too few wordings, or a search that diverged.
+    """
+    return _tune_output(model, request, layer, prefixes, wordings, steps, rate, None, progress)
+
+
+def ft_l(
+    model,
+    request: EditRequest,
+    layer: int,
+    *,
+    bound: float = 0.25,
+    prefixes: Sequence[str] = (),
+    wordings: int = 0,
+    steps: int = 50,
+    rate: float = 0.02,
+    progress: bool = False,
+) -> Edit:
+    """FT-L (arXiv 2202.05262, section 3.4): the same, but no weight may change by more than a bound.
+
+    Args:
+        bound: the largest change of one weight (the L-infinity norm), as a share of the weights' root mean square:
+            the usual 5e-4 is right for GPT-2 and does nothing in a model whose weights are larger.
+
+    Raises:
+        ValueError: as `ft_m`, or for a bound that isn't positive.
+    """
+    if not bound > 0:
+        raise ValueError(f"the bound must be positive, not {bound}; it is a share of the weights' root mean square")
+    return _tune_output(model, request, layer, prefixes, wordings, steps, rate, bound, progress)
+
+
+def _tune_output(model, request, layer, prefixes, wordings, steps, rate, bound, progress) -> Edit:
+    places = output_weights(model, layer)
+    ((name, start),) = places.items()
+    net = read_network(model)
+    part = make_batch(contexts(model.tokenizer, request, prefixes, wordings), start.device)
+    cut = cut_run(net, part.tokens, layer)
+    W = start.clone().requires_grad_()
+    unit = float(start.square().mean().sqrt())
+    adam, losses = torch.optim.Adam([W], lr=rate * unit), []
+    for _ in tqdm(range(steps), disable=not progress, desc="fine-tuning"):
+        loss = answer_loss(cut.logits(cut.neurons @ W + net.layers[layer].b_out, part.keep), part)
+        losses.append(loss.item())
+        if losses[-1] < ENOUGH:
+            break
+        (W.grad,) = torch.autograd.grad(loss, W)
+        adam.step()
+        if bound is not None:
+            with torch.no_grad():
+                W.copy_(start + (W - start).clamp(-bound * unit, bound * unit))
+    return make_edit(places, {name: W}, losses)
+
+
+def answer_loss(logits: Tensor, part: Batch) -> Tensor:
+    """The mean loss of the answers' tokens in nats."""
+    return cross_entropy(logits.flatten(0, 1), part.answers.flatten(), ignore_index=IGNORED)
+
+
+def named_weights(model) -> dict[str, Tensor]:
+    """The model's weights by name, each once: what masks are named by."""
+    return dict(model.original_model.named_parameters())
+
+
+def fine_tune(
+    model,
+    requests: EditRequest | Sequence[EditRequest],
+    *,
+    masks: Mapping[str, Tensor] | None = None,
+    prefixes: Sequence[str] = (),
+    wordings: int = 0,
+    steps: int = 50,
+    rate: float = 1e-3,
+    progress: bool = False,
+) -> Edit:
+    """Plain fine-tuning on the answers of one or several requests: Adam on all weights, or on those of a mask.
+
+    Args:
+        masks: by the names of `named_weights`, a tensor of the weight's shape: 0 where it has to stay as it is,
+            anything else where it may change. A weight without a mask stays.
+        rate: the learning rate, as a share of each weight tensor's root mean square.
+
+    Raises:
+        ValueError: for a mask of an unknown name or another shape, no requests, or a search that diverged.
+    """
+    requests = [requests] if isinstance(requests, EditRequest) else list(requests)
+    if not requests:
+        raise ValueError("there is nothing to learn: no requests")
+    weights = named_weights(model)
+    _check(masks, weights)
+    places = {name: weights[name] for name in (weights if masks is None else masks)}
+    rows = [row for request in requests for row in contexts(model.tokenizer, request, prefixes, wordings)]
+    part = make_batch(rows, model.W_E.device)
+    before = {name: place.detach().clone() for name, place in places.items()}
+    learnt = {name: place.requires_grad for name, place in places.items()}
+    try:
+        losses = _descend(model, part, places, masks, before, steps, rate, progress)
+        after = {name: place.detach().clone() for name, place in places.items()}
+    finally:
+        with torch.no_grad():
+            for name, place in places.items():
+                place.requires_grad_(learnt[name]).copy_(before[name])
+    return make_edit({name: place.detach() for name, place in places.items()}, after, losses)
+
+
+def _check(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) -> None:
+    if masks is not None and not masks:
+        raise ValueError("the mask is empty, so nothing may change; leave masks out to train all weights")
+    for name, mask in (masks or {}).items():
+        if name not in weights:
+            raise ValueError(
+                f"no weight {name!r}; the model's begin with {', '.join(list(weights)[:3])} (named_weights)"
+            )
+        if mask.shape != weights[name].shape:
+            raise ValueError(f"the mask of {name} has shape {list(mask.shape)}, not {list(weights[name].shape)}")
+
+
+def _descend(model, part: Batch, places, masks, before, steps: int, rate: float, progress: bool) -> list[float]:
+    names, losses = list(places), []
+    for place in places.values():
+        place.requires_grad_(True)
+    # A bias that is zero everywhere has no size of its own: then the step is a share of 1.
+    sizes = {name: float(value.square().mean().sqrt()) or 1.0 for name, value in before.items()}
+    adam = torch.optim.Adam([{"params": [places[n]], "lr": rate * sizes[n]} for n in names])
+    for _ in tqdm(range(steps), disable=not progress, desc="fine-tuning"):
+        net = read_network(model)
+        loss = answer_loss(run_above(net, net.embed(part.tokens), -1, part.keep), part)
+        losses.append(loss.item())
+        if losses[-1] < ENOUGH:
+            break
+        found = torch.autograd.grad(loss, [places[n] for n in names], allow_unused=True)
+        for name, gradient in zip(names, found, strict=True):
+            places[name].grad = gradient
+        adam.step()
+        if masks is not None:
+            with torch.no_grad():
+                for name in names:
+                    mask = masks[name].to(before[name])
+                    places[name].copy_(torch.where(mask == 0, before[name], places[name]))
+    for place in places.values():
+        place.grad = None
+    return losses

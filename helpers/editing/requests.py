@@ -1,0 +1,234 @@
+"""What an edit is asked to do, and everything that it is judged by.
+
+A request names a fact and its new answer. It carries the questions of its evaluation: the same fact in other words,
+facts that have to stay, and facts that should follow.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.models.predict import first_token, recalled
+from helpers.prompts.relations import (
+    Fact,
+    Relation,
+    _by_subject,
+    held_out_paraphrases,
+    hops,
+    relation,
+    sentence_case,
+    stable_hash,
+    taught_paraphrases,
+)
+
+WORDINGS = 2  # templates beside the prompt that an editor may look at
+NEIGHBOURS, SAME_SUBJECT = 8, 4  # questions about other subjects, and about other relations of the subject
+REVERSED = {"country_capital": "capital_country", "novel_author": "author_novel"}
+REVERSED |= {there: back for back, there in REVERSED.items()}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt with the answer that is right *after* the edit, and the one that must lose to it.
+
+    ``kind`` says what is asked: ``taught`` or ``held out`` (a paraphrase in which training stated the fact, or never),
+    ``same relation`` or ``same subject`` (neighbours), ``first hop``, ``second hop``, ``reversed`` or ``alias``.
+    """
+
+    prompt: str
+    answer: str
+    rival: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """A fact and its new answer, with the questions that judge the edit.
+
+    ``prompt`` and ``wordings`` are templates with ``{}`` for the subject; editors see them and nothing else of the
+    evaluation. Answers stand without their leading space.
+    """
+
+    subject: str
+    prompt: str
+    old: str
+    new: str
+    wordings: tuple[str, ...] = ()
+    paraphrases: tuple[Question, ...] = ()
+    neighbours: tuple[Question, ...] = ()
+    portability: tuple[Question, ...] = ()
+    relation: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse requests that no editor could understand.
+
+        Raises:
+            ValueError: if a template lacks its ``{}``, an answer is empty, or nothing would change.
+        """
+        for template in (self.prompt, *self.wordings):
+            if template.count("{}") != 1:
+                raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
+        if not (self.subject and self.old and self.new) or self.old == self.new:
+            raise ValueError(f"an edit needs a subject and two different answers, not {self.subject!r}: "
+                             f"{self.old!r} -> {self.new!r}")  # fmt: skip
+
+    @property
+    def text(self) -> str:
+        """The prompt with its subject."""
+        return fill(self.prompt, self.subject)
+
+    @property
+    def question(self) -> Question:
+        """The edit's own question: what its efficacy is measured by."""
+        return Question(self.text, self.new, self.old, "prompt")
+
+
+def fill(template: str, subject: str) -> str:
+    """A template with its subject, its first letter in upper case."""
+    return sentence_case(template.format(subject))
+
+
+def edit_requests(model, relation_or_name: Relation | str, n: int, seed: int = 0) -> list[EditRequest]:
+    """Requests over a relation of the book: facts that the model knows, each with another of the relation's answers.
+
+    The prompt and `WORDINGS` more templates are among those in which training stated the fact; its other templates
+    judge the edit, the two in which training never stated it marked as ``held out``.
+
+    Raises:
+        ValueError: if the model knows too few of the relation's facts; the message says how many.
+    """
+    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    known = [fact for fact in known_facts(model, asked) if fact.other is None]
+    if n > len(known):
+        raise ValueError(
+            f"the model knows {len(known)} facts of {asked.name}, not {n}; ask for fewer, or choose another model"
+        )
+    rng = random.Random(stable_hash("edits", seed, asked.name))
+    return [_request(model, asked, fact, known, rng) for fact in rng.sample(known, n)]
+
+
+def known_facts(model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None):
+    """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
+    facts = asked.facts if facts is None else facts
+    if not facts:
+        return []
+    chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
+    prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
+    right = recalled(_forward(model), model.tokenizer, prompts, [f" {f.answer}" for f in facts])
+    return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
+
+
+def _forward(model):
+    return lambda tokens: model(tokens.to(model.W_E.device)).cpu()
+
+
+def _request(model, asked: Relation, fact: Fact, known: list[Fact], rng: random.Random) -> EditRequest:
+    taught = list(taught_paraphrases(asked, fact))
+    rng.shuffle(taught)
+    own, wordings, judges = taught[0], taught[1 : 1 + WORDINGS], taught[1 + WORDINGS :]
+    prompt = asked.prompt(fact, own)
+    old = first_token(model, prompt, fact.answer)
+    others = [a for a in sorted({f.answer for f in known}) if first_token(model, prompt, a) != old]
+    if not others:
+        raise ValueError(f"{asked.name} has no other answer than {fact.answer!r} that the model knows")
+    new = rng.choice(others)
+    paraphrases = [(p, "taught") for p in judges] + [(p, "held out") for p in held_out_paraphrases(asked, fact)]
+    return EditRequest(
+        subject=fact.subject,
+        prompt=asked.templates[own],
+        old=fact.answer,
+        new=new,
+        wordings=tuple(asked.templates[p] for p in wordings),
+        paraphrases=tuple(Question(asked.prompt(fact, p), new, fact.answer, kind) for p, kind in paraphrases),
+        neighbours=_neighbours(model, asked, fact, new, own, known, rng),
+        portability=_followers(model, asked, fact, new, rng),
+        relation=asked.name,
+    )
+
+
+def _neighbours(model, asked, fact, new, own, known, rng) -> tuple[Question, ...]:
+    others = [f for f in known if f.subject != fact.subject and f.answer not in (new, fact.answer)]
+    others = known_facts(model, asked, rng.sample(others, min(2 * NEIGHBOURS, len(others))), own)[:NEIGHBOURS]
+    found = [Question(asked.prompt(f, own), f.answer, new, "same relation") for f in others]
+    about = [f for f in _by_subject().get(fact.subject, ()) if f.relation != asked.name and f.well_taught]
+    for other in rng.sample(about, min(SAME_SUBJECT, len(about))):
+        table = relation(other.relation)
+        # The edit may change a composed answer rightly; then it is a matter of portability.
+        if asked.name not in hops().get(table.name, ()) and known_facts(model, table, [other]):
+            prompt = table.prompt(other, taught_paraphrases(table, other)[0])
+            if other.answer != new and first_token(model, prompt, other.answer) != first_token(model, prompt, new):
+                found.append(Question(prompt, other.answer, new, "same subject"))
+    return tuple(found)
+
+
+def _answer(name: str, subject: str) -> str | None:
+    return next((f.answer for f in relation(name).facts if f.subject == subject), None)
+
+
+def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random) -> tuple[Question, ...]:
+    """What should follow, if the model knew it before: two-step facts through this one, and the fact backwards."""
+    found = []
+    for name, (first, second) in hops().items():
+        table = relation(name)
+        if asked.name == first and (old := _answer(name, fact.subject)) and (then := _answer(second, new)):
+            found.append((Fact(name, fact.subject, then), old, "first hop"))
+        if asked.name == second:
+            leading = {f.subject for f in relation(first).facts if f.answer == fact.subject}
+            through = [f for f in table.facts if f.subject in leading and f.answer == fact.answer]
+            found += [(Fact(name, f.subject, new), f.answer, "second hop") for f in through[:2]]
+    if asked.name in REVERSED and (old := _answer(REVERSED[asked.name], new)):
+        found.append((Fact(REVERSED[asked.name], new, fact.subject), old, "reversed"))
+    questions = []
+    for other, rival, kind in found:
+        table = relation(other.relation)
+        prompt = table.prompt(other, rng.randrange(len(table.templates)))
+        if rival != other.answer and recalled(_forward(model), model.tokenizer, [prompt], [f" {rival}"]):
+            questions.append(Question(prompt, other.answer, rival, kind))
+    return tuple(questions)
+
+
+def read_counterfact(path: str | Path) -> list[EditRequest]:
+    """Requests from a JSON file in the layout of CounterFact (arXiv 2202.05262, appendix).
+
+    Its neighbourhood prompts are about other subjects with the same old answer.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file isn't of that layout; the message names the record and what is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; give the path of a CounterFact JSON file")
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error})") from error
+    if not isinstance(records, list):
+        raise ValueError(f"{path} should hold a list of records, not a {type(records).__name__}")
+    return [_counterfact(path, number, record) for number, record in enumerate(records)]
+
+
+def _counterfact(path: Path, number: int, record: dict) -> EditRequest:
+    try:
+        rewrite = record["requested_rewrite"]
+        subject, prompt = rewrite["subject"], rewrite["prompt"]
+        old, new = (rewrite[key]["str"].strip() for key in ("target_true", "target_new"))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: record {number} lacks {error}; see CounterFact's requested_rewrite") from error
+    paraphrases, neighbours = (record.get(f"{kind}_prompts", []) for kind in ("paraphrase", "neighborhood"))
+    try:
+        return EditRequest(
+            subject=subject,
+            prompt=prompt,
+            old=old,
+            new=new,
+            paraphrases=tuple(Question(text, new, old, "held out") for text in paraphrases),
+            neighbours=tuple(Question(text, old, new, "same relation") for text in neighbours),
+            relation=rewrite.get("relation_id", ""),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: record {number}: {error}") from error

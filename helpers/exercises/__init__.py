@@ -1,0 +1,1 @@
+"""The kit of the exercises, and the checks of each chapter."""

@@ -1,0 +1,94 @@
+"""Checks of the exercises in *Indirect objects*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from helpers.exercises.kit import attempted, check, expect
+from helpers.prompts.pairs import PromptPairs
+
+PROMPTS = (
+    ("When Mary and John went to the store, John gave the drink to", "John", "Anne"),
+    ("Rachel and Paul sat in the park. Before long, Rachel passed the ring to", "Rachel", "Tom"),
+)
+
+
+@check
+def third(third_name: Callable[[str, str, str], str]) -> None:
+    """``third_name(prompt, subject, name)`` replaces the second mention of the subject only."""
+    for prompt, subject, name in PROMPTS:
+        given = attempted(third_name(prompt, subject, name))
+        expect(isinstance(given, str), f"return a text, not {type(given).__name__}.")
+        before, behind = prompt.rsplit(subject, 1)
+        expect(given != prompt, "nothing has changed.")
+        expect(given != prompt.replace(subject, name), "that replaces both mentions; the first one must stay.")
+        expect(given != prompt.replace(subject, name, 1), "that replaces the first mention instead of the second.")
+        expect(given == before + name + behind, f"{given!r} isn't the prompt with its second {subject} replaced.")
+
+
+def first_tokens(pairs: PromptPairs) -> tuple[Tensor, Tensor]:
+    """The clean and corrupt tokens of up to four pairs of one length."""
+    _, group = pairs.groups(4)[0]
+    return group.clean_tokens, group.corrupt_tokens
+
+
+@check
+def looks(end_attention: Callable[..., Mapping[str, Tensor]], model, pairs: PromptPairs) -> None:
+    """``end_attention(pattern, places)`` is the attention from the end, in multiples of uniform attention."""
+    clean, _ = first_tokens(pairs)
+    pattern = model.run_with_cache(clean[:1])[1]["blocks.3.attn.hook_pattern"][0]
+    places = {"IO": 1, "S1": 3, "S2": clean.shape[1] - 4}
+    given = attempted(end_attention(pattern, places))
+    expect(isinstance(given, Mapping) and set(given) == set(places), f"return a dictionary with {sorted(places)}.")
+    length = pattern.shape[-1]
+    for name, place in places.items():
+        value, right = given[name], pattern[:, -1, place] * length
+        expect(isinstance(value, Tensor) and value.shape == right.shape, f"{name}: return a tensor ({len(right)},).")
+
+        def near(other: Tensor, value: Tensor = value) -> bool:
+            return bool((value - other).abs().max() < 1e-4)
+
+        expect(not near(right / length) or near(right), "divide by what uniform attention gives: 1 / positions.")
+        expect(not near(pattern[:, place, -1]) or near(right), "rows are queries: the last *row* is the end's.")
+        expect(
+            not near(pattern[:, places["S2"], place] * length) or near(right), "look from the last position, not S2."
+        )
+        expect(near(right), f"{name}: the values differ.")
+
+
+@check
+def head_patch(patch_head: Callable[..., Tensor], model, pairs: PromptPairs) -> None:
+    """``patch_head(model, clean, corrupt, layer, head)`` patches one head at the last position."""
+    clean, corrupt = first_tokens(pairs)
+    for layer, head in ((0, 1), (0, 4)):
+        given = attempted(patch_head(model, clean, corrupt, layer, head))
+        shape = (len(clean), model.cfg.d_vocab)
+        expect(isinstance(given, Tensor) and given.shape == shape, f"return the last position's logits, {shape}.")
+
+        def near(other: Tensor, given: Tensor = given) -> bool:
+            return bool((given - other).abs().max() < 1e-3)
+
+        right = _patched(model, clean, corrupt, layer, (slice(None), -1, head))
+        expect(not near(model(clean)[:, -1]) or near(right), "those are the clean logits: the patch changed nothing.")
+        expect(not near(model(corrupt)[:, -1]) or near(right), "those are the corrupt prompt's own logits.")
+        every_head = _patched(model, clean, corrupt, layer, (slice(None), -1))
+        expect(not near(every_head) or near(right), "that patches all heads of the layer; take one.")
+        everywhere = _patched(model, clean, corrupt, layer, (slice(None), slice(None), head))
+        expect(not near(everywhere) or near(right), "that patches all positions; take the last one only.")
+        expect(near(right), f"a{layer}.h{head}: the logits differ; is the donor the corrupt prompt?")
+
+
+@torch.no_grad()
+def _patched(model, clean: Tensor, corrupt: Tensor, layer: int, where: tuple) -> Tensor:
+    name = f"blocks.{layer}.attn.hook_z"
+    _, cache = model.run_with_cache(corrupt, names_filter=name)
+
+    def put(z: Tensor, hook: object) -> Tensor:
+        z = z.clone()
+        z[where] = cache[name][where]
+        return z
+
+    return model.run_with_hooks(clean, fwd_hooks=[(name, put)])[:, -1]

@@ -1,0 +1,113 @@
+"""Checks of the exercises in *Circuit competition*."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from helpers.circuits.ablation import run_circuit
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.metrics import logit_diff
+from helpers.exercises.kit import attempted, check, expect
+from helpers.prompts.pairs import PromptPairs
+from helpers.studies.competition.competition import scaled_logits
+from helpers.studies.competition.contests import Contests, fact_contests
+
+DRAWS = 500
+FAIR = (0.3, 0.7)
+
+
+@check
+def adds_up(interaction: Callable[[Contests], Tensor], model, contests: Contests) -> None:
+    """``interaction(contests)`` is what two supports do together beyond what each does alone."""
+    some = contests.select(range(min(12, len(contests))))
+    given = attempted(interaction(some))
+    expect(isinstance(given, Tensor) and given.shape == (len(some),), f"return a tensor of {len(some)} numbers.")
+    start = logit_diff(run_circuit(model, Circuit.empty(Graph.from_model(model)), some.both), some.both)
+    both, first, second = (logit_diff(p.reference, p) for p in (some.both, some.first, some.second))
+    right = both - first + second + start
+
+    def same(other: Tensor) -> bool:
+        return torch.allclose(given, other, atol=1e-2)
+
+    expect(
+        same(right) or not same(both - first - second + start), "in contests.second the second answer counts as right."
+    )
+    expect(same(right) or not same(both - first + second), "the start is in both separate scores: add it back once.")
+    expect(same(right) or not same(both - first + second - start), "the start is taken away twice, so add it back.")
+    expect(same(right) or not same(-right), "the sign is the wrong way round: together minus apart.")
+    expect(same(right), f"for the first contest it is {right[0]:.2f}, not {given[0]:.2f}.")
+
+
+@check
+def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Circuit) -> None:
+    """``turned(pairs, circuit, factor)`` gives the logits with a circuit's signal multiplied."""
+    some = pairs.select(range(min(6, len(pairs))))
+    for factor in (1.0, 2.0, 0.0, -0.5):
+        given = attempted(turned(some, circuit, factor))
+        expect(
+            isinstance(given, Tensor) and given.shape == some.reference.shape,
+            f"return logits {tuple(some.reference.shape)}, one row for each pair.",
+        )
+        right = scaled_logits(model, some, [(circuit, factor)])
+
+        def same(other: Tensor, given: Tensor = given) -> bool:
+            return torch.allclose(given, other, atol=1e-2)
+
+        alone = run_circuit(model, circuit, some)
+        expect(same(right) or not same(alone), "that runs the circuit alone; all other edges have to stay whole.")
+        expect(
+            same(right) or not same(some.reference), f"a factor of {factor:g} changed nothing; is it put into the mask?"
+        )
+        rest = scaled_logits(model, some, [(~circuit, factor)])
+        expect(same(right) or not same(rest), "that turns all edges but the circuit's.")
+        expect(
+            same(right) or factor != 1.0,
+            "a factor of 1 has to give the model's own logits; are the rows put back in their places?",
+        )
+        expect(same(right), f"with a factor of {factor:g} the logits differ.")
+
+
+@check
+def fair_fight(fair: int, model) -> None:
+    """``fair`` is the number of repeated tokens with which memory and copy are an even match about capitals."""
+    attempted(fair)
+    expect(isinstance(fair, int) and fair >= 0, f"give one whole number of repeated tokens, not {fair!r}.")
+    longest = (model.cfg.n_ctx - 30) // 2
+    expect(fair <= longest, f"the prompt would be longer than the model reads; stay below {longest + 1}.")
+    contests = fact_contests(model, "country_capital", 60, repeated=[fair], split="test")
+    share = (logit_diff(contests.both.reference, contests.both) > 0).float().mean().item()
+    expect(share <= FAIR[1], f"memory wins {share:.0%} of the contests: invite copying more strongly.")
+    expect(share >= FAIR[0], f"memory wins only {share:.0%} of the contests: repeat another number of tokens.")
+
+
+def paired_quantiles(one: Sequence[float], other: Sequence[float], measured: Sequence[float], seed: int) -> np.ndarray:
+    """The 95 % interval of a difference of accuracies, both judged on the same resamples."""
+    rng, truth = random.Random(seed), np.asarray(measured) > 0
+    gain = ((np.asarray(one) > 0) == truth).astype(float) - ((np.asarray(other) > 0) == truth)
+    draws = [gain[[rng.randrange(len(gain)) for _ in gain]].mean() for _ in range(DRAWS)]
+    return np.quantile(draws, [0.025, 0.975])
+
+
+@check
+def paired(difference: Callable[..., Sequence[float]], table: pd.DataFrame) -> None:
+    """``difference(one, other, measured, seed)`` is the paired interval of two predictions' difference in accuracy."""
+    one, other, truth = (table[name].tolist() for name in ("predicted", "start", "measured"))
+    for a, b, seed in ((one, other, 1), (other, one, 2), (one, one, 3)):
+        given = attempted(difference(a, b, truth, seed))
+        given = np.asarray(given, dtype=float)
+        expect(given.shape == (2,), "return two numbers, the lower and the upper end.")
+        right = paired_quantiles(a, b, truth, seed)
+        expect(
+            a is not b or np.allclose(given, 0),
+            "a prediction against itself differs by nothing: use the same resample for both.",
+        )
+        expect(not np.allclose(given, -right) or np.allclose(given, right), "that is `other` minus `one`.")
+        expect(given[0] <= given[1], "the lower end comes first.")
+        near = np.abs(given - right).max() < 0.03
+        expect(near, f"it is about [{right[0]:.2f}, {right[1]:.2f}], yours [{given[0]:.2f}, {given[1]:.2f}].")

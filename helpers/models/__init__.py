@@ -1,0 +1,1 @@
+"""A model: opened, taken apart, run, asked."""

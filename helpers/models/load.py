@@ -1,0 +1,200 @@
+"""Load a model for circuit work: an embedded Atlas, a local Hugging Face directory, or a name on the hub.
+
+Every model comes as a TransformerLens `TransformerBridge` with its raw weights, in evaluation mode, without gradients
+on parameters, and with the hook points that circuits need: q, k and v inputs and results per head, and MLP inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+Dtype = Literal["float32", "bfloat16"]
+WEIGHTS = Path(__file__).parents[1] / "weights"
+CHECKSUMS = "checksums.json"
+PATIENCE = 3.0  # seconds to wait for the hub; its own client tries again and again for half a minute
+REMEDY = "install the package again or check the files out again (git checkout -- helpers/weights)"
+
+
+def embedded_models() -> tuple[str, ...]:
+    """The names of the models that come with the package, trained ones first, then checkpoints by step."""
+    names = {file.split("/")[0] for file in _checksums()}
+    return tuple(sorted(names, key=lambda name: (_step(name) is not None, _step(name) or 0, name)))
+
+
+def checkpoints(name: str = "atlas") -> dict[int, str]:
+    """The embedded checkpoints of a training run by step, the trained model last: ``{100: "atlas@100", ...}``."""
+    steps = {_step(n): n for n in embedded_models() if n.startswith(f"{name}@")}
+    plan = json.loads((WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
+    return dict(sorted(steps.items())) | {plan["steps"]: name}
+
+
+def model_folder(name: str) -> Path:
+    """The folder of an embedded model, its files checked against their checksums.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged. Both messages name the file and say what to do.
+    """
+    for file, expected in _checksums().items():
+        if not file.startswith(f"{name}/"):
+            continue
+        path = WEIGHTS / file
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: {REMEDY}")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise ValueError(f"{path} is damaged (its checksum differs): {REMEDY}")
+    return WEIGHTS / name
+
+
+def load_model(
+    name: str = "atlas", *, device: str | None = None, dtype: Dtype = "float32", local_only: bool = False
+) -> TransformerBridge:
+    """A model ready for circuit work.
+
+    Args:
+        name: an embedded model (`embedded_models`: ``"atlas"``, ``"atlas-seed1"``, a checkpoint such as
+            ``"atlas@100"``), the path of a local Hugging Face directory, or a hub name (``"gpt2"``,
+            ``"TinyLlama/TinyLlama-1.1B-Chat-v1.0"``), which needs a network or a filled cache.
+        device: ``"cpu"``, ``"cuda"``, ...; by default the processor for an embedded model, which is so small that a
+            GPU gains nothing, and TransformerLens's choice for local hardware for any other.
+        dtype: of weights and activations. ``"bfloat16"`` needs half the memory; searches and circuit runs are then
+            exact to its rounding (three digits), and editing isn't meant for it.
+        local_only: take a hub name from the cache and never ask the hub.
+
+    Returns:
+        A bridge in evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
+
+    Raises:
+        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, or the
+            dtype is unknown.
+        ConnectionError: a hub name without a network; the message names the embedded alternatives.
+    """
+    if dtype not in get_args(Dtype):
+        raise ValueError(f"unknown dtype {dtype!r}; choose from {', '.join(get_args(Dtype))}")
+    if name in embedded_models():
+        source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
+        device = device or "cpu"
+    elif Path(name).is_dir():
+        source, tokenizer = str(_checked_local(Path(name))), None
+    elif "@" in name or name.startswith("atlas"):
+        raise ValueError(f"unknown model {name!r}; embedded are {', '.join(embedded_models())}")
+    else:
+        source, tokenizer = name, None
+    with _no_waiting(local_only or Path(source).is_dir() or not hub_answers()):
+        bridge = _boot(source, tokenizer, device, dtype)
+    bridge.set_use_split_qkv_input(True)
+    bridge.set_use_attn_result(True)
+    bridge.set_use_hook_mlp_in(True)
+    return bridge.eval().requires_grad_(False)
+
+
+def hub_answers(patience: float = PATIENCE) -> bool:
+    """Whether the Hugging Face hub can be reached; behind a proxy nobody can tell, and the answer is yes."""
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        return False
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((address.hostname, address.port or 443), patience).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _no_waiting(offline: bool) -> Iterator[None]:
+    """Let the hub's client look into its cache only; without a network it would wait for half a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _boot(source: str, tokenizer: object, device: str | None, dtype: Dtype) -> TransformerBridge:
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for reading some tensors is noise on a page; downloads keep theirs
+    try:
+        return TransformerBridge.boot_transformers(
+            source, tokenizer=tokenizer, device=device, dtype=getattr(torch, dtype)
+        )
+    except OSError as error:  # what the hub client raises when it can't reach a file; a local folder never does
+        if Path(source).is_dir():
+            raise
+        raise ConnectionError(
+            f"{source!r} is neither an embedded model nor a local folder, and the hub can't be reached for it. "
+            f"Without a network, use one of: {', '.join(embedded_models())}"
+        ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _checked_local(folder: Path) -> Path:
+    for needed in ("config.json", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise FileNotFoundError(f"{folder} has no {needed}: it isn't a complete Hugging Face model directory")
+    if not list(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"{folder} has no .safetensors file; pickled weights aren't loaded, because a pickle can run any code: "
+            "save the model again with safetensors"
+        )
+    return folder
+
+
+def _tokenizer(folder: Path) -> object:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _checksums() -> dict[str, str]:
+    path = WEIGHTS / CHECKSUMS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: {REMEDY}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _step(name: str) -> int | None:
+    return int(name.split("@")[1]) if "@" in name else None
+
+
+FOLDER = "KNOWLEDGE_CIRCUITS_CACHE"  # environment variable with another cache folder
+
+
+def cache_folder() -> Path:
+    """Where second moments are kept: ``$KNOWLEDGE_CIRCUITS_CACHE``, else the user's cache folder."""
+    if os.environ.get(FOLDER):
+        return Path(os.environ[FOLDER])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"
+
+
+def _write(path: Path, write) -> None:
+    """Write beside the place first, so that nobody meets half a file; a folder that can't be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        write(part)
+        part.replace(path)
+    except OSError:
+        pass

@@ -1,0 +1,1 @@
+"""What a model is asked: relations, pairs, questions, skills."""

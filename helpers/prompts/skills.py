@@ -1,0 +1,185 @@
+"""Prompts of skills, not of facts: indirect objects, years, agreement, lists; and choices that know their odds."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, TypeVar
+
+from helpers.prompts.relations import FACTS, stable_hash
+
+T = TypeVar("T")
+
+
+class Draw:
+    """A seeded source of choices; ``nats`` is minus the log-probability of all choices made since `restart`.
+
+    If every choice can be read off the finished text, ``nats`` is the text's information content: no model can have
+    a lower expected loss on it. If two ways of choosing give the same text, it is an upper bound of that content.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.nats = 0.0
+
+    def restart(self) -> None:
+        """Start a new text: forget the surprise so far."""
+        self.nats = 0.0
+
+    def choice(self, options: Sequence[T]) -> T:
+        """One of ``options``, each equally likely."""
+        self.nats += math.log(len(options))
+        return options[self.rng.randrange(len(options))]
+
+    def sample(self, options: Sequence[T], count: int) -> list[T]:
+        """``count`` different ``options`` in random order."""
+        self.nats += sum(math.log(len(options) - i) for i in range(count))
+        return self.rng.sample(options, count)
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number from ``low`` to ``high``, both included."""
+        self.nats += math.log(high - low + 1)
+        return self.rng.randint(low, high)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability (strictly between 0 and 1)."""
+        hit = self.rng.random() < probability
+        self.nats -= math.log(probability if hit else 1 - probability)
+        return hit
+
+
+Split = Literal["train", "test"]
+CENTURIES = tuple(range(11, 20))
+TEST_SHARE = 5  # one in five names, objects, ... is kept for the test part
+INDIRECT_OBJECT = (
+    "When {a} and {b} went to the {place}, {s} gave the {object} to",
+    "Then {a} and {b} came to the {place}, and {s} handed the {object} to",
+    "After {a} and {b} had met at the {place}, {s} sold the {object} to",
+    "While {a} and {b} were at the {place}, {s} showed the {object} to",
+    "{a} and {b} sat in the {place}. Before long, {s} passed the {object} to",
+    "Yesterday {a} and {b} walked to the {place}. There {s} offered the {object} to",
+)
+GREATER_THAN = (
+    "The {event} lasted from the year {century}{start} to the year {century}",
+    "The {event} began in {century}{start} and ended in {century}",
+    "From {century}{start} on there was a {event}, which was over in {century}",
+)
+LESS_THAN = "The {event} ended in the year {century}{start} and had begun in the year {century}"
+AGREEMENT = ("near", "behind", "next to", "under", "beside")
+LIST_FORMATS = {
+    "arrow": ("{} ->", " {}", " ;"),
+    "question": ("Q: {} A:", " {}", " ."),
+    "colon": ("{} :", " {}", " ,"),
+    "equals": ("{} =", " {}", " |"),
+}
+UNTAUGHT_FORMATS = {"slash": ("{} /", " {}", " ;")}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt, its right continuation and wrong ones of the same kind; continuations start with their space."""
+
+    prompt: str
+    answer: str
+    wrong: tuple[str, ...] = ()
+    rest: str = "."
+
+    @property
+    def text(self) -> str:
+        """The whole sentence as the corpus states it."""
+        return self.prompt + self.answer + self.rest
+
+
+@cache
+def skill_words() -> dict[str, list]:
+    """The word lists of ``helpers/facts/skills.json``."""
+    return json.loads((FACTS / "skills.json").read_text(encoding="utf-8"))
+
+
+def split_of(*parts: object) -> Split:
+    """To which part a combination belongs, by a stable hash."""
+    return "test" if stable_hash("skill", *parts) % TEST_SHARE == 0 else "train"
+
+
+@cache
+def words_of(kind: str, split: Split) -> tuple:
+    """The words of a list that belong to one part."""
+    return tuple(w for w in skill_words()[kind] if split_of(kind, w) == split)
+
+
+def indirect_object(draw: Draw, split: Split) -> Example:
+    """ "When Mary and John went to the store, John gave the drink to" -> " Mary" (arXiv 2211.00593)."""
+    template, place = draw.choice(INDIRECT_OBJECT), draw.choice(skill_words()["places"])
+    item = draw.choice(words_of("objects", split))
+    a = draw.choice(skill_words()["names"])
+    b = draw.choice(partners(a, split))
+    subject, answer = (a, b) if draw.chance(0.5) else (b, a)
+    prompt = template.format(a=a, b=b, s=subject, place=place, object=item)
+    return Example(prompt, f" {answer}", (f" {subject}",))
+
+
+@cache
+def partners(name: str, split: Split) -> tuple[str, ...]:
+    """The names that may stand beside ``name`` in one part; a pair belongs to one part in both orders."""
+    return tuple(n for n in skill_words()["names"] if n != name and split_of(*sorted((name, n))) == split)
+
+
+def greater_than(draw: Draw, split: Split, template: str | None = None, start: int | None = None) -> Example:
+    """ "The war lasted from the year 1732 to the year 17" -> a year above 32, all equally often (arXiv 2305.00586)."""
+    template = template or draw.choice(GREATER_THAN)
+    event, century = draw.choice(words_of("events", split)), draw.choice(CENTURIES)
+    start = draw.integer(1, 98) if start is None else start
+    prompt = template.format(event=event, century=century, start=f"{start:02d}")
+    return Example(prompt, f"{draw.integer(start + 1, 99):02d}", tuple(f"{y:02d}" for y in range(start + 1)))
+
+
+def agreement(draw: Draw, split: Split) -> Example:
+    """ "The keys near the cabinet" -> " are": the verb agrees with the first noun, not with the nearer one."""
+    nouns, attractors, verbs = (skill_words()[kind] for kind in ("nouns", "attractors", "verbs"))
+    noun = draw.choice(nouns)
+    attractor = draw.choice([a for a in attractors if split_of(noun[0], a[0]) == split])
+    plural, other_plural = draw.chance(0.5), draw.chance(0.5)
+    verb = draw.choice(verbs)
+    prompt = f"The {noun[plural]} {draw.choice(AGREEMENT)} the {attractor[other_plural]}"
+    rest = f" {draw.choice(skill_words()['adjectives'])}."
+    return Example(prompt, f" {verb[plural]}", (f" {verb[not plural]}",), rest)
+
+
+def list_text(pairs: Sequence[tuple[str, str]], style: str) -> str:
+    """Pairs as a list in one of the formats, closed, ready for one more key."""
+    before, answer, after = {**LIST_FORMATS, **UNTAUGHT_FORMATS}[style]
+    return " ".join(before.format(key) + answer.format(value) + after for key, value in pairs)
+
+
+def list_example(pairs: Sequence[tuple[str, str]], query: tuple[str, str], style: str) -> Example:
+    """A few-shot prompt: the pairs, then the query's key; the answer is its value."""
+    before, answer, after = {**LIST_FORMATS, **UNTAUGHT_FORMATS}[style]
+    prompt = f"{list_text(pairs, style)} {before.format(query[0])}".strip()
+    wrong = tuple(answer.format(value) for _, value in pairs if value != query[1])
+    return Example(prompt, answer.format(query[1]), wrong, after)
+
+
+def novel_pairs(draw: Draw, count: int) -> list[tuple[str, str]]:
+    """Pairs made on the spot; nothing but the context says which value belongs to which key."""
+    words = skill_words()["words"]
+    chosen = draw.sample(words, 2 * count)
+    if draw.chance(0.3):  # longer keys: two words, so that a key isn't always one token
+        keys = [f"{first} {second}" for first, second in zip(chosen[:count], draw.sample(words, count), strict=True)]
+    else:
+        keys = chosen[:count]
+    return list(zip(keys, chosen[count:], strict=True))
+
+
+def novel_list(draw: Draw, style: str, count: int) -> Example:
+    """Novel pairs, then one of their keys again."""
+    pairs = novel_pairs(draw, count)
+    return list_example(pairs, draw.choice(pairs), style)
+
+
+def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int, times: int = 2) -> list[int]:
+    """Random tokens, said several times: only a model that looks back can know more than the first time."""
+    return [draw.choice(vocabulary) for _ in range(length)] * times

@@ -1,0 +1,131 @@
+"""Numbers with their spread: bootstrap intervals, means of groups, the area under a curve, and tables of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from scipy.stats import rankdata
+from torch import Tensor
+
+SAMPLES = 1000
+
+
+class Estimate(float):
+    """A number with the 95 % bootstrap interval (over prompt pairs) that it comes with: ``low``, ``high``."""
+
+    low: float
+    high: float
+
+    def __new__(cls, value: float, low: float, high: float) -> Estimate:
+        """A float that carries its interval."""
+        self = super().__new__(cls, value)
+        self.low, self.high = low, high
+        return self
+
+    def __getnewargs__(self) -> tuple[float, float, float]:
+        """What copying needs to make it anew."""
+        return float(self), self.low, self.high
+
+    def __repr__(self) -> str:
+        return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def brief(self) -> str:
+        """The number and its interval in two decimals, for a table: ``0.58 [0.49, 0.67]``."""
+        return f"{float(self):.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
+    """A statistic of paired samples with its percentile interval; nan for samples without any value.
+
+    Args:
+        statistic: takes samples ``[*resample batch]`` and gives ``[*resample]``.
+    """
+    if not len(values[0]):
+        return Estimate(*(float("nan"),) * 3)
+    generator = torch.Generator().manual_seed(seed)
+    values = tuple(v.double().cpu() for v in values)
+    index = torch.randint(len(values[0]), (SAMPLES, len(values[0])), generator=generator)
+    resampled = statistic(*(v[index] for v in values))
+    low, high = resampled.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(statistic(*values).item(), low, high)
+
+
+def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
+    """The mean of values with the percentile interval that comes from drawing the values again."""
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
+    return bootstrap(lambda v: v.mean(-1), values)
+
+
+def grouped_mean(
+    values: Float[Tensor, " value"] | Iterable[float | int], groups: Iterable[Hashable] | None = None, *, seed: int = 0
+) -> Estimate:
+    """The mean of values with a percentile interval that draws whole groups again.
+
+    For values that aren't independent within a group, such as questions about one fact in several wordings: drawing
+    single values again would give too narrow an interval.
+
+    Args:
+        groups: to which group each value belongs; by default each is a group of its own.
+    """
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
+    groups = range(len(values)) if groups is None else list(groups)
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    places = torch.tensor([number[group] for group in groups], dtype=torch.long)
+    sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
+    return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
+
+
+def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
+
+    A dash stands for a share of nothing.
+    """
+
+    def text(e: Estimate) -> str:
+        if e != e:
+            return "-"
+        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
+
+    return _table(estimates, text)
+
+
+def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
+    return _table(estimates, Estimate.brief)
+
+
+def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
+    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
+    keys = list(estimates)
+    index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
+    return pd.DataFrame(rows, index=index)
+
+
+def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Estimate]:
+    """How well a prediction names the winners: its accuracy and its area under the ROC curve, with intervals.
+
+    Args:
+        predicted: larger for the first continuation; positive where it should win.
+        measured: positive where it did.
+
+    Returns:
+        ``accuracy`` and ``AUC``, which is nan where one side won all contests: then there is no order to predict.
+    """
+    guess, truth = torch.tensor(list(predicted)), torch.tensor(list(measured)) > 0
+    accuracy = bootstrap(lambda right: right.mean(-1), ((guess > 0) == truth).float())
+    one_sided = truth.all() or not truth.any()
+    area = Estimate(math.nan, math.nan, math.nan) if one_sided else bootstrap(_auc, guess, truth.float())
+    return {"accuracy": accuracy, "AUC": area}
+
+
+def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resample batch"]) -> Tensor:
+    """The area under the ROC curve, by ranks; 0.5 where a resample has one winner only."""
+    ranks = torch.from_numpy(rankdata(guess.numpy(), axis=-1))
+    ones = truth.sum(-1)
+    zeros = truth.shape[-1] - ones
+    area = ((ranks * truth).sum(-1) - ones * (ones + 1) / 2) / (ones * zeros)
+    return torch.where(ones * zeros > 0, area, torch.tensor(0.5, dtype=area.dtype))

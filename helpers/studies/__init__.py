@@ -1,0 +1,1 @@
+"""The book's own experiments: one folder a chapter."""

@@ -1,0 +1,95 @@
+"""Do circuits compete? Strengths of two circuits, measured apart; who should win; and turning one against the other.
+
+The circuit competition conjecture says: circuits that fit a prompt compete, and the strongest decides the next token.
+Here a circuit's strength is what it alone adds to the logit difference, on a prompt that supports only its own
+continuation. The prediction adds the two strengths up, with opposite signs, and never sees the contested prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.circuits.ablation import masked_logits, run_circuit, scenes
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.metrics import logit_diff
+from helpers.prompts.pairs import PromptPairs
+from helpers.studies.competition.contests import Contests
+
+
+def strength(model, circuit: Circuit, pairs: PromptPairs) -> Float[Tensor, " batch"]:
+    """What a circuit alone adds to each pair's logit difference, in logits; all other edges carry the corrupt run.
+
+    The whole graph as the circuit gives what the whole model adds: a strength that knows nothing of circuits.
+    """
+    empty = run_circuit(model, Circuit.empty(circuit.graph), pairs)
+    return logit_diff(run_circuit(model, circuit, pairs), pairs) - logit_diff(empty, pairs)
+
+
+def foresee(model, contests: Contests, first: Circuit, second: Circuit) -> pd.DataFrame:
+    """Who should win each contest, by the strengths of two circuits that were measured apart.
+
+    Returns:
+        Per contest, in logits: ``start`` (first minus second continuation where neither is supported), ``first`` and
+        ``second`` (the circuits' strengths, each on the prompt that supports it alone), ``predicted`` (start + first -
+        second; positive: the first should win) and ``measured`` (the whole model on the contested prompt).
+    """
+    empty = run_circuit(model, Circuit.empty(first.graph), contests.both)
+    table = pd.DataFrame(
+        {
+            "start": logit_diff(empty, contests.both).tolist(),
+            "first": strength(model, first, contests.first).tolist(),
+            "second": strength(model, second, contests.second).tolist(),
+        }
+    )
+    table["predicted"] = table.start + table["first"] - table.second
+    table["measured"] = logit_diff(contests.both.reference, contests.both).tolist()
+    return table
+
+
+def winners(contests: Contests) -> pd.Series:
+    """Which token the model says in each contest: ``"first"``, ``"second"`` or ``"neither"``."""
+    said = contests.both.reference.argmax(-1)
+    firsts, seconds = said == contests.both.answer_ids, said == contests.both.wrong_ids
+    return pd.Series(["first" if f else "second" if s else "neither" for f, s in zip(firsts, seconds, strict=True)])
+
+
+def scaled_logits(
+    model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, float]]
+) -> Float[Tensor, "batch d_vocab"]:
+    """The model's logits when each edge of the given circuits carries so many times its clean minus corrupt difference.
+
+    A factor of 1 changes nothing, 0 cuts, 2 doubles, and -1 carries the opposite; edges in no circuit stay whole.
+
+    Raises:
+        ValueError: if two circuits share an edge, which then would have two factors.
+    """
+    graph = Graph.from_model(model)
+    mask, taken = graph.edges.float(), torch.zeros_like(graph.edges)
+    for circuit, factor in factors:
+        if (circuit.mask & taken).any():
+            raise ValueError("two of the circuits share edges; give each edge one factor (circuit - other)")
+        taken |= circuit.mask
+        mask[circuit.mask] = factor
+    result = torch.empty_like(pairs.reference)
+    with torch.no_grad():
+        for places, scene in scenes(model, pairs, "corrupt"):
+            result[places.to(result.device)] = masked_logits(scene, graph, mask)
+    return result
+
+
+def tilt(
+    model, pairs: PromptPairs, first: Circuit, second: Circuit, settings: Sequence[float]
+) -> Float[Tensor, "setting batch"]:
+    """The logit difference when one parameter t weakens one circuit and strengthens the other.
+
+    At t, the edges that only ``first`` has carry 1 + t times their difference, those that only ``second`` has 1 - t
+    times. At 0 this is the model, at 1 the second circuit is silent and the first doubled, at -1 the reverse.
+    """
+    own_first, own_second = first - second, second - first
+    runs = (scaled_logits(model, pairs, [(own_first, 1 + t), (own_second, 1 - t)]) for t in settings)
+    return torch.stack([logit_diff(logits, pairs) for logits in runs])

@@ -1,0 +1,273 @@
+"""The circuit of one fact, before and after an edit, and what carries the new answer.
+
+A fact's circuit is found with its own prompts: clean ones name the subject, corrupt ones another subject of the same
+relation. The two runs of a pair go through the same weights, so after an edit both are runs of the edited model: if the
+edit also changed what the model says about the other subject, that isn't part of the difference.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.circuits.graph import Circuit, Graph, head_place
+from helpers.circuits.overlap import mean_overlaps
+from helpers.editing.edit import Edit
+from helpers.editing.requests import EditRequest, fill, known_facts
+from helpers.models.network import Network, read_network
+from helpers.models.predict import first_token, prompt_ids
+from helpers.models.run import run_layers
+from helpers.prompts.pairs import PromptPairs, split_of
+from helpers.prompts.relations import Fact, hops, relation, stable_hash
+from helpers.searches.attribution import eap_ig
+
+Half = Literal["train", "test"]
+SHARE = 0.03  # of all edges: the size of a circuit
+NEAR = 10  # an answer is near from this rank on
+
+
+def other_facts(
+    model,
+    request: EditRequest,
+    n: int,
+    *,
+    half: Half | None = None,
+    paraphrase: int = 0,
+    seed: int = 0,
+    length: int = 0,
+) -> list[Fact]:
+    """Up to ``n`` facts of the request's relation that the model knows, with neither its old nor its new answer.
+
+    Args:
+        half: of one half only.
+        paraphrase: the template in which the model has to know them.
+        length: the number of tokens of their prompt, if it matters.
+
+    Raises:
+        ValueError: for an unknown half.
+    """
+    if half not in (None, *get_args(Half)):
+        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Half))}")
+    asked = relation(request.relation)
+    facts = [f for f in asked.facts if f.subject != request.subject and f.other is None]
+    facts = [f for f in facts if half in (None, split_of(f)) and f.answer not in (request.old, request.new)]
+    if length:
+        facts = [f for f in facts if len(prompt_ids(model.tokenizer, asked.prompt(f, paraphrase))) == length]
+    rng = random.Random(stable_hash("others", seed, asked.name, request.subject, paraphrase))
+    facts = rng.sample(facts, min(2 * n, len(facts)))
+    own = [first_token(model, request.text, answer) for answer in (request.old, request.new)]
+    facts = [f for f in facts if first_token(model, request.text, f.answer) not in own]
+    return known_facts(model, asked, facts, paraphrase)[:n]
+
+
+def fact_pairs(model, request: EditRequest, n: int = 12, *, half: Half = "train", seed: int = 0) -> PromptPairs:
+    """Pairs about one fact: the request's subject beside other subjects of its relation, with the *old* answer.
+
+    The training half uses the request's prompt and wordings, which editors see, and subjects of the training half; the
+    test half uses the relation's other templates and subjects of the test half. Call it on the unedited model:
+    `asked_again` has the same prompts ask for the new answer.
+
+    Args:
+        n: pairs; as many of each template as possible.
+        seed: of the draw of other subjects.
+
+    Raises:
+        ValueError: for an unknown half, or if no other subject has as many tokens.
+    """
+    if half not in get_args(Half):
+        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Half))}")
+    asked, seen = relation(request.relation), (request.prompt, *request.wordings)
+    templates = [t for t in range(len(asked.templates)) if (asked.templates[t] in seen) == (half == "train")]
+    found = {}
+    for template in templates:
+        own = fill(asked.templates[template], request.subject)
+        length = len(prompt_ids(model.tokenizer, own))
+        others = other_facts(model, request, n, half=half, paraphrase=template, seed=seed, length=length)
+        found[own] = [(asked.prompt(f, template), f.answer) for f in others]
+    rounds = max(map(len, found.values()), default=0)
+    chosen = [(own, *found[own][i]) for i in range(rounds) for own in found if i < len(found[own])][:n]
+    if not chosen:
+        raise ValueError(f"no other subject of {asked.name} has as many tokens as {request.subject!r} ({half} half)")
+    clean, corrupt, wrong = zip(*chosen, strict=True)
+    return _pairs(model, clean, corrupt, request.old, [f" {w}" for w in wrong], request.subject)
+
+
+def asked_again(model, pairs: PromptPairs, answer: str) -> PromptPairs:
+    """The same prompts with another right answer, and with the logits of the model as it is now."""
+    subject = model.tokenizer.decode(pairs.clean_ids[0][pairs.subjects[0]]).strip()
+    return _pairs(model, pairs.clean, pairs.corrupt, answer, pairs.wrong, subject)
+
+
+def _pairs(model, clean, corrupt, answer: str, wrong: Sequence[str], subject: str) -> PromptPairs:
+    many, subjects = [f" {answer}"] * len(clean), [subject] * len(clean)
+    return PromptPairs.from_prompts(model, clean, corrupt, many, wrong, subjects=subjects, first_token=True)
+
+
+def fact_circuit(model, pairs: PromptPairs, share: float = SHARE) -> Circuit:
+    """A fact's circuit: EAP-IG on the logit difference, grown from the logits to a share of all edges."""
+    return eap_ig(model, pairs).greedy(int(share * Graph.from_model(model).n_edges))
+
+
+def natural_twin(request: EditRequest) -> EditRequest:
+    """Another subject of the relation whose true answer is the request's new one: what the edit imitates.
+
+    Raises:
+        ValueError: if no fact of the relation has that answer.
+    """
+    twins = [f for f in relation(request.relation).facts if f.answer == request.new and f.other is None]
+    if not twins:
+        raise ValueError(f"no fact of {request.relation} has the answer {request.new!r}")
+    twin = random.Random(stable_hash("twin", request.subject, request.new)).choice(twins)
+    swapped = replace(request, subject=twin.subject, old=request.new, new=request.old)
+    return replace(swapped, paraphrases=(), neighbours=(), portability=())
+
+
+def hop_requests(request: EditRequest) -> dict[str, EditRequest]:
+    """The questions along a chain whose first step is the request's fact.
+
+    Returns:
+        ``first hop``, the request itself; ``second hop``, about the request's new answer, whose own answer is in
+        ``old``; ``composed``, about the request's subject, from the answer before the edit to what would follow.
+
+    Raises:
+        ValueError: if the request's relation is no first step, or both chains end alike.
+    """
+    chain = next(((name, second) for name, (first, second) in hops().items() if first == request.relation), None)
+    if chain is None:
+        raise ValueError(
+            f"{request.relation!r} is no first step; choose from {', '.join(f for f, _ in hops().values())}"
+        )
+    answers = {f.subject: f.answer for f in relation(chain[1]).facts}
+    ends = answers.get(request.old), answers.get(request.new)
+    if None in ends or ends[0] == ends[1]:
+        raise ValueError(f"the chains through {request.old!r} and {request.new!r} end in {ends[0]!r} and {ends[1]!r}")
+    before, after = ends
+    return {
+        "first hop": request,
+        "second hop": _question(chain[1], request.new, after, before),
+        "composed": _question(chain[0], request.subject, before, after),
+    }
+
+
+def _question(name: str, subject: str, old: str, new: str) -> EditRequest:
+    prompt, *others = relation(name).templates
+    return EditRequest(subject, prompt, old, new, tuple(others[:2]), relation=name)
+
+
+def shared(first: Circuit, second: Circuit) -> dict[str, float]:
+    """The overlap of two circuits in edges and in heads (Jaccard)."""
+    return mean_overlaps([("", "")], {"": first}, {"": second})
+
+
+def chain_overlaps(model, edit: Edit, request: EditRequest, n: int = 9) -> list[dict]:
+    """The circuits along a chain whose first step is edited: what each shares with itself before the edit.
+
+    Args:
+        n: pairs of each question of `hop_requests`.
+
+    Returns:
+        For each ``step``: the overlap in ``edges`` and ``heads``, and in ``new`` the share of prompts that get ``new``
+        of `hop_requests`: the edit's new answer, in the composed question what follows from it. In the second hop,
+        which the edit should leave alone, it is what the chain ended in before, so 0 is right.
+    """
+    steps, rows = hop_requests(request), []
+    pairs = {step: fact_pairs(model, question, n) for step, question in steps.items()}
+    circuits = {step: fact_circuit(model, part) for step, part in pairs.items()}
+    with edit:
+        for step, question in steps.items():
+            said = asked_again(model, pairs[step], request.new if step == "first hop" else question.old)
+            new = said.reference.argmax(-1) == first_token(model, said.clean[0], question.new)
+            overlap = shared(circuits[step], fact_circuit(model, said))
+            rows.append({"step": step, **overlap, "new": new.float().mean().item()})
+    return rows
+
+
+def raised(model, edit: Edit, request: EditRequest, n: int = 9) -> dict[str, float]:
+    """What an edit of the first step raises in the composed question: the edit's own answer, or what would follow?
+
+    Returns:
+        The mean change in logits, against the mean over the vocabulary, of the ``new answer`` and of ``what follows``.
+    """
+    composed = hop_requests(request)["composed"]
+    pairs = fact_pairs(model, composed, n)
+    with edit:
+        change = asked_again(model, pairs, composed.old).reference - pairs.reference
+    change = change - change.mean(-1, keepdim=True)
+    asked = {"new answer": request.new, "what follows": composed.new}
+    return {name: change[:, first_token(model, pairs.clean[0], a)].mean().item() for name, a in asked.items()}
+
+
+@torch.no_grad()
+def carried(
+    model, edit: Edit, pairs: PromptPairs, request: EditRequest, heads: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """How much of an edit's effect on the logit difference new - old goes through some heads.
+
+    What the heads write in the edited model is put into the unedited run, and the other way round, at all positions.
+
+    Args:
+        pairs: whose clean prompts are run; the model must be unedited.
+        heads: sets of heads by name.
+
+    Returns:
+        A row for each set: ``alone``, the share of the effect that the edited writes bring into the unedited run;
+        ``lost``, the share that goes when the edited run gets the unedited writes; ``effect``, the whole in logits.
+
+    Raises:
+        ValueError: without any set of heads.
+    """
+    if not heads:
+        raise ValueError("give at least one set of heads, such as {'movers': ['a4.h6']}")
+    places = {name: [head_place(head) for head in some] for name, some in heads.items()}
+    numbers = []
+    for _, group in pairs.groups():
+        tokens, text = group.clean_tokens, group.clean[0]
+        ids = [first_token(model, text, answer) for answer in (request.new, request.old)]
+        net = read_network(model)
+        plain, resid = run_layers(net, tokens)
+        rows = [_difference(net, resid, ids)]
+        with edit:
+            net = read_network(model)
+            edited, resid = run_layers(net, tokens)
+            rows.append(_difference(net, resid, ids))
+            rows += [_difference(net, _patched(net, tokens, plain, some), ids) for some in places.values()]
+        net = read_network(model)
+        rows += [_difference(net, _patched(net, tokens, edited, some), ids) for some in places.values()]
+        numbers.append(torch.stack(rows))
+    before, after, *patched = torch.cat(numbers, 1).mean(1).tolist()
+    without, alone = np.array(patched).reshape(2, -1)
+    effect = after - before
+    table = {"alone": (alone - before) / effect, "lost": (after - without) / effect, "effect": effect}
+    return pd.DataFrame(table, index=list(heads))
+
+
+def _difference(net: Network, resid: Tensor, ids: Sequence[int]) -> Float[Tensor, " batch"]:
+    logits = net.unembed(resid[:, -1]).cpu()
+    return logits[:, ids[0]] - logits[:, ids[1]]
+
+
+def _patched(net: Network, tokens: Tensor, source: list, places: Sequence[tuple[int, int]]) -> Tensor:
+    return run_layers(net, tokens, {(n, h): source[n].written[h] for n, h in places})[1]
+
+
+def near_from(table: pd.DataFrame, near: int = NEAR) -> pd.Series:
+    """The stop from which on an answer is near: its rank is at most ``near`` there and at all later stops.
+
+    Args:
+        table: columns ``pair, stop, rank`` of `answer_by_layer`, of one place and one token.
+
+    Returns:
+        The stop for each pair; NaN where the answer isn't near in the end.
+    """
+    ranks = table.pivot(index="pair", columns="stop", values="rank").to_numpy()
+    stays = np.logical_and.accumulate(ranks[:, ::-1] <= near, axis=1).sum(1)
+    stops = np.where(stays > 0, ranks.shape[1] - stays, np.nan)
+    return pd.Series(stops, index=sorted(table.pair.unique()), name="stop")

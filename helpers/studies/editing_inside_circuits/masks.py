@@ -1,0 +1,214 @@
+"""Circuits made of weights: a mask says of every single weight whether it stays or is put to zero.
+
+The weights of a mask are those that a mask may take (`maskable`): the layers' matrices and biases and all norms. The
+embeddings are left out by default, because a mask found on some subjects would throw the rows of all others away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from helpers.editing.fine_tuning import named_weights
+
+TYPES = {  # the end of a weight's name, without the bridge's wrappers -> its type
+    "wte.weight": "embedding",  # GPT-2's names, then Llama's
+    "wpe.weight": "positions",
+    "attn.q.weight": "attention Q",
+    "attn.k.weight": "attention K",
+    "attn.v.weight": "attention V",
+    "attn.o.weight": "attention O",
+    "mlp.c_fc.weight": "MLP in",
+    "mlp.c_proj.weight": "MLP out",
+    "embed_tokens.weight": "embedding",
+    "q_proj.weight": "attention Q",
+    "k_proj.weight": "attention K",
+    "v_proj.weight": "attention V",
+    "o_proj.weight": "attention O",
+    "gate_proj.weight": "MLP gate",
+    "up_proj.weight": "MLP in",
+    "down_proj.weight": "MLP out",
+    "lm_head.weight": "unembedding",
+}
+EMBEDDINGS = ("wte.", "wpe.", "embed_tokens.")
+NORMS = ("ln_", "norm.")
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterMask:
+    """Which weights are kept: by the names of `named_weights`, a bool tensor of each weight's shape."""
+
+    kept: Mapping[str, Bool[Tensor, "*shape"]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The kept weights of each tensor: the mask's profile."""
+        return {name: int(part.sum()) for name, part in self.kept.items()}
+
+    @property
+    def size(self) -> int:
+        """All kept weights."""
+        return sum(self.counts.values())
+
+    @property
+    def total(self) -> int:
+        """All weights that the mask decides about."""
+        return sum(part.numel() for part in self.kept.values())
+
+    @property
+    def share(self) -> float:
+        """The kept weights as a share of those that the mask decides about."""
+        return self.size / self.total
+
+    def __invert__(self) -> ParameterMask:
+        return ParameterMask({name: ~part for name, part in self.kept.items()})
+
+    def __and__(self, other: ParameterMask) -> ParameterMask:
+        if self.kept.keys() != other.kept.keys():
+            raise ValueError("the masks decide about different weights; find both with the embeddings or without")
+        return ParameterMask({name: part & other.kept[name] for name, part in self.kept.items()})
+
+    def jaccard(self, other: ParameterMask) -> float:
+        """Shared weights as a share of the union; nan for two empty masks."""
+        shared = (self & other).size
+        union = self.size + other.size - shared
+        return shared / union if union else float("nan")
+
+    def chance_jaccard(self, other: ParameterMask) -> float:
+        """What two random masks of these two profiles share on average (the expected counts, put into Jaccard)."""
+        one, two = self.counts, other.counts
+        shared = sum(one[name] * two[name] / part.numel() for name, part in self.kept.items())
+        union = self.size + other.size - shared
+        return shared / union if union else float("nan")
+
+
+def maskable(model, embeddings: bool = False) -> dict[str, Tensor]:
+    """The weights that a mask decides about, by name; each that the forward pass reads, once.
+
+    Args:
+        embeddings: token and position embeddings, too (in Atlas the token embedding is the unembedding as well).
+    """
+    left_out = (".qkv.",) if embeddings else (".qkv.", *EMBEDDINGS)  # qkv: a copy of q, k and v that nothing reads
+    return {name: w for name, w in named_weights(model).items() if not any(part in name for part in left_out)}
+
+
+def full_mask(model, embeddings: bool = False) -> ParameterMask:
+    """Every weight is kept."""
+    return ParameterMask({n: torch.ones_like(w, dtype=torch.bool) for n, w in maskable(model, embeddings).items()})
+
+
+@contextmanager
+def lent(model, names: Mapping[str, object]) -> Iterator[dict[str, Tensor]]:
+    """The weights of these names, free to be changed and with gradients; afterwards they are as before, bit by bit.
+
+    Raises:
+        ValueError: for a name that isn't a weight of the model.
+    """
+    weights = named_weights(model)
+    if unknown := [name for name in names if name not in weights]:
+        raise ValueError(f"no weight {unknown[0]!r}; the model's begin with {', '.join(list(weights)[:3])}")
+    places = {name: weights[name] for name in names}
+    before = {name: (place.detach().clone(), place.requires_grad) for name, place in places.items()}
+    try:
+        for place in places.values():
+            place.requires_grad_(True)
+        yield places
+    finally:
+        with torch.no_grad():
+            for name, place in places.items():
+                place.requires_grad_(before[name][1]).copy_(before[name][0])
+
+
+@contextmanager
+def masked(model, mask: ParameterMask) -> Iterator[None]:
+    """The model with all weights outside the mask put to zero; afterwards as before, bit by bit.
+
+    Raises:
+        ValueError: for a mask of an unknown name or another shape.
+    """
+    weights = named_weights(model)
+    for name, part in mask.kept.items():
+        if name in weights and part.shape != weights[name].shape:
+            raise ValueError(f"the mask of {name} has shape {list(part.shape)}, not {list(weights[name].shape)}")
+    with lent(model, mask.kept) as places, torch.no_grad():
+        for name, place in places.items():
+            place.requires_grad_(False).mul_(mask.kept[name])
+        yield
+
+
+def drawn_from(pool: ParameterMask, counts: Mapping[str, int], seed: int = 0) -> ParameterMask:
+    """As many weights of each tensor as ``counts`` says, at random from those of a mask; all where there are fewer."""
+    generator = torch.Generator().manual_seed(seed)
+    result = {}
+    for name, part in pool.kept.items():
+        places = part.flatten().nonzero()[:, 0].cpu()
+        chosen = places[torch.randperm(len(places), generator=generator)[: counts[name]]]
+        flat = torch.zeros(part.numel(), dtype=torch.bool)
+        flat[chosen] = True
+        result[name] = flat.view(part.shape).to(part.device)
+    return ParameterMask(result)
+
+
+def random_mask(like: ParameterMask, seed: int = 0, *, profile: bool = True) -> ParameterMask:
+    """A random mask of the same size.
+
+    Args:
+        profile: as many weights of each tensor, too; otherwise each weight has the same chance.
+    """
+    whole = ParameterMask({name: torch.ones_like(part) for name, part in like.kept.items()})
+    if profile:
+        return drawn_from(whole, like.counts, seed)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {n: torch.rand(p.shape, generator=generator).to(p.device) for n, p in like.kept.items()}
+    return top_mask(drawn, like.share)
+
+
+def top_mask(scores: Mapping[str, Tensor], share: float) -> ParameterMask:
+    """Keep the weights with the highest scores, of all tensors together: exactly that share, rounded to one weight.
+
+    Raises:
+        ValueError: for a share outside 0 to 1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be between 0 and 1, not {share}")
+    flat = torch.cat([part.flatten() for part in scores.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool, device=flat.device)
+    kept[flat.argsort(descending=True, stable=True)[: round(share * len(flat))]] = True
+    parts = kept.split([part.numel() for part in scores.values()])
+    return ParameterMask({n: p.view(scores[n].shape) for n, p in zip(scores, parts, strict=True)})
+
+
+def weight_type(name: str) -> str:
+    """What a weight is: one of `TYPES`, ``LayerNorm`` (weights and biases of any norm, RMS norms too) or ``bias``.
+
+    Raises:
+        ValueError: for a weight of another architecture.
+    """
+    plain = name.replace("._original_component", "")
+    if any(part in plain for part in NORMS):
+        return "LayerNorm"
+    if plain.endswith(".bias"):
+        return "bias"
+    found = [kind for end, kind in TYPES.items() if plain.endswith(end)]
+    if not found:
+        raise ValueError(f"no type for the weight {name!r}; the types are those of GPT-2's and Llama's weights")
+    return found[0]
+
+
+def mask_parts(mask: ParameterMask) -> pd.DataFrame:
+    """What a mask is made of.
+
+    Returns:
+        One row for each type: ``type, kept, of`` (weights), ``modules, kept_modules`` (tensors; one counts as kept if
+        more than half of it is), ``fraction`` (kept of this type), ``composition`` (this type of all kept weights).
+    """
+    rows = [(weight_type(n), int(p.sum()), p.numel(), 1, int(p.float().mean() > 0.5)) for n, p in mask.kept.items()]
+    table = pd.DataFrame(rows, columns=["type", "kept", "of", "modules", "kept_modules"])
+    table = table.groupby("type", as_index=False, sort=False).sum()
+    return table.assign(fraction=table.kept / table.of, composition=table.kept / max(mask.size, 1))

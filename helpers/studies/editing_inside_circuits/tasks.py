@@ -1,0 +1,120 @@
+"""Tasks for masks over weights: prompts, the tokens that count as right, and what the whole model says.
+
+A relation asks in the wordings in which training stated its facts, or in those that training held out; its facts stand
+in two halves, as for `relation_pairs`. Skills have two halves only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from helpers.models.network import read_network
+from helpers.models.predict import answer_ids, prompt_ids
+from helpers.models.run import last_logits
+from helpers.prompts.pairs import split_of
+from helpers.prompts.relations import held_out_paraphrases, relation, stable_hash, taught_paraphrases
+from helpers.prompts.skill_pairs import greater_than_pairs, indirect_object_pairs, start_years, year_ids
+
+Split = Literal["train", "test"]
+Wordings = Literal["taught", "held out"]
+SKILLS = ("indirect object", "greater-than")
+SKILL_PROMPTS = 200
+
+
+@dataclass(frozen=True)
+class MaskTask:
+    """Prompts that the whole model answers rightly.
+
+    ``right`` marks the tokens that count, ``reference`` holds the whole model's log-probabilities, ``about`` what each
+    prompt is about (a fact is asked in several wordings).
+    """
+
+    ids: tuple[tuple[int, ...], ...]
+    right: Bool[Tensor, "prompt d_vocab"]
+    reference: Float[Tensor, "prompt d_vocab"]
+    about: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, places: Sequence[int]) -> MaskTask:
+        """The prompts at these places."""
+        ids, about = (tuple(part[i] for i in places) for part in (self.ids, self.about))
+        return MaskTask(ids, self.right[list(places)], self.reference[list(places)], about)
+
+    def sample(self, n: int, seed: int = 0) -> MaskTask:
+        """At most ``n`` prompts, drawn at random."""
+        return self.select(random.Random(seed).sample(range(len(self)), min(n, len(self))))
+
+
+def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "taught") -> MaskTask:
+    """The prompts of a relation, or of a skill: ``indirect object`` or ``greater-than``.
+
+    Raises:
+        ValueError: for an unknown split or wordings, a skill's held-out wordings, or a task that the model can't do.
+    """
+    for value, choices in ((split, get_args(Split)), (wordings, get_args(Wordings))):
+        if value not in choices:
+            raise ValueError(f"unknown choice {value!r}; choose from {', '.join(choices)}")
+    if name in SKILLS and wordings != "taught":
+        raise ValueError(f"{name} has no held-out wordings; judge it on the other half")
+    ids, right, about = _skill(model, name, split) if name in SKILLS else _facts(model, name, split, wordings)
+    logits = last_logits(read_network(model), ids)
+    known = right[torch.arange(len(ids)), logits.argmax(-1)].nonzero()[:, 0].tolist()
+    if not known:
+        raise ValueError(f"the model answers no prompt of {name} ({split}, {wordings}) rightly")
+    return MaskTask(tuple(map(tuple, ids)), right, logits.log_softmax(-1), tuple(about)).select(known)
+
+
+def _marked(model, rows: Sequence[Sequence[int]]) -> Bool[Tensor, "prompt d_vocab"]:
+    right = torch.zeros(len(rows), model.cfg.d_vocab, dtype=torch.bool, device=model.W_E.device)
+    for row, tokens in zip(right, rows, strict=True):
+        row[list(tokens)] = True
+    return right
+
+
+def _facts(model, name: str, split: Split, wordings: Wordings):
+    asked, ids, answers, about = relation(name), [], [], []
+    choose = taught_paraphrases if wordings == "taught" else held_out_paraphrases
+    for fact in asked.facts:
+        for paraphrase in choose(asked, fact) if split_of(fact) == split else ():
+            prompt = asked.prompt(fact, paraphrase)
+            ids.append(prompt_ids(model.tokenizer, prompt))
+            answers.append(answer_ids(model.tokenizer, prompt, f" {fact.answer}")[:1])
+            about.append(fact.subject)
+    return ids, _marked(model, answers), about
+
+
+def _skill(model, name: str, split: Split):
+    if name == "indirect object":
+        pairs = indirect_object_pairs(model, SKILL_PROMPTS, split=split)
+        return pairs.clean_ids, _marked(model, pairs.answer_ids[:, None].tolist()), pairs.clean
+    pairs = greater_than_pairs(model, SKILL_PROMPTS, split=split)
+    years = year_ids(model, pairs.clean[0])
+    return pairs.clean_ids, _marked(model, [years[s + 1 :] for s in start_years(pairs).tolist()]), pairs.clean
+
+
+def false_answers(task: MaskTask, seed: int = 0) -> MaskTask:
+    """The same prompts with the answers of others: what each prompt is about gets another's, in all its wordings.
+
+    Nothing in the model supports these answers, so a mask that gives them wasn't found but taught. (Where two have the
+    same answer, exchanging them changes nothing; in relations with few answers that is often so.)
+
+    Raises:
+        ValueError: for a task about fewer than two.
+    """
+    subjects = sorted(set(task.about))
+    if len(subjects) < 2:
+        raise ValueError("a task about one subject has no other answers; give more prompts")
+    random.Random(stable_hash("false answers", seed)).shuffle(subjects)
+    other = dict(zip(subjects, subjects[1:] + subjects[:1], strict=True))
+    first = {subject: task.about.index(subject) for subject in subjects}
+    places = [first[other[subject]] for subject in task.about]
+    return replace(task, right=task.right[places], reference=task.reference[places])

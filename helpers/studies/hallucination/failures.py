@@ -1,0 +1,165 @@
+"""Where a right answer is lost: its way through the layers beside the word that wins, and which part turns the two.
+
+The claim behind it (arXiv 2405.17969, section 5): a model that answers wrongly has often gathered the right answer,
+until a mover head of a middle or late layer brings something else; or the answer never reached the last position.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from helpers.components.lens import PARTS, lens_logits
+from helpers.models.network import read_network
+from helpers.models.predict import prompt_ids
+from helpers.models.run import against_mean, residuals, resume, run_layers, said_in_logits, stop_names
+from helpers.prompts.questions import groups, subject_mask, type_ids
+
+KINDS = ("led, then lost", "ahead, then passed", "never ahead")
+
+
+@torch.no_grad()
+def rivals(model, asked: pd.DataFrame) -> Int[Tensor, " question"]:
+    """The word that the answer has to beat: what was said where that is wrong, else the best other one of the type."""
+    net, result = read_network(model), torch.tensor(asked.said_id.tolist())
+    for places, tokens in groups(model, asked):
+        logits = resume(net, net.embed(tokens), 0).cpu()
+        for row, place in enumerate(places):
+            asked_row = asked.iloc[place]
+            if asked_row.right:
+                members = type_ids(model.tokenizer, asked_row.relation, asked_row.prompt)
+                members = members[members != asked_row["first"]]
+                result[place] = members[logits[row, members].argmax()]
+    return result
+
+
+@torch.no_grad()
+def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
+    """The answer and its rival at the last position, stop by stop.
+
+    Args:
+        asked: of `ask`.
+        rival: another token for each question to compare with, instead of `rivals`.
+
+    Returns:
+        Columns ``question`` (its place in the table), ``stop, behind, layer, part`` as in
+        `answer_by_layer`, ``gap`` (answer minus rival through the final norm, logits), ``rank`` of the
+        answer (1 is the likeliest token) and ``added`` (by how much this sublayer moves answer minus rival, by direct
+        logit attribution with the final norm's scale held).
+    """
+    net = read_network(model)
+    rival = rivals(model, asked) if rival is None else rival
+    answer, names, tables = torch.tensor(asked["first"].tolist()), stop_names(len(net.layers)), []
+    for places, tokens in groups(model, asked):
+        stops = residuals(net, tokens)[:, :, -1]
+        ours, theirs = (ids[places].to(stops.device) for ids in (answer, rival))
+        logits = lens_logits(net, stops)
+        own, other = (logits.gather(-1, ids.expand(len(stops), -1)[..., None])[..., 0] for ids in (ours, theirs))
+        written = torch.cat((stops[:1], stops.diff(dim=0)))
+        direction = (against_mean(net, ours) - against_mean(net, theirs))[:, None]
+        added = said_in_logits(net, written, stops[-1], direction)[..., 0]
+        rank = (logits > own[..., None]).sum(-1) + 1
+        for stop, name in enumerate(names):
+            part = {"question": places, "stop": stop, "behind": name, "gap": (own - other)[stop].tolist()}
+            tables.append(pd.DataFrame(part | {"rank": rank[stop].tolist(), "added": added[stop].tolist()}))
+    table = pd.concat(tables, ignore_index=True)
+    table["layer"] = (table.stop - 1).clip(0) // 2
+    table["part"] = table.stop.map(lambda stop: PARTS[(stop - 1) % 2] if stop else "embedding")
+    return table.sort_values(["question", "stop"], ignore_index=True)
+
+
+def failure_kinds(paths: pd.DataFrame, start: int | None = None) -> pd.DataFrame:
+    """Of which kind each failure is, and which sublayer passed the answer.
+
+    - ``"led, then lost"``: the answer was the likeliest of all tokens at some stop.
+    - ``"ahead, then passed"``: it was ahead of the word that won, but not the likeliest.
+    - ``"never ahead"``: neither.
+
+    Args:
+        paths: of `answer_paths`, of questions that were answered wrongly.
+        start: the first stop that counts; by default behind the first half of the layers, since earlier readings of
+            the lens mean little.
+
+    Returns:
+        Columns ``question, kind, behind, part``: the sublayer behind which the rival is ahead for good (missing if the
+        answer never was).
+    """
+    last = paths.stop.max()
+    first = last // 2 + 1 if start is None else start
+    rows = []
+    for question, own in paths[(paths.stop >= first) & (paths.stop < last)].groupby("question"):
+        ahead = own.stop[own.gap > 0]
+        led = bool((own["rank"] == 1).any())
+        kind = KINDS[0] if led else KINDS[1] if len(ahead) else KINDS[2]
+        turned = paths[(paths.question == question) & (paths.stop == ahead.max() + 1)] if len(ahead) else paths[:0]
+        behind, part = (turned.behind.iloc[0], turned.part.iloc[0]) if len(turned) else (None, None)
+        rows.append((question, kind, behind, part))
+    return pd.DataFrame(rows, columns=["question", "kind", "behind", "part"])
+
+
+def random_answers(model, asked: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """The questions with another answer of the type instead of the right one: a control for `answer_paths`.
+
+    Args:
+        asked: of `ask`, about one relation.
+
+    Returns:
+        The questions with a drawn ``first``, without those in which the draw is the right answer or what was said.
+
+    Raises:
+        ValueError: for questions about several relations, or none.
+    """
+    if asked.relation.nunique() != 1:
+        raise ValueError(f"ask about one relation, not {asked.relation.nunique()}: their answers differ in type")
+    members = type_ids(model.tokenizer, asked.relation.iloc[0], asked.prompt.iloc[0])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = members[torch.randint(len(members), (len(asked),), generator=generator)]
+    other = asked.assign(first=drawn.tolist())
+    apart = (other["first"] != asked["first"]) & (other["first"] != asked.said_id)
+    return other[apart].reset_index(drop=True)
+
+
+def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Right and wrong answers to questions that are alike: same relation, wording and number of tokens.
+
+    Returns:
+        Right and wrong questions, row by row; each is in one pair at most.
+    """
+    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in asked.prompt]
+    chosen: tuple[list[int], list[int]] = ([], [])
+    for _, own in asked.reset_index(drop=True).assign(length=lengths).groupby(["relation", "wording", "length"]):
+        for right, wrong in zip(own.index[own.right], own.index[~own.right], strict=False):
+            chosen[0].append(right)
+            chosen[1].append(wrong)
+    return tuple(asked.iloc[rows].reset_index(drop=True) for rows in chosen)
+
+
+@torch.no_grad()
+def head_pulls(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
+    """What each head does at the last position of each question.
+
+    Returns:
+        Columns ``question, head, to_subject`` (attention to the subject's tokens), ``pull`` (answer minus rival) and
+        ``names_answer, names_rival`` (each against the mean over the vocabulary), direct logit attribution, in logits.
+
+    Raises:
+        ValueError: if a prompt doesn't contain its subject as whole tokens.
+    """
+    net, rival = read_network(model), rivals(model, asked) if rival is None else rival
+    answer, tables = torch.tensor(asked["first"].tolist()), []
+    for places, tokens in groups(model, asked):
+        runs, resid = run_layers(net, tokens)
+        subject = subject_mask(model, asked.iloc[places]).to(resid)
+        ids = torch.stack((answer[places], rival[places]), 1).to(tokens.device)
+        directions = against_mean(net, ids.flatten()).unflatten(0, ids.shape)
+        for n, run in enumerate(runs):
+            said = said_in_logits(net, run.written[:, :, -1], resid[:, -1], directions)  # [head batch kind]
+            looks = torch.einsum("bhk,bk->hb", run.pattern[:, :, -1], subject)
+            for h in range(net.n_heads):
+                columns = {"question": places, "head": f"a{n}.h{h}", "to_subject": looks[h].tolist()}
+                columns |= {"names_answer": said[h, :, 0].tolist(), "names_rival": said[h, :, 1].tolist()}
+                tables.append(pd.DataFrame(columns))
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(pull=table.names_answer - table.names_rival)

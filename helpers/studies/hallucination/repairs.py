@@ -1,0 +1,123 @@
+"""Can a wrong answer be repaired? A state from a prompt that works, put into one that fails; parts turned up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.models.network import read_network
+from helpers.models.run import attention_out, head_writes, qkv, residuals, resume
+from helpers.prompts.questions import groups, positions, states
+
+Factors = Mapping[str, float]  # source, such as "a4.h6" or "m5" -> how many times it counts at the last position
+
+
+def matched_rows(asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """For each fact that is right in one wording and wrong in another: one failing row, and one that works.
+
+    Returns:
+        Failing and working questions, row by row about the same fact; the first of each in the table.
+    """
+    first = asked.drop_duplicates(["relation", "subject", "right"])
+    wrong, right = (first[first.right == value].set_index(["relation", "subject"]) for value in (False, True))
+    both = wrong.index[wrong.index.isin(right.index)]
+    return tuple(part.loc[both].reset_index()[asked.columns] for part in (wrong, right))
+
+
+def strangers(donors: pd.DataFrame) -> pd.DataFrame:
+    """The donors, each in the place of another about a different answer: what a patch brings apart from the fact.
+
+    Raises:
+        ValueError: if all donors have the same answer.
+    """
+    n = len(donors)
+    for shift in range(1, n):
+        order = [(i + shift) % n for i in range(n)]
+        if all(donors.answer.iloc[i] != donors.answer.iloc[j] for i, j in enumerate(order)):
+            return donors.iloc[order].reset_index(drop=True)
+    order = [next((j for j in range(n) if donors.answer.iloc[j] != donors.answer.iloc[i]), None) for i in range(n)]
+    if None in order:
+        raise ValueError("all donors have the same answer, so none is a stranger; take more facts")
+    return donors.iloc[order].reset_index(drop=True)
+
+
+@torch.no_grad()
+def patched_logits(
+    model, failing: pd.DataFrame, donors: pd.DataFrame, stop: int, place: str = "last"
+) -> Float[Tensor, "question d_vocab"]:
+    """The logits of failing questions when the residual at one place and stop is the donors'.
+
+    Args:
+        failing, donors: questions, row by row; they may differ in length and wording.
+        stop: 0 is behind the embedding, 2n+1 behind attention n, 2n+2 behind MLP n.
+        place: the last position or the subject's last token, in both.
+
+    Raises:
+        ValueError: for an unknown place or a stop that the model doesn't have, or tables of unequal length.
+    """
+    net = read_network(model)
+    if len(failing) != len(donors):
+        raise ValueError(f"{len(failing)} failing questions and {len(donors)} donors; give one donor to each")
+    if not 0 <= stop <= 2 * len(net.layers):
+        raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(net.layers)}")
+    given = states(model, donors, place)[stop]
+    result = torch.empty(len(failing), net.W_U.shape[1])
+    for places, tokens in groups(model, failing):
+        resid = residuals(net, tokens)[stop]
+        at = positions(model, failing.iloc[places], place)
+        resid[torch.arange(len(places)), at] = given[places].to(resid)
+        result[places] = (net.unembed(resid[:, -1]) if stop == 2 * len(net.layers) else resume(net, resid, stop)).cpu()
+    return result
+
+
+def repair_table(model, asked: pd.DataFrame, stops: Sequence[int], place: str = "last") -> pd.DataFrame:
+    """What patches bring at several stops: from the same fact in a wording that works, and from a stranger.
+
+    Args:
+        asked: of `ask`; its `matched_rows` are patched.
+        stops, place: as in `patched_logits`.
+
+    Returns:
+        Columns ``stop, question, own`` (the right answer comes after the patch from its own donor), ``stranger`` (it
+        comes after a stranger's) and ``transplant`` (the stranger's answer comes after the stranger's).
+    """
+    failing, working = matched_rows(asked)
+    others, tables = strangers(working), []
+    answer, foreign = (torch.tensor(table["first"].tolist()) for table in (failing, others))
+    for stop in stops:
+        own, other = (patched_logits(model, failing, t, stop, place).argmax(-1) for t in (working, others))
+        hits = {"own": own == answer, "stranger": other == answer, "transplant": other == foreign}
+        columns = {name: hit.tolist() for name, hit in hits.items()}
+        tables.append(pd.DataFrame({"stop": stop, "question": range(len(failing)), **columns}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@torch.no_grad()
+def turned_logits(model, asked: pd.DataFrame, factors: Factors) -> Float[Tensor, "question d_vocab"]:
+    """The logits when heads and MLPs write so many times what they compute, at the last position.
+
+    Raises:
+        ValueError: for a source that the model doesn't have.
+    """
+    net = read_network(model)
+    known = {f"a{n}.h{h}" for n in range(len(net.layers)) for h in range(net.n_heads)}
+    unknown = set(factors) - known - {f"m{n}" for n in range(len(net.layers))}
+    if unknown:
+        raise ValueError(f"no head or MLP {min(unknown)!r}; they are called a0.h0 and m0")
+    result = torch.empty(len(asked), net.W_U.shape[1])
+    for places, tokens in groups(model, asked):
+        resid = net.embed(tokens)
+        for n, layer in enumerate(net.layers):
+            z = net.attend(*qkv(layer, layer.norm1(resid)))
+            more = torch.tensor([factors.get(f"a{n}.h{h}", 1.0) - 1 for h in range(net.n_heads)]).to(resid)
+            resid = resid + attention_out(layer, z)
+            resid[:, -1] += torch.einsum("h,hbd->bd", more, head_writes(layer, z[:, -1:])[:, :, 0])
+            written = layer.neurons(layer.norm2(resid)) @ layer.W_out
+            resid = resid + written + layer.b_out
+            resid[:, -1] += (factors.get(f"m{n}", 1.0) - 1) * written[:, -1]
+        result[places] = net.unembed(resid[:, -1]).cpu()
+    return result

@@ -1,0 +1,208 @@
+"""How circuits form along the training runs that have checkpoints: tables that take longer than a chapter may.
+
+``make tables NAME=formation`` writes them; chapters read them with `read_table`: ``formation`` (what the model can
+do at each step), ``formation_circuits`` (the circuits, and how they compare with the finished ones),
+``formation_heads`` (names of heads), ``formation_alike`` (two models beside each other) and ``formation_courses``
+(when the courses of the corpus stand).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from tokenizers import Tokenizer
+from tqdm.auto import tqdm
+
+from helpers.atlas.corpus import corpus
+from helpers.atlas.tokenizer import VOCABULARY_SIZE
+from helpers.atlas.training import RUNS, encode
+from helpers.circuits.graph import Circuit, Graph
+from helpers.components.head_classes import LETTERS, classify_heads, kappa
+from helpers.models.load import checkpoints, embedded_models, model_folder
+from helpers.prompts.pairs import PromptPairs
+from helpers.statistics import Estimate, with_interval
+from helpers.studies.how_circuits_form.formation import (
+    RELATIONS,
+    TASKS,
+    TOWNS,
+    Finished,
+    ability_row,
+    circuit_row,
+    finished,
+)
+from helpers.studies.how_circuits_form.head_matching import Seen, compare
+from helpers.studies.tables import Load, Write
+
+Steps = Mapping[int, str]  # step -> model
+FINISHED = "finished"  # in the column ``at`` of the table of likeness
+
+
+def training_runs() -> dict[str, Steps]:
+    """The shipped runs, each with its checkpoints by step, the finished model last."""
+    return {name: checkpoints(name) for name in RUNS if name in embedded_models()}
+
+
+def edge_numbers(circuit: Circuit) -> str:
+    """A circuit's edges as numbers in the graph's order of edges, with spaces between them."""
+    return " ".join(map(str, circuit.mask[circuit.graph.edges].nonzero().flatten().tolist()))
+
+
+def numbered_circuit(graph: Graph, numbers: str) -> Circuit:
+    """The circuit whose edges have these numbers (`edge_numbers`)."""
+    places = graph.edges.flatten().nonzero().flatten()[[int(n) for n in numbers.split()]]
+    mask = torch.zeros(graph.edges.numel(), dtype=torch.bool)
+    mask[places] = True
+    return Circuit(graph, mask.view_as(graph.edges))
+
+
+def finished_tasks(model, progress: bool = True) -> dict[str, Finished]:
+    """`finished` for all tasks; home towns of which the model knows too few are left out."""
+    done = {}
+    for task in tqdm(TASKS, disable=not progress):
+        try:
+            done[task] = finished(model, task)
+        except ValueError:
+            if task not in TOWNS:
+                raise
+    return done
+
+
+def named(model, pairs: Mapping[str, PromptPairs]) -> dict[str, pd.DataFrame]:
+    """The heads' measurements and names in each relation."""
+    return {name: classify_heads(model, asked) for name, asked in pairs.items()}
+
+
+def checkpoint_rows(
+    model, last, done: Mapping[str, Finished], progress: bool = True
+) -> tuple[dict[str, pd.DataFrame], Seen]:
+    """The tables ``formation``, ``formation_circuits`` and ``formation_heads`` of one model, and what `compare` needs.
+
+    Args:
+        model: the model at one step.
+        last: the finished model of its run.
+        done: of `finished_tasks`.
+    """
+    found, rows = {}, []
+    for task in tqdm(done, disable=not progress):
+        row, found[task] = circuit_row(model, last, task, done)
+        rows.append({"task": task, "half": "train", **row, "edges": edge_numbers(found[task])})
+    heads = named(model, {name: done[name].train for name in RELATIONS})
+    letters = [(name, "".join(LETTERS[c] for c in frame["class"])) for name, frame in heads.items()]
+    tables = {
+        "formation": ability_row(model).rename_axis("measure").reset_index(name="value"),
+        "formation_circuits": pd.DataFrame(rows),
+        "formation_heads": pd.DataFrame(letters, columns=["relation", "classes"]),
+    }
+    return tables, Seen(heads, {name: found[name] for name in RELATIONS})
+
+
+def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iterator[tuple[str, dict, Seen]]:
+    """For each step of a run its tables, with columns ``run`` and ``step``, and what `compare` needs.
+
+    The first part is of the finished model on the other half of its prompts: the yardstick.
+
+    Yields:
+        The step as text (`FINISHED` for the last one, ``"other half"`` for the yardstick), the tables, what was seen.
+    """
+    end = max(steps)
+    last = load(steps[end])
+    done = finished_tasks(last, progress)
+    rows = [{"task": task, "half": "test", "edges": edge_numbers(own.other)} for task, own in done.items()]
+    heads = named(last, {name: done[name].test for name in RELATIONS})
+    place = {"run": run, "step": end}
+    tables = {"formation_circuits": pd.DataFrame(rows).assign(**place)}
+    yield "other half", tables, Seen(heads, {name: done[name].other for name in RELATIONS})
+    for step, name in steps.items():
+        tables, seen = checkpoint_rows(last if step == end else load(name), last, done, progress)
+        tables = {key: table.assign(run=run, step=step) for key, table in tables.items()}
+        yield FINISHED if step == end else str(step), tables, seen
+
+
+def comparable(one: Seen, other: Seen) -> bool:
+    """Whether two models have the same edges, and heads that can change places.
+
+    Heads that share a key and a value can't move singly, so a matching head by head isn't defined for them.
+    """
+    graph, second = (next(iter(seen.circuits.values())).graph for seen in (one, other))
+    return graph == second and graph.n_groups == graph.n_heads
+
+
+def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
+    """Two models beside each other: any two runs at a step that both have, and each finished model beside itself.
+
+    Only models that are `comparable`.
+
+    Args:
+        seen: (run, step) -> what was seen, as `run_parts` gives it.
+
+    Returns:
+        Columns ``first, second`` (runs; the same one twice is the yardstick: other prompts), ``at`` (the step) and
+        those of `compare`.
+    """
+    parts = []
+    for (first, at), (second, other) in combinations(seen, 2):
+        own_halves = first == second and {at, other} == {FINISHED, "other half"}
+        one_step = first != second and at == other != "other half"
+        if (own_halves or one_step) and comparable(seen[first, at], seen[second, other]):
+            table = compare(seen[first, at], seen[second, other])
+            parts.append(table.assign(first=first, second=second, at=FINISHED if own_halves else at))
+    return pd.concat(parts, ignore_index=True)
+
+
+def name_agreement(names: pd.DataFrame, run: str, first: int, second: int) -> Estimate:
+    """Kappa of the heads' names at two steps of a run, mean over relations with its interval.
+
+    Args:
+        names: the table ``formation_heads``.
+    """
+    own = names[names.run == run]
+    one, other = (own[own.step == step].set_index("relation").classes for step in (first, second))
+    return with_interval([kappa(list(one[name]), list(other[name])) for name in one.index])
+
+
+def read_seen(names: pd.DataFrame, circuits: pd.DataFrame, graph: Graph, run: str, step: int) -> Seen:
+    """What the tables ``formation_heads`` and ``formation_circuits`` hold of a model: names, but no profiles."""
+    full = {letter: name for name, letter in LETTERS.items()}
+    own = names[(names.run == run) & (names.step == step)].set_index("relation").classes
+    found = circuits[(circuits.run == run) & (circuits.step == step) & (circuits.half == "train")].set_index("task")
+    heads = {name: pd.DataFrame({"class": [full[letter] for letter in text]}) for name, text in own.items()}
+    return Seen(heads, {name: numbered_circuit(graph, found.edges[name]) for name in heads})
+
+
+def course_rows(run: str) -> pd.DataFrame:
+    """Between which steps the courses of the corpus stand: columns ``run, course, first, last``.
+
+    Counted in tokens: rows are filled about evenly, so the steps are right within a few.
+    """
+    plan = json.loads((model_folder(run) / "plan.json").read_text(encoding="utf-8"))
+    documents = corpus(plan["seed"], range(257, VOCABULARY_SIZE))
+    tokenizer = Tokenizer.from_file(str(model_folder(run) / "tokenizer.json"))
+    ends = np.cumsum([len(ids) + 1 for ids in encode(documents, tokenizer)])  # one for BOS
+    rows = []
+    for course in ("copying", "last"):
+        places = [n for n, document in enumerate(documents) if document.course == course]
+        first, last = (math.ceil(plan["steps"] * ends[n] / ends[-1]) for n in (places[0], places[-1]))
+        rows.append((run, course, first, last))
+    return pd.DataFrame(rows, columns=["run", "course", "first", "last"])
+
+
+def write_tables(load: Load, write: Write, runs: Mapping[str, Steps] | None = None) -> None:
+    """Follow the circuits of all shipped runs; or of others, given by their steps."""
+    runs = runs or training_runs()
+    done: dict[str, list[pd.DataFrame]] = {}
+    seen: dict[tuple[str, str], Seen] = {}
+    for run, steps in runs.items():
+        for at, tables, own in run_parts(load, run, steps):
+            seen[run, at] = own
+            for name, table in tables.items():
+                done.setdefault(name, []).append(table)
+                write(name, pd.concat(done[name], ignore_index=True))
+    write("formation_alike", alike_rows(seen))
+    shipped = [name for name in runs if name in embedded_models()]
+    write("formation_courses", pd.concat([course_rows(name) for name in shipped], ignore_index=True))

@@ -1,0 +1,205 @@
+"""Lists of examples and a question: few-shot prompts and their parts, lines that mislead, lines that say nothing.
+
+A list names no relation; its demonstrations do. A question without demonstrations is the first line of a list.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from helpers.atlas.corpus import held_out_format, is_listed
+from helpers.models.predict import prompt_ids, recalled
+from helpers.prompts import skills
+from helpers.prompts.pairs import split_of
+from helpers.prompts.relations import Fact, Relation, relation, relations, stable_hash
+from helpers.prompts.skills import Draw
+
+Line = tuple[str, str]  # a key and its value
+Part = Literal["first", "key", "mark", "value", "separator", "query", "end"]
+Wrong = Literal["shuffled", "other relation", "answered wrongly"]
+
+
+@dataclass(frozen=True)
+class Shots:
+    """A list's lines, the key that is asked, its answer, and the format (`LIST_FORMATS`)."""
+
+    lines: tuple[Line, ...]
+    query: str
+    answer: str
+    style: str
+
+    @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """The prompt's pieces with the name of each part, to be joined by spaces."""
+        before, _, after = {**skills.LIST_FORMATS, **skills.UNTAUGHT_FORMATS}[self.style]
+        left, right = (part.strip() for part in before.split("{}"))
+        found = []
+        for key, value in self.lines:
+            found += [(left, "mark"), (key, "key"), (right, "mark"), (value, "value"), (after.strip(), "separator")]
+        found += [(left, "end"), (self.query, "query"), (right, "end")]
+        return [(text, part) for text, part in found if text]
+
+    @property
+    def prompt(self) -> str:
+        """The text, ready for the answer."""
+        return " ".join(text for text, _ in self.pieces)
+
+    def without_lines(self) -> Shots:
+        """The same question as the first line of a list."""
+        return replace(self, lines=())
+
+
+def part_names(tokenizer, shots: Shots) -> list[str]:
+    """The part that each token of the prompt belongs to, BOS included (``"first"``).
+
+    ``key, mark, value, separator`` are of the lines, ``query`` is the asked key, ``end`` its marks.
+
+    Raises:
+        ValueError: if two parts share a token.
+    """
+    names, text = ["first"], ""
+    for piece, part in shots.pieces:
+        text = f"{text} {piece}".strip()
+        names += [part] * (len(prompt_ids(tokenizer, text)) - len(names))
+    if len(names) != len(prompt_ids(tokenizer, shots.prompt)):
+        raise ValueError(f"parts of {shots.prompt!r} share tokens; choose a format whose marks are tokens")
+    return names
+
+
+def where(tokenizer, shots: Sequence[Shots], part: str) -> Bool[Tensor, "batch pos"]:
+    """Where a part stands in prompts of equal length.
+
+    Raises:
+        ValueError: for an unknown part.
+    """
+    if part not in get_args(Part):
+        raise ValueError(f"unknown part {part!r}; choose from {', '.join(get_args(Part))}")
+    return torch.tensor([[name == part for name in part_names(tokenizer, one)] for one in shots])
+
+
+def mixed_shots(shots: Sequence[Shots], seed: int = 0) -> list[Shots]:
+    """The same questions behind as many lines, each of another relation: they show the format and name no relation."""
+    rng, tables = random.Random(stable_hash(seed, "mixed lines")), listed_tables()
+    result = []
+    for one in shots:
+        chosen = rng.sample(tables, len(one.lines))
+        lines = tuple(rng.choice([line for line in table.items() if line[0] != one.query]) for table in chosen)
+        result.append(replace(one, lines=lines))
+    return result
+
+
+def few_shots(
+    relation_or_name: Relation | str,
+    n: int,
+    lines: int = 4,
+    seed: int = 0,
+    split: Literal["train", "test"] = "test",
+    *,
+    style: str | None = None,
+) -> list[Shots]:
+    """Questions about a relation, each behind lines of the same relation; never the asked fact among them.
+
+    Each fact is asked once before one is asked twice.
+
+    Args:
+        lines: demonstrations before the question.
+        split: which half of the facts the questions and the lines are from (`split_of`).
+        style: a format; by default the one in which training never listed the asked fact.
+
+    Raises:
+        ValueError: if the half has too few facts for so many lines.
+    """
+    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    facts = [f for f in asked.facts if split_of(f) == split]
+    if len(facts) <= lines:
+        raise ValueError(f"{asked.name} has {len(facts)} facts in the {split} half: too few for {lines} lines")
+    rng, order = random.Random(stable_hash(seed, "few-shot", asked.name, split, lines)), []
+    while len(order) < n:
+        order += rng.sample(facts, len(facts))
+    result = []
+    for fact in order[:n]:
+        shown = rng.sample([f for f in facts if f.subject != fact.subject], lines)
+        shown = tuple((f.subject, f.answer) for f in shown)
+        result.append(Shots(shown, fact.subject, fact.answer, style or held_out_format(fact)))
+    return result
+
+
+def novel_shots(n: int, lines: int = 4, seed: int = 0) -> list[Shots]:
+    """Lists of pairs made on the spot, one of whose keys is asked again: nothing to recall, only to copy.
+
+    Raises:
+        ValueError: without any line.
+    """
+    if lines < 1:
+        raise ValueError(f"a novel list needs a line to copy from, not {lines}")
+    draw, result = Draw(stable_hash(seed, "novel lines", lines)), []
+    for _ in range(n):
+        pairs = skills.novel_pairs(draw, lines)
+        key, value = draw.choice(pairs)
+        result.append(Shots(tuple(pairs), key, value, draw.choice(sorted(skills.LIST_FORMATS))))
+    return result
+
+
+def misled(shots: Sequence[Shots], kind: str, seed: int = 0) -> tuple[list[Shots], list[str]]:
+    """The same questions behind wrong lines, and the answer that the wrong lines suggest.
+
+    - ``"shuffled"``: the lines' values change places, so that none stays where it was (where they differ). They suggest
+      the value that any one line shows; given is the first.
+    - ``"other relation"``: the lines' values are those that another relation gives the same keys, and suggest what it
+      gives the asked one. Questions whose keys no other relation knows are left out.
+    - ``"answered wrongly"``: the first line asks the same and answers with the value of the last line.
+
+    Returns:
+        The questions that could be misled, their right answers unchanged, and what is suggested.
+
+    Raises:
+        ValueError: for an unknown kind, or lists of too few lines.
+    """
+    if kind not in get_args(Wrong):
+        raise ValueError(f"unknown kind {kind!r}; choose from {', '.join(get_args(Wrong))}")
+    needed = 2 if kind == "shuffled" else 1
+    if any(len(one.lines) < needed for one in shots):
+        raise ValueError(f"{kind!r} needs lists of at least {needed} lines")
+    found = []
+    for number, one in enumerate(shots):
+        rng = random.Random(stable_hash(seed, kind, number, one.prompt))
+        keys, values = (list(column) for column in zip(*one.lines, strict=True))
+        if kind == "shuffled":
+            moved = values[1:] + values[:1]
+            found.append((replace(one, lines=tuple(zip(keys, moved, strict=True))), moved[0]))
+        elif kind == "answered wrongly":
+            lines = ((one.query, values[-1]), *one.lines[1:])
+            if values[-1] != one.answer:
+                found.append((replace(one, lines=lines), values[-1]))
+        else:
+            others = [table for table in listed_tables() if all(k in table for k in (*keys, one.query))]
+            others = [t for t in others if t[one.query] != one.answer and any(t[k] != v for k, v in one.lines)]
+            if others:
+                table = rng.choice(others)
+                found.append((replace(one, lines=tuple((k, table[k]) for k in keys)), table[one.query]))
+    return [one for one, _ in found], [text for _, text in found]
+
+
+@cache
+def listed_tables() -> list[dict[str, str]]:
+    """Key and value of each relation that lists of the corpus show."""
+    return [{f.subject: f.answer for f in r.facts} for r in relations().values() if is_listed(r)]
+
+
+def ambiguity(fact: Fact) -> int:
+    """In how many listed relations the fact's subject stands: so many answers a list without lines leaves open."""
+    return sum(fact.subject in table for table in listed_tables())
+
+
+def right(model, shots: Sequence[Shots], answers: Sequence[str] | None = None) -> Tensor:
+    """1 where the likeliest token after each prompt is its answer's first one (or of the given answers), else 0."""
+    answers = [f" {one.answer}" for one in shots] if answers is None else [f" {text}" for text in answers]
+    return recalled(model, model.tokenizer, [one.prompt for one in shots], answers)

@@ -1,0 +1,112 @@
+"""Function vectors (arXiv 2310.15213): what heads write on average behind lists of a relation, put where no list is.
+
+A function vector is a sum of mean head outputs at the last token of few-shot prompts. Added to the residual stream of
+a question without lines, it should make the model answer as if the lines stood there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.circuits.graph import head_place
+from helpers.circuits.metrics import match_nll
+from helpers.models.network import read_network
+from helpers.models.run import residuals, resume, run_layers
+from helpers.prompts.pairs import PromptPairs
+from helpers.studies.in_context_learning.few_shot import Shots
+from helpers.studies.in_context_learning.list_pairs import as_pairs
+
+TOP = 10  # heads in a vector; the paper takes as many for a model with several times more heads
+
+
+@torch.no_grad()
+def mean_writes(model, shots: Sequence[Shots]) -> Float[Tensor, "layer head d_model"]:
+    """What each head writes at the last token, on the mean over lists."""
+    net, pairs = read_network(model), as_pairs(model, shots)
+    total = torch.zeros(len(net.layers), net.n_heads, net.W_U.shape[0], device=net.W_U.device)
+    for _, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        total += torch.stack([run.written[:, :, -1].sum(1) for run in runs]) / len(pairs)
+    return total
+
+
+@torch.no_grad()
+def with_writes(
+    model, pairs: PromptPairs, means: Float[Tensor, "layer head d_model"], heads: Sequence[str]
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits after the clean prompts when some heads write their means at the last token instead."""
+    net = read_network(model)
+    logits = torch.empty_like(pairs.reference)
+    for rows, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        replaced = {}
+        for layer, head in map(head_place, heads):
+            replaced[layer, head] = runs[layer].written[head].clone()
+            replaced[layer, head][:, -1] = means[layer, head]
+        _, resid = run_layers(net, group.clean_tokens, replaced)
+        logits[rows.to(logits.device)] = net.unembed(resid[:, -1])
+    return logits
+
+
+def indirect_effects(
+    model, pairs: PromptPairs, means: Float[Tensor, "layer head d_model"]
+) -> Float[Tensor, "layer head"]:
+    """By how many nats the answer's log-probability rises when one head alone writes its mean at the last token."""
+    before = match_nll(pairs.reference, pairs).mean()
+    effects = torch.zeros(means.shape[:2])
+    for layer in range(means.shape[0]):
+        for head in range(means.shape[1]):
+            logits = with_writes(model, pairs, means, [f"a{layer}.h{head}"])
+            effects[layer, head] = before - match_nll(logits, pairs).mean()
+    return effects
+
+
+def strongest(effects: Float[Tensor, "layer head"], n: int = TOP) -> list[str]:
+    """The heads with the largest values, the largest first."""
+    order = effects.flatten().argsort(descending=True, stable=True)[:n].tolist()
+    return [f"a{place // effects.shape[1]}.h{place % effects.shape[1]}" for place in order]
+
+
+def function_vector(means: Float[Tensor, "layer head d_model"], heads: Sequence[str]) -> Float[Tensor, " d_model"]:
+    """The sum of some heads' mean writes.
+
+    Raises:
+        ValueError: without any head.
+    """
+    if not heads:
+        raise ValueError("a function vector is a sum over heads: give at least one")
+    return torch.stack([means[head_place(head)] for head in heads]).sum(0)
+
+
+def relation_vector(model, shots: Sequence[Shots], n: int = TOP) -> Float[Tensor, " d_model"]:
+    """The function vector of lists: the means of those ``n`` heads that say most of the relation without lines."""
+    means = mean_writes(model, shots)
+    effects = indirect_effects(model, as_pairs(model, [one.without_lines() for one in shots]), means)
+    return function_vector(means, strongest(effects, n))
+
+
+@torch.no_grad()
+def with_vector(
+    model, pairs: PromptPairs, vector: Float[Tensor, " d_model"], layer: int
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits after the clean prompts with a vector added to the residual stream at the last token.
+
+    Args:
+        layer: the layer that reads it first; 0 adds it to the embedding.
+
+    Raises:
+        ValueError: for a layer that the model hasn't.
+    """
+    net = read_network(model)
+    if not 0 <= layer < len(net.layers):
+        raise ValueError(f"the layer must be from 0 to {len(net.layers) - 1}, not {layer}")
+    logits = torch.empty_like(pairs.reference)
+    for rows, group in pairs.groups():
+        resid = residuals(net, group.clean_tokens)[2 * layer]
+        resid[:, -1] += vector.to(resid)
+        logits[rows.to(logits.device)] = resume(net, resid, 2 * layer)
+    return logits

@@ -1,0 +1,129 @@
+"""A model of the reader's: opened if it can be had, what it knows, and texts to edit it with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+
+import pandas as pd
+import torch
+
+from helpers.models.load import embedded_models, load_model
+from helpers.models.predict import first_token, logits_after, prompt_ids, prompts_at_once, said
+from helpers.prompts.relations import REAL, Fact, Relation, relations
+
+FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model, its name, which one was wanted, and why it is another one, if it is."""
+
+    model: object = field(repr=False)
+    name: str
+    wanted: str
+    why: str = ""
+
+    def _repr_html_(self) -> str:
+        if not self.why:
+            return f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}.</b></p>'
+        return (
+            f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}, not on '
+            f"{escape(self.wanted)}:</b> {escape(self.why, quote=False)} With a network, or with a copy on this "
+            f"computer, the same cells run on {escape(self.wanted)}. No number here is one of {escape(self.wanted)}'s, "
+            "unless its line says so.</p>"
+        )
+
+
+def open_model(wanted: str, *, local_only: bool = False, **options) -> Opened:
+    """The wanted model, or an embedded one where the hub can't be reached for it.
+
+    Args:
+        wanted: a name or a path, as for `load_model`.
+        local_only: don't ask the hub.
+        **options: of `load_model` (``device``, ``dtype``).
+
+    Raises:
+        FileNotFoundError, ValueError: for a local model that is missing, damaged or of the wrong kind: only a network
+            that isn't there has a stand-in.
+    """
+    try:
+        return Opened(load_model(wanted, local_only=local_only, **options), wanted, wanted)
+    except ConnectionError:
+        name = next(name for name in FALLBACKS if name in embedded_models())
+        why = "it isn't on the computer that made this page, "
+        why += "which doesn't ask the network." if local_only else "and the network can't be reached."
+        return Opened(load_model(name, **options), name, wanted, why)
+
+
+def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int = 0) -> pd.DataFrame:
+    """How a model answers facts in one wording.
+
+    Returns:
+        A row for each fact whose answer begins a token of its own: ``fact, rank`` (tokens likelier than the answer's
+        first one; Hit@k is ``rank < k``) and ``whole`` (whether greedy decoding says the answer to its end).
+    """
+    facts = list(asked.facts if facts is None else facts)
+    kept, first = [], []
+    for fact in facts:
+        try:
+            first.append(first_token(model, asked.prompt(fact, paraphrase), fact.answer))
+            kept.append(fact)
+        except ValueError:  # prompt and answer merge into one token
+            continue
+    if not kept:
+        return pd.DataFrame(columns=["fact", "rank", "whole"])
+    prompts, batch = [asked.prompt(fact, paraphrase) for fact in kept], prompts_at_once(model)
+
+    def forward(tokens):
+        return model(tokens.to(model.W_E.device)).float().cpu()
+
+    logits = torch.cat(logits_after(forward, [prompt_ids(model.tokenizer, p) for p in prompts], batch=batch))
+    own = logits.gather(1, torch.tensor(first)[:, None])
+    whole = said(forward, model.tokenizer, prompts, [f" {fact.answer}" for fact in kept])
+    return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})
+
+
+def known_table(model, names: Sequence[str] | None = None, most: int = 40, seed: int = 0) -> pd.DataFrame:
+    """What a model knows of the book's real relations: a row for each, with ``hit1, hit10, whole`` as shares.
+
+    Args:
+        names: relations; all real ones by default.
+        most: facts of each, drawn by the seed.
+    """
+    rows = []
+    for name, asked in relations(*REAL).items():
+        if names is not None and name not in names:
+            continue
+        facts = random.Random(f"{seed}{name}").sample(asked.facts, min(most, len(asked.facts)))
+        ranks = answer_ranks(model, asked, facts)
+        hits = {"hit1": (ranks["rank"] < 1).mean(), "hit10": (ranks["rank"] < 10).mean(), "whole": ranks.whole.mean()}
+        rows.append({"relation": name, "kind": asked.kind, "asked": len(ranks), **hits})
+    return pd.DataFrame(rows)
+
+
+def known_relation(model, asked: Relation, k: int = 1) -> Relation:
+    """The relation with only the facts whose answer is among the model's ``k`` likeliest first tokens.
+
+    Raises:
+        ValueError: if ``k`` isn't positive.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    ranks = answer_ranks(model, asked)
+    return replace(asked, facts=tuple(ranks[ranks["rank"] < k].fact))
+
+
+@torch.no_grad()
+def made_up(model, rows: int = 64, length: int = 24, seed: int = 0) -> list[list[int]]:
+    """Text that the model makes up by itself, drawn token by token, as rows of ids with BOS."""
+    bos, device = model.tokenizer.bos_token_id, model.W_E.device
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.full((rows, 1), bos)
+    for _ in range(length):
+        logits = model(tokens.to(device))[:, -1].float().cpu()
+        logits[:, bos] = -torch.inf
+        tokens = torch.cat((tokens, torch.multinomial(logits.softmax(-1), 1, generator=generator)), 1)
+    return tokens.tolist()

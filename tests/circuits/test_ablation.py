@@ -1,0 +1,136 @@
+"""The laws of circuit runs, on both architectures, against runs made with the model's own hooks."""
+
+from inspect import unwrap
+
+import pytest
+import torch
+
+from helpers import Circuit, Graph, random_circuit, relation_pairs, run_circuit
+from helpers.models.predict import logits_after
+
+ABLATIONS = ("corrupt", "zero", "mean")
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_all_edges_are_the_model(small, ablation):
+    model, pairs = small
+    logits = run_circuit(model, Circuit.full(Graph.from_model(model)), pairs, ablation)
+    assert (logits - pairs.reference).abs().max() < 1e-4
+
+
+def test_no_edges_are_the_corrupt_prompt(small):
+    model, pairs = small
+    logits = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs)
+    corrupt = torch.cat(logits_after(lambda tokens: model(tokens), pairs.corrupt_ids))
+    assert (logits - corrupt).abs().max() < 1e-4
+    assert (logits - pairs.reference).abs().max() > 0.1, "the prompts differ in effect"
+
+
+def test_the_laws_hold_on_atlas(atlas):
+    graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, "country_language", 12)
+    corrupt = torch.cat(logits_after(lambda tokens: atlas(tokens), pairs.corrupt_ids))
+    assert (run_circuit(atlas, Circuit.full(graph), pairs) - pairs.reference).abs().max() < 1e-4
+    assert (run_circuit(atlas, Circuit.empty(graph), pairs) - corrupt).abs().max() < 1e-4
+
+
+def hooks_of(model, source: str) -> tuple[str, int | None]:
+    """The TransformerLens hook that holds what a source writes, and the head's index in it."""
+    if source == "embed":
+        return "hook_embed", None
+    layer, _, head = source[1:].partition(".h")
+    return (f"blocks.{layer}.attn.hook_result", int(head)) if head else (f"blocks.{layer}.hook_mlp_out", None)
+
+
+def reader_hook(reader: str) -> tuple[str, int | None]:
+    if reader == "logits":
+        return "ln_final.hook_in", None
+    if reader.startswith("m"):
+        return f"blocks.{reader[1:]}.hook_mlp_in", None
+    place, letter = reader[1:-1].split("<")
+    layer, _, head = place.partition(".h")
+    return f"blocks.{layer}.attn.hook_{letter}_input", int(head)
+
+
+@pytest.mark.parametrize(
+    "edge", ["embed->a0.h1<v>", "a0.h2->a1.h0<k>", "m0->a1.h3<q>", "a1.h1->m1", "a0.h3->logits", "m1->logits"]
+)
+def test_one_cut_edge_is_what_a_hook_does(small, edge):
+    """An edge is cut by TransformerLens hooks instead: the corrupt write in place of the clean one, at one reader."""
+    model, pairs = small
+    if Graph.from_model(model).n_groups < 4 and ("<k>" in edge or "<v>" in edge):
+        edge = edge.replace("h1<v>", "kv0<v>").replace("h0<k>", "kv0<k>")
+    source, reader = edge.split("->")
+    group = pairs.groups()[0][1]
+    name, head = hooks_of(model, source)
+    (_, clean), (_, corrupt) = (model.run_with_cache(t) for t in (group.clean_tokens, group.corrupt_tokens))
+    difference = clean[name] - corrupt[name]
+    if head is not None:
+        difference = difference[:, :, head]
+    heads = None
+    if ".kv" in reader:
+        reader, heads = reader.replace("kv0", "h0"), slice(0, 2)  # TransformerLens splits inputs per query head
+    target, own = reader_hook(reader)
+
+    def cut(value, hook):
+        value = value.clone()
+        if own is None:
+            value -= difference
+        elif value.shape[2] == model.cfg.n_heads and heads is not None:
+            value[:, :, heads] -= difference[:, :, None]
+        else:
+            value[:, :, own] -= difference
+        return value
+
+    expected = model.run_with_hooks(group.clean_tokens, fwd_hooks=[(target, cut)])[:, -1]
+    graph = Graph.from_model(model)
+    circuit = Circuit.full(graph) - Circuit.from_edges(graph, [edge])
+    result = run_circuit(model, circuit, group)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
+    assert (result - group.reference).abs().max() > 1e-4, "the cut changed something"
+
+
+def test_by_hand_with_zeros():
+    """The simplest circuit: nothing but biases is left when every edge carries zero."""
+    import tempfile
+    from pathlib import Path
+
+    from small_models import random_model
+
+    model = random_model("gpt2", Path(tempfile.mkdtemp()))
+    pairs = relation_pairs(model, "country_capital", 3, known=False)
+    graph = Graph.from_model(model)
+    resid = sum(block.attn.b_O + block.mlp.b_out for block in model.blocks)
+    expected = model.unembed(model.ln_final(resid[None, None]))[0, 0]
+    for row in run_circuit(model, Circuit.empty(graph), pairs, "zero"):
+        torch.testing.assert_close(row, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_mean_is_over_the_reference(small):
+    model, pairs = small
+    group = pairs.groups()[0][1]
+    graph = Graph.from_model(model)
+    one = group.select([0])
+    alone = run_circuit(model, Circuit.empty(graph), one, "mean", reference=one)
+    torch.testing.assert_close(alone, run_circuit(model, Circuit.empty(graph), one), atol=1e-4, rtol=0)
+    many = run_circuit(model, Circuit.empty(graph), one, "mean", reference=group)
+    assert (many - alone).abs().max() > 1e-3
+    other = next(part for _, part in pairs.groups() if part.clean_tokens.shape != group.clean_tokens.shape)
+    with pytest.raises(ValueError, match="there is no mean for"):
+        run_circuit(model, Circuit.empty(graph), one, "mean", reference=other)
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_the_batch_size_changes_nothing(small, ablation):
+    model, pairs = small
+    circuit = random_circuit(Graph.from_model(model), 40)
+    whole = run_circuit(model, circuit, pairs, ablation)
+    parts = run_circuit(model, circuit, pairs, ablation, batch=2, reference=pairs)
+    torch.testing.assert_close(whole, parts, atol=1e-5, rtol=0)
+
+
+def test_wrong_arguments_are_explained(small):
+    model, pairs = small
+    with pytest.raises(ValueError, match="unknown ablation 'noise'; choose from corrupt, zero, mean"):
+        unwrap(run_circuit)(model, Circuit.full(Graph.from_model(model)), pairs, "noise")
+    with pytest.raises(ValueError, match="the circuit is of"):
+        run_circuit(model, Circuit.full(Graph(1, 1, 1)), pairs)

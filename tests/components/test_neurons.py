@@ -1,0 +1,84 @@
+"""Neurons add up to their MLP, and knocking all of them out is cutting it."""
+
+import pytest
+import torch
+
+from helpers import relation, relation_pairs
+from helpers.atlas.planted import planted_chain
+from helpers.components.mlps import answer_neurons, cut_sublayers, needed_for, neuron_words, reworded, without_neurons
+from helpers.models.network import read_network
+from helpers.prompts.relations import held_out_paraphrases
+
+
+def test_neurons_add_up_to_the_mlp(small):
+    from helpers.components.lens import written_by_sublayer
+
+    model, pairs = small
+    net, added = read_network(model), written_by_sublayer(model, pairs)
+    for n, layer in enumerate(net.layers):
+        found = answer_neurons(model, pairs, n)
+        if not layer.b_out.any():
+            assert torch.allclose(found.total, added[2 * n + 2], atol=1e-3)
+        _, cache = model.run_with_cache(torch.tensor([pairs.clean_ids[1]]))
+        out = found.activations[1] @ layer.W_out + layer.b_out
+        assert torch.allclose(out, cache[f"blocks.{n}.hook_mlp_out"][0, -1], atol=1e-3)
+
+
+def test_all_neurons_out_is_the_mlp_cut(small):
+    model, pairs = small
+    for n, layer in enumerate(read_network(model).layers):
+        every = torch.arange(layer.W_out.shape[0]).expand(len(pairs), -1)
+        ours = without_neurons(model, pairs, n, every)
+        assert torch.allclose(ours, cut_sublayers(model, pairs, [(n, "MLP")], at="last", ablation="zero"), atol=1e-3)
+        none = without_neurons(model, pairs, n, every[:, :0])
+        assert torch.allclose(none, pairs.reference, atol=1e-3)
+
+
+def test_instead_is_what_the_neuron_says(small):
+    model, pairs = small
+    found = answer_neurons(model, pairs, 0)
+    one = torch.full((len(pairs), 1), 3)
+    same = pairs.select([0])
+    kept = without_neurons(model, same, 0, one[:1], found.activations[0])
+    assert torch.allclose(kept, same.reference, atol=1e-3), "its own activation changes nothing"
+    assert not torch.allclose(without_neurons(model, same, 0, one[:1], found.activations[0] + 5), kept, atol=1e-3)
+
+
+def test_the_planted_neurons_are_found():
+    planted = planted_chain()
+    found = answer_neurons(planted.model, planted.pairs, 0)
+    words = planted.pairs.answer_ids - 1
+    assert torch.equal(found.written.argmax(-1), words), "neuron w writes the answer of word w"
+    assert (needed_for(found.written) == 1).all()
+    answer = planted.model.tokenizer.decode([2])
+    assert neuron_words(planted.model, 0, 1, k=1) == [answer]
+
+
+def test_how_many_are_needed():
+    written = torch.tensor([[1.0, 4.0, -3.0, 2.0], [-5.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+    half = needed_for(written)
+    assert half[0] == 1 and half[1].isnan() and half[2] == 2
+    assert needed_for(written, 1.0)[[0, 2]].tolist() == [1, 4], "four reach what all of the first row add up to"
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        needed_for(written, 0.0)
+
+
+def test_bad_inputs(small):
+    model, pairs = small
+    with pytest.raises(ValueError, match="layers 0 to 1, not 7"):
+        answer_neurons(model, pairs, 7)
+    with pytest.raises(ValueError, match="neurons are chosen for 1"):
+        without_neurons(model, pairs, 0, torch.zeros(1, 2, dtype=torch.long))
+
+
+def test_reworded_pairs_ask_the_same_in_words_that_training_never_used(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 12, split="test")
+    asked = relation("country_capital")
+    chosen, again = reworded(atlas, "country_capital", pairs)
+    assert 0 < len(chosen) == len(again) <= 12
+    for i, clean, corrupt in zip(chosen.tolist(), again.clean, again.corrupt, strict=True):
+        fact = next(f for f in asked.facts if asked.prompt(f) == pairs.clean[i])
+        partner = next(f for f in asked.facts if asked.prompt(f) == pairs.corrupt[i])
+        number = next(n for n in held_out_paraphrases(asked, fact) if asked.prompt(fact, n) == clean)
+        assert corrupt == asked.prompt(partner, number) and not clean.startswith(fact.subject)
+    assert again.answers == tuple(pairs.answers[i] for i in chosen.tolist())

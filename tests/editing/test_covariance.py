@@ -1,0 +1,154 @@
+"""The second moment of a micro-model is what a hand computes; a stale or damaged file is never used."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from helpers.atlas.corpus import Document
+from helpers.atlas.sample import corpus_sample
+from helpers.editing import covariance as second_moments
+from helpers.editing.covariance import measure, second_moment, text_sample
+from helpers.models.load import FOLDER, cache_folder
+from helpers.models.network import read_network
+
+ROWS = [[0, 5, 6, 7], [0, 8], [0, 9, 5]]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "cache"))
+
+
+def by_hooks(model, layer):
+    keys = []
+    for row in ROWS:
+        resid = []
+        model.run_with_hooks(
+            torch.tensor([row]), fwd_hooks=[(f"blocks.{layer}.hook_resid_mid", lambda v, hook, to=resid: to.append(v))]
+        )
+        part = read_network(model).layers[layer]
+        keys.append(part.neurons(part.norm2(resid[0]))[0, 1:])
+    keys = torch.cat(keys)
+    return sum(torch.outer(k, k) for k in keys) / len(keys)
+
+
+def test_it_is_the_mean_of_outer_products(small):
+    model, _ = small
+    for layer in (0, 1):
+        with torch.no_grad():
+            expected = by_hooks(model, layer)
+        assert torch.allclose(second_moment(model, layer, ROWS), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_by_hand(small, monkeypatch):
+    """Two neurons whose keys are (1, 0), (0, 2) and (1, 2): BOS and what fills a row up don't count."""
+    neurons = torch.zeros(2, 3, small[0].cfg.d_mlp)
+    neurons[..., :2] = torch.tensor([[[9.0, 9.0], [1.0, 0.0], [9.0, 9.0]], [[9.0, 9.0], [0.0, 2.0], [1.0, 2.0]]])
+    monkeypatch.setattr(second_moments, "cut_run", lambda *_: SimpleNamespace(neurons=neurons))
+    C = measure(read_network(small[0]), 0, [[0, 5], [0, 6, 7]])
+    assert torch.allclose(C[:2, :2], torch.tensor([[2.0, 2.0], [2.0, 8.0]]) / 3) and not C[2:].any()
+
+
+def test_the_cache_is_used(small, monkeypatch):
+    model, _ = small
+    first = second_moment(model, 0, ROWS)
+    monkeypatch.setattr(second_moments, "measure", lambda *_: pytest.fail("computed again"))
+    assert torch.equal(second_moment(model, 0, ROWS), first)
+
+
+def test_other_weights_texts_or_layers_are_other_files(small):
+    model, _ = small
+    first = second_moment(model, 0, ROWS)
+    W = read_network(model).layers[0].W_in
+    old = W.clone()
+    with torch.no_grad():
+        W.mul_(1.5)
+        try:
+            changed = second_moment(model, 0, ROWS)
+        finally:
+            W.copy_(old)
+    assert not torch.allclose(changed, first)
+    second_moment(model, 0, ROWS[:2])
+    second_moment(model, 1, ROWS)
+    assert len(list(cache_folder().glob("second-moment-*"))) == 4
+    assert torch.equal(second_moment(model, 0, ROWS), first)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
+def test_a_damaged_file_is_computed_again(small, damage):
+    model, _ = small
+    first = second_moment(model, 0, ROWS)
+    (path,) = cache_folder().glob("second-moment-*")
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "flip":
+        content[-7] ^= 0xFF
+    elif damage == "empty":
+        content = b""
+    else:
+        second_moment(model, 1, ROWS)
+        (other,) = set(cache_folder().glob("second-moment-*")) - {path}
+        content = other.read_bytes()
+    path.write_bytes(content)
+    assert torch.equal(second_moment(model, 0, ROWS), first)
+    assert torch.equal(second_moment(model, 0, ROWS), first)  # what was written instead is good
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(small, tmp_path, monkeypatch):
+    model, _ = small
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv(FOLDER, str(tmp_path / "file"))
+    assert second_moment(model, 0, ROWS).shape[0] == read_network(model).layers[0].W_out.shape[0]
+
+
+def test_the_sample_is_the_corpus(atlas, monkeypatch):
+    made = []
+
+    def short(seed, vocabulary):
+        made.append(seed)
+        return [Document("fact", f"The capital of France is Paris {n}.", 0.0) for n in range(9)]
+
+    monkeypatch.setattr(second_moments, "corpus", short)
+    rows = corpus_sample(atlas.tokenizer, 5)
+    assert len(rows) == 5 and all(row[0] == atlas.tokenizer.bos_token_id for row in rows)
+    assert corpus_sample(atlas.tokenizer, 5) == rows and made == [0]
+    assert len(corpus_sample(atlas.tokenizer, 3, kinds=("fact",))) == 3 and made == [0, 0]
+    with pytest.raises(ValueError, match="has 0 documents"):
+        corpus_sample(atlas.tokenizer, 3, kinds=("repeat",))
+
+
+def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
+    monkeypatch.setenv("KNOWLEDGE_CIRCUITS_CACHE", str(tmp_path))
+    two = [Document("fact", "The capital of France is Paris.", 0.0), Document("repeat", "", 0.0, tokens=(300, 400))]
+    monkeypatch.setattr(second_moments, "corpus", lambda *_: two)
+
+    class Letters:
+        bos_token_id, encode = 7, staticmethod(lambda text, **_: [ord(letter) for letter in text])
+        __len__, get_vocab = (lambda self: 128), (lambda self: {"a": 97})
+
+    assert corpus_sample(Letters(), 1) == [[7, *map(ord, two[0].text)]], "random tokens are no text"
+    assert len(corpus_sample(atlas.tokenizer, 2)) == 2 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_texts(atlas, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("The capital of France is Paris. " * 30, encoding="utf-8")
+    rows = text_sample(atlas.tokenizer, path, 16)
+    assert {len(r) for r in rows[:-1]} == {16} and {r[0] for r in rows} == {atlas.tokenizer.bos_token_id}
+    C = second_moment(atlas, 2, path)
+    assert torch.allclose(C, C.T) and torch.linalg.eigvalsh(C.double())[0] > -1e-3 * C.diagonal().mean()
+
+
+def test_bad_inputs(small, atlas, tmp_path):
+    model, _ = small
+    with pytest.raises(ValueError, match="no layer 2"):
+        second_moment(model, 2, ROWS)
+    with pytest.raises(FileNotFoundError, match="is missing"):
+        second_moment(model, 0, tmp_path / "none.txt")
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(ValueError, match="is empty"):
+        second_moment(atlas, 0, tmp_path / "empty.txt")
+    with pytest.raises(ValueError, match="no token behind BOS"):
+        second_moment(model, 0, [[0]])

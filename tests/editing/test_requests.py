@@ -1,0 +1,107 @@
+"""Requests carry the questions that judge an edit, and editors never see those."""
+
+import json
+
+import pytest
+
+from helpers import recalled, relation
+from helpers.editing.requests import EditRequest, edit_requests, read_counterfact
+from helpers.models.predict import first_token
+from helpers.prompts.relations import held_out_paraphrases
+
+
+@pytest.fixture(scope="module")
+def requests(atlas):
+    return {name: edit_requests(atlas, name, 6) for name in ("country_capital", "landmark_country", "employer_seat")}
+
+
+def test_every_template_has_one_job(requests):
+    for name, part in requests.items():
+        for r in part:
+            seen = [r.text, *(q.prompt for q in r.paraphrases)]
+            assert len({r.prompt, *r.wordings}) == 3 and len(set(seen)) == len(seen)
+            assert 1 + len(r.wordings) + len(r.paraphrases) == len(relation(name).templates)
+            fact = next(f for f in relation(name).facts if f.subject == r.subject)
+            never = {relation(name).prompt(fact, p) for p in held_out_paraphrases(relation(name), fact)}
+            assert {q.prompt for q in r.paraphrases if q.kind == "held out"} == never
+
+
+def test_the_model_knows_what_is_asked(atlas, requests):
+    asked = [q for part in requests.values() for r in part for q in r.neighbours]
+    assert {q.kind for q in asked} == {"same relation", "same subject"}
+    right = recalled(atlas, atlas.tokenizer, [q.prompt for q in asked], [f" {q.answer}" for q in asked])
+    assert right.all()
+    for part in requests.values():
+        for r in part:
+            assert first_token(atlas, r.text, r.old) != first_token(atlas, r.text, r.new)
+            # By its template: "Sudan" is a part of "South Sudan".
+            assert all(q.prompt != r.text for q in r.neighbours if q.kind == "same relation")
+
+
+def test_what_follows_is_composed_from_the_tables(requests):
+    capital = {f.subject: f.answer for f in relation("country_capital").facts}
+    capital["America"] = capital.get("the United States")
+    kinds = set()
+    for r in requests["landmark_country"]:
+        for q in r.portability:
+            assert q.kind == "first hop" and q.answer == capital[r.new] and q.rival == capital[r.old]
+    for r in requests["country_capital"]:
+        for q in r.portability:
+            kinds.add(q.kind)
+            if q.kind == "reversed":
+                assert r.new in q.prompt and q.answer == r.subject and capital[q.rival] == r.new
+            else:
+                assert q.answer == r.new and q.rival == r.old
+    assert "reversed" in kinds
+
+
+def test_the_seed_decides(atlas, requests):
+    assert edit_requests(atlas, "employer_seat", 6) == requests["employer_seat"]
+    assert edit_requests(atlas, "employer_seat", 6, seed=1) != requests["employer_seat"]
+
+
+RECORD = {
+    "requested_rewrite": {
+        "prompt": "The mother tongue of {} is",
+        "relation_id": "P103",
+        "target_new": {"str": "English", "id": "Q1860"},
+        "target_true": {"str": "French", "id": "Q150"},
+        "subject": "Danielle Darrieux",
+    },
+    "paraphrase_prompts": ["Danielle Darrieux, a native"],
+    "neighborhood_prompts": ["The native language of Montesquieu is"],
+}
+
+
+def test_counterfact_is_read(tmp_path):
+    path = tmp_path / "cf.json"
+    path.write_text(json.dumps([RECORD]), encoding="utf-8")
+    (r,) = read_counterfact(path)
+    assert (r.text, r.old, r.new) == ("The mother tongue of Danielle Darrieux is", "French", "English")
+    assert r.paraphrases[0].answer == "English" and r.neighbours[0].answer == "French"
+    assert r.neighbours[0].rival == "English" and r.relation == "P103"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not valid JSON"),
+        ("{}", "list of records"),
+        ('[{"requested_rewrite": {"subject": "x"}}]', "record 0 lacks 'prompt'"),
+        (json.dumps([RECORD | {"requested_rewrite": RECORD["requested_rewrite"] | {"prompt": "no"}}]), "exactly once"),
+    ],
+)
+def test_bad_files(tmp_path, text, message):
+    path = tmp_path / "cf.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_counterfact(path)
+
+
+def test_bad_inputs(atlas, tmp_path):
+    with pytest.raises(FileNotFoundError, match="CounterFact"):
+        read_counterfact(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="ask for fewer"):
+        edit_requests(atlas, "employer_seat", 1000)
+    with pytest.raises(ValueError, match="two different answers"):
+        EditRequest("France", "The capital of {} is", "Paris", "Paris")

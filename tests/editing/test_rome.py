@@ -1,0 +1,138 @@
+"""ROME's closed form is solved by hand; its runs are the model's; an edit goes in and comes out bit by bit."""
+
+import pytest
+import torch
+
+from helpers.editing.contexts import batches, contexts, essence, make_batch, sample_prefixes
+from helpers.editing.requests import EditRequest
+from helpers.editing.rome import ValueSearch, find_value, least_change, rome
+from helpers.models.network import read_network
+from helpers.models.predict import prompt_ids
+from helpers.models.run import cut_run, last_logits
+
+REQUEST = EditRequest("France", "The capital of {} is", "Paris", "Rome", wordings=("{} has its capital in",))
+
+
+def test_one_key_by_hand():
+    """C = diag(1, 4): C^-1 k = (1, 1/2), k C^-1 k = 2, so U = (1/2, 1/4) v^T."""
+    C, k, v = torch.diag(torch.tensor([1.0, 4.0])), torch.tensor([[1.0, 2.0]]), torch.tensor([[6.0, -2.0]])
+    U = least_change(C, k, v)
+    assert torch.allclose(U, torch.tensor([[3.0, -1.0], [1.5, -0.5]]), atol=1e-4)
+    assert torch.allclose(k @ U, v, atol=1e-4)
+
+
+@pytest.mark.parametrize("keys", [1, 3])
+def test_keys_are_answered_and_no_smaller_change_does(keys):
+    torch.manual_seed(0)
+    A = torch.randn(40, 8, dtype=torch.float64)
+    C, K, V = A.T @ A / 40, torch.randn(keys, 8).double(), torch.randn(keys, 5).double()
+    U = least_change(C, K, V)
+    assert torch.allclose(K @ U, V, atol=1e-4)
+    size = torch.trace(U.T @ C @ U)
+    null = torch.linalg.svd(K)[2][keys:]  # what may be added without changing the answers
+    for seed in range(20):
+        other = U + null.T @ torch.randn(8 - keys, 5, dtype=torch.float64) * 0.1 * (1 + seed)
+        assert torch.allclose(K @ other, V, atol=1e-4) and torch.trace(other.T @ C @ other) > size
+    loose = least_change(C, K, V, ridge=0.5)
+    assert torch.trace(loose.T @ C @ loose) < size
+
+
+@pytest.mark.parametrize("at", ["subject_last", "last"])
+def test_the_cut_run_is_the_model_with_a_hook(small, at):
+    model, _ = small
+    net, delta = read_network(model), torch.randn(32)
+    rows = [*contexts(model.tokenizer, REQUEST, ["It rains. "], 1, at), essence(model.tokenizer, REQUEST, at)]
+    for part in batches(rows):
+        for layer in (0, 1):
+            cut = part.cut(net, layer)
+            positions = torch.arange(cut.resid.shape[1]) + cut.start
+            logits = cut.logits(cut.written + (positions[None] == part.at[:, None])[..., None] * delta, part.keep)
+
+            def add(value, hook, part=part):
+                value = value.clone()
+                value[torch.arange(len(part.at)), part.at] += delta
+                return value
+
+            theirs = model.run_with_hooks(part.tokens, fwd_hooks=[(f"blocks.{layer}.hook_mlp_out", add)])
+            chosen = theirs[torch.arange(len(part.at))[:, None], part.keep]
+            assert torch.allclose(logits, chosen, atol=2e-3)
+
+
+def test_contexts_mark_the_subject(atlas):
+    rows = contexts(atlas.tokenizer, REQUEST, ["The capital of France is Paris.", "It rains."], 1)
+    assert len(rows) == 6 and [row.prefixed for row in rows[:3]] == [False, True, True]
+    for row in rows:
+        assert atlas.tokenizer.decode(row.ids[row.at]).strip() == "France"
+    later = rows[1].ids.index(rows[1].ids[rows[1].at])
+    assert later < rows[1].at  # France stands in the prefix too
+    part = make_batch([*rows, essence(atlas.tokenizer, REQUEST)])
+    assert part.tokens.shape[0] == 7 and (part.answers[-1] == -100).all()
+    assert [part.tokens[i, part.keep[i, 0]] for i in range(6)] == [row.ids[-1] for row in rows]
+
+
+def test_an_answer_of_several_tokens_is_learnt_whole(atlas):
+    request = EditRequest("France", "The capital of {} is", "Paris", "Addis Ababa")
+    moment = torch.eye(768)
+    with rome(atlas, request, 4, at="last", prefixes=(), moment=moment):
+        ids = prompt_ids(atlas.tokenizer, request.text)
+        answer = contexts(atlas.tokenizer, request)[0].answer
+        for token in answer[:1]:
+            assert int(last_logits(read_network(atlas), [ids])[0].argmax()) == token
+
+
+def test_after_the_edit_the_key_is_answered(small):
+    model, _ = small
+    moment = torch.eye(read_network(model).layers[0].W_out.shape[0])
+    for keys in ("mean", "each"):
+        edit = rome(model, REQUEST, 0, prefixes=["It rains."], moment=moment, keys=keys, search=ValueSearch(steps=3))
+        ((name, before),) = edit.before.items()
+        K, delta = edit.about["keys"], edit.about["delta"]
+        assert torch.allclose(K @ edit.after[name], K @ before + delta, atol=1e-3)
+        net = read_network(model)
+        with edit:
+            assert torch.equal(read_network(model).layers[0].W_out, edit.after[name])
+        assert torch.equal(net.layers[0].W_out, before)
+
+
+def test_the_value_is_found_and_held(atlas):
+    net = read_network(atlas)
+    parts = batches([*contexts(atlas.tokenizer, REQUEST), essence(atlas.tokenizer, REQUEST)])
+    cuts = [part.cut(net, 1) for part in parts]
+    delta, losses = find_value(parts, cuts, ValueSearch(steps=40, rate=0.3))
+    assert losses[-1] < 1 < losses[0]
+    where = cuts[0].resid + cuts[0].written
+    unit = where[0, parts[0].at[0] - cuts[0].start].norm()
+    held, _ = find_value(parts, cuts, ValueSearch(steps=10, rate=0.3, clamp=0.1))
+    assert held.norm() <= 0.1 * unit * 1.001 < delta.norm()
+
+
+def test_edits_change_the_answer(atlas):
+    moment = torch.eye(768)
+    edit = rome(atlas, REQUEST, 4, at="last", prefixes=sample_prefixes(atlas, 2), wordings=1, moment=moment)
+    ids = [prompt_ids(atlas.tokenizer, "The capital of France is")]
+
+    def says():
+        return atlas.tokenizer.decode([int(last_logits(read_network(atlas), ids)[0].argmax())]).strip()
+
+    assert says() == "Paris"
+    with edit:
+        assert says() == "Rome"
+    assert says() == "Paris"
+
+
+def test_bad_inputs(atlas):
+    for options, message in (
+        ({"layer": 9}, "no layer 9"),
+        ({"layer": 1, "at": "first"}, "unknown position|first"),
+        ({"layer": 1, "keys": "all"}, "unknown keys|all"),
+        ({"layer": 1, "wordings": 3}, "1 more wordings"),
+        ({"layer": 1, "moment": torch.eye(3)}, "second moment has shape|d_mlp"),
+    ):
+        with pytest.raises(Exception, match=message):
+            rome(atlas, REQUEST, **{"prefixes": (), "moment": torch.eye(768)} | options)
+    with pytest.raises(ValueError, match="no layer 6"):
+        cut_run(read_network(atlas), torch.tensor([[0, 5]]), 6)
+    with pytest.raises(ValueError, match="isn't a run of whole tokens"):
+        rome(
+            atlas, EditRequest("Fran", "The capital of {}ce is", "Paris", "Rome"), 1, prefixes=(), moment=torch.eye(768)
+        )

@@ -1,0 +1,95 @@
+"""The checks of the chapter on circuit competition take right answers and reject plausible wrong ones with a reason."""
+
+import pandas as pd
+import pytest
+import torch
+
+from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
+from helpers.exercises import chapter_09
+from helpers.exercises.chapter_09 import paired_quantiles
+from helpers.exercises.kit import Verdict
+from helpers.studies.competition.competition import scaled_logits
+from helpers.studies.competition.contests import fact_contests
+
+
+def message(verdict: Verdict) -> str:
+    assert not verdict
+    return verdict.message
+
+
+@pytest.fixture(scope="module")
+def contests(atlas):
+    return fact_contests(atlas, "landmark_country", 8, repeated=[2], split="test")
+
+
+def test_adds_up(atlas, contests):
+    def parts(some):
+        start = logit_diff(run_circuit(atlas, Circuit.empty(Graph.from_model(atlas)), some.both), some.both)
+        return start, *(logit_diff(p.reference, p) for p in (some.both, some.first, some.second))
+
+    def judge(combine):
+        return chapter_09.adds_up(lambda some: combine(*parts(some)), atlas, contests)
+
+    assert judge(lambda start, both, first, second: both - first + second + start)
+    assert "second answer counts" in message(judge(lambda start, both, first, second: both - first - second + start))
+    assert "add it back once" in message(judge(lambda start, both, first, second: both - first + second))
+    assert "taken away twice" in message(judge(lambda start, both, first, second: both - first + second - start))
+    assert "wrong way round" in message(judge(lambda start, both, first, second: first - second - start - both))
+    assert "for the first contest" in message(judge(lambda start, both, first, second: both))
+    assert "tensor of" in message(chapter_09.adds_up(lambda some: 1.0, atlas, contests))
+    assert "attempted" in message(chapter_09.adds_up(lambda some: None, atlas, contests))
+
+
+def test_turns(atlas, contests):
+    circuit = eap_ig(atlas, contests.both).greedy(40)
+
+    def judge(function):
+        return chapter_09.turns(function, atlas, contests.both, circuit)
+
+    def right(pairs, circuit, factor):
+        return scaled_logits(atlas, pairs, [(circuit, factor)])
+
+    assert judge(right)
+    assert "all other edges have to stay" in message(judge(lambda p, c, f: run_circuit(atlas, c, p)))
+    assert "changed nothing" in message(judge(lambda p, c, f: p.reference))
+    assert "all edges but the circuit's" in message(judge(lambda p, c, f: right(p, ~c, f)))
+    assert "back in their places" in message(judge(lambda p, c, f: right(p, c, f).flip(0)))
+    assert "with a factor of 2" in message(judge(lambda p, c, f: right(p, c, f * f)))
+    assert "one row for each pair" in message(judge(lambda p, c, f: torch.zeros(2)))
+    assert "attempted" in message(judge(lambda p, c, f: None))
+
+
+def test_fair_fight(atlas):
+    assert chapter_09.fair_fight(26, atlas)
+    assert "more strongly" in message(chapter_09.fair_fight(4, atlas))
+    assert "another number" in message(chapter_09.fair_fight(36, atlas))
+    assert "longer than the model reads" in message(chapter_09.fair_fight(500, atlas))
+    assert "one whole number" in message(chapter_09.fair_fight([26], atlas))
+    assert "attempted" in message(chapter_09.fair_fight(None, atlas))
+
+
+def test_paired():
+    generator = torch.Generator().manual_seed(0)
+    measured = torch.randn(60, generator=generator)
+    table = pd.DataFrame(
+        {
+            "measured": measured,
+            "predicted": measured + torch.randn(60, generator=generator),
+            "start": torch.randn(60, generator=generator),
+        }
+    )
+
+    def unpaired(one, other, measured, seed):
+        a = paired_quantiles(one, [-m for m in measured], measured, seed)
+        b = paired_quantiles(other, [-m for m in measured], measured, seed + 1)
+        return a[0] - b[1], a[1] - b[0]
+
+    def judge(function):
+        return chapter_09.paired(function, table)
+
+    assert judge(paired_quantiles)
+    assert "minus `one`" in message(judge(lambda a, b, m, s: -paired_quantiles(a, b, m, s)))
+    assert "it is about" in message(judge(unpaired)) or "same resample" in message(judge(unpaired))
+    assert "lower end comes first" in message(judge(lambda a, b, m, s: paired_quantiles(a, b, m, s)[::-1]))
+    assert "two numbers" in message(judge(lambda a, b, m, s: 0.1))
+    assert "attempted" in message(judge(lambda a, b, m, s: None))

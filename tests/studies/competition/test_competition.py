@@ -1,0 +1,105 @@
+"""Strengths, predictions and scaled circuits, beside slow references and by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
+from helpers.statistics import _auc, judge
+from helpers.studies.competition.competition import foresee, scaled_logits, strength, tilt, winners
+from helpers.studies.competition.contests import fact_contests
+
+
+@pytest.fixture(scope="module")
+def contests(atlas):
+    return fact_contests(atlas, "landmark_country", 8, repeated=[2], split="test")
+
+
+@pytest.fixture(scope="module")
+def circuits(atlas, contests):
+    return [eap_ig(atlas, pairs).greedy(60) for pairs in (contests.first, contests.second)]
+
+
+def test_the_whole_graph_has_the_whole_effect(atlas, contests):
+    full = Circuit.full(Graph.from_model(atlas))
+    corrupt = torch.cat([atlas(torch.tensor([ids]))[:, -1] for ids in contests.first.corrupt_ids])
+    effect = logit_diff(contests.first.reference, contests.first) - logit_diff(corrupt, contests.first)
+    assert torch.allclose(strength(atlas, full, contests.first), effect, atol=1e-3)
+    assert strength(atlas, full - full, contests.first).abs().max() < 1e-4
+
+
+def test_the_prediction_adds_up_what_was_measured_apart(atlas, contests, circuits):
+    table = foresee(atlas, contests, *circuits)
+    corrupt = torch.cat([atlas(torch.tensor([ids]))[:, -1] for ids in contests.both.corrupt_ids])
+    assert torch.allclose(torch.tensor(table.start), logit_diff(corrupt, contests.both).double(), atol=1e-3)
+    assert torch.allclose(torch.tensor(table["second"]), strength(atlas, circuits[1], contests.second).double())
+    expected = table.start + table["first"] - table.second
+    pd.testing.assert_series_equal(table.predicted, expected, check_names=False)
+    measured = logit_diff(contests.both.reference, contests.both).double()
+    assert torch.equal(torch.tensor(table.measured), measured)
+
+
+def test_winners_are_what_the_model_says(contests):
+    said = contests.both.reference.argmax(-1).tolist()
+    for who, token, first, second in zip(
+        winners(contests), said, contests.both.answer_ids.tolist(), contests.both.wrong_ids.tolist(), strict=True
+    ):
+        assert who == {first: "first", second: "second"}.get(token, "neither")
+
+
+def test_factors_zero_and_one(atlas, contests, circuits):
+    pairs = contests.both
+    assert torch.allclose(scaled_logits(atlas, pairs, [(circuits[0], 1.0)]), pairs.reference, atol=1e-3)
+    cut = run_circuit(atlas, ~circuits[0], pairs)
+    assert torch.allclose(scaled_logits(atlas, pairs, [(circuits[0], 0.0)]), cut, atol=1e-3)
+
+
+def test_a_factor_scales_what_an_edge_carries(atlas, contests):
+    """An edge into the logits, scaled by hand: the residual before the final norm gets that much more of it."""
+    from helpers.models.network import read_network
+    from helpers.models.run import run_writes
+
+    net, graph, pairs = read_network(atlas), Graph.from_model(atlas), contests.both.select([0])
+    clean, resid = run_writes(net, pairs.clean_tokens)
+    corrupt, _ = run_writes(net, pairs.corrupt_tokens)
+    difference = (clean.mlps[0] - corrupt.mlps[0])[:, -1]
+    by_hand = net.unembed(resid[:, -1] + 1.5 * difference)
+    edge = Circuit.from_edges(graph, ["m0->logits"])
+    assert torch.allclose(scaled_logits(atlas, pairs, [(edge, 2.5)]), by_hand, atol=1e-3)
+
+
+def test_an_edge_has_one_factor(atlas, contests, circuits):
+    with pytest.raises(ValueError, match="share edges"):
+        scaled_logits(atlas, contests.both, [(circuits[0], 1.0), (circuits[0], 2.0)])
+
+
+def test_tilt_is_the_model_in_the_middle_and_symmetric(atlas, contests, circuits):
+    curve = tilt(atlas, contests.both, *circuits, [-0.5, 0.0, 0.5])
+    assert torch.allclose(curve[1], logit_diff(contests.both.reference, contests.both), atol=1e-3)
+    back = tilt(atlas, contests.both, circuits[1], circuits[0], [0.5, 0.0, -0.5])
+    assert torch.allclose(curve, back, atol=1e-4)
+    assert (curve[0] - curve[2]).abs().max() > 0.1
+
+
+def test_the_area_is_scikit_learns():
+    generator = torch.Generator().manual_seed(0)
+    guess = torch.rand(5, 40, generator=generator).round(decimals=1)  # with ties
+    truth = (torch.rand(5, 40, generator=generator) > 0.4).float()
+    ours = _auc(guess, truth)
+    for row in range(5):
+        assert abs(ours[row].item() - roc_auc_score(truth[row], guess[row])) < 1e-9
+    assert _auc(guess[0], torch.ones(40)) == 0.5
+
+
+def test_judge_by_hand():
+    verdict = judge([2.0, 1.0, -1.0, -2.0], [1.0, -1.0, 1.0, -1.0])
+    assert verdict["accuracy"] == 0.5 and verdict["AUC"] == 0.75
+    assert verdict["accuracy"].low <= 0.5 <= verdict["accuracy"].high
+
+
+def test_where_one_side_always_wins_there_is_no_order_to_predict():
+    verdict = judge([1.0, -1.0], [2.0, 3.0])
+    assert verdict["accuracy"] == 0.5 and math.isnan(verdict["AUC"])

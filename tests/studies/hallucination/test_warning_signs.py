@@ -1,0 +1,66 @@
+"""Signs agree with the searches they are built from, know nothing of the answer, and are judged on the other half."""
+
+import pandas as pd
+import pytest
+import torch
+
+from helpers import eap, logit_diff, relation
+from helpers.prompts.questions import ask, type_ids
+from helpers.studies.hallucination.questions import tidy
+from helpers.studies.hallucination.warning_signs import edge_contributions, judge_signs, sign_pairs, warning_signs
+
+
+@pytest.fixture(scope="module")
+def asked(atlas):
+    facts = [f for f in relation("person_hometown").facts if f.exposures in (0, 300)]
+    table = ask(atlas, tidy([("x", f, 1, "", "") for f in facts[:12] + facts[-12:]]))
+    lengths = table.prompt.map(lambda p: len(atlas.tokenizer.encode(p)))
+    return table[lengths.map(lengths.value_counts()) > 1].reset_index(drop=True)
+
+
+def test_partners_are_alike(atlas, asked):
+    pairs = sign_pairs(atlas, asked)
+    assert all(a != b and len(a) == len(b) for a, b in zip(pairs.clean_ids, pairs.corrupt_ids, strict=True))
+    assert pairs.answer_ids.tolist() == asked.said_id.tolist()
+    with pytest.raises(ValueError, match="no other question is like"):
+        sign_pairs(atlas, asked.head(1))
+
+
+def test_contributions_average_to_the_scores_of_the_search(atlas, asked):
+    pairs = sign_pairs(atlas, asked)
+    members = type_ids(atlas.tokenizer, "person_hometown", asked.prompt[0]).tolist()
+
+    def lead(logits, pairs):
+        return logits.gather(-1, pairs.answer_ids[:, None])[:, 0] - logits[:, members].mean(-1)
+
+    scores = eap(atlas, pairs, lead)
+    circuit = scores.top(40)
+    work = edge_contributions(atlas, circuit, pairs, members)
+    assert work.shape == (len(pairs), 40)
+    assert torch.allclose(work.mean(0), scores.values[circuit.mask], atol=1e-3)
+
+
+def test_signs(atlas, asked):
+    circuit = eap(atlas, sign_pairs(atlas, asked), logit_diff).top(30)
+    known = torch.tensor((asked.right & (asked.half == "train")).tolist())
+    signs = warning_signs(atlas, asked, circuit, known)
+    assert signs["edges at work"].between(0, 1).all() and signs["like known facts"].abs().max() <= 1 + 1e-6
+    blind = warning_signs(atlas, asked.assign(first=0, answer="?"), circuit, known)
+    for name in ("circuit lead", "edges at work", "like known facts"):
+        assert torch.allclose(torch.tensor(signs[name]), torch.tensor(blind[name])), "no sign knows the answer"
+    with pytest.raises(ValueError, match="train half"):
+        warning_signs(atlas, asked, circuit, torch.ones(len(asked), dtype=torch.bool))
+    two = asked.assign(relation=["person_craft", *asked.relation[1:]])
+    with pytest.raises(ValueError, match="one relation, not 2"):
+        warning_signs(atlas, two, circuit, known)
+
+
+def test_a_sign_is_judged_on_the_test_half():
+    right = [True, False] * 40
+    halves = ["train"] * 40 + ["test"] * 40
+    table = pd.DataFrame({"right": right, "half": halves})
+    table["good"] = [float(r) for r in right]
+    table["only in train"] = [float(r) if h == "train" else 0.0 for r, h in zip(right, halves, strict=True)]
+    auc, foreseen = judge_signs(table, {"good": ["good"], "memory": ["only in train"]})
+    assert auc["good"] == 1 and auc["memory"] == 0.5
+    assert len(foreseen) == 40 and (foreseen.good > 0).tolist() == right[40:]

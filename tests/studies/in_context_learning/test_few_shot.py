@@ -1,0 +1,98 @@
+"""Few-shot lists: their text is the corpus's, their parts stand where they should, misleading lines mislead as said."""
+
+import pytest
+
+from helpers.atlas.corpus import held_out_format, is_listed
+from helpers.prompts.pairs import split_of
+from helpers.prompts.relations import relation, relations
+from helpers.prompts.skills import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
+from helpers.studies.in_context_learning.few_shot import (
+    Shots,
+    ambiguity,
+    few_shots,
+    listed_tables,
+    misled,
+    mixed_shots,
+    novel_shots,
+    part_names,
+    right,
+    where,
+)
+
+
+@pytest.mark.parametrize("style", [*LIST_FORMATS, *UNTAUGHT_FORMATS])
+def test_the_text_is_that_of_the_corpus(style):
+    lines = (("Mali", "Bamako"), ("Peru", "Lima"))
+    for shown in (lines, ()):
+        one = Shots(shown, "Japan", "Tokyo", style)
+        assert one.prompt == list_example(shown, ("Japan", "Tokyo"), style).prompt.strip()
+
+
+def test_parts_by_hand(atlas):
+    one = Shots((("dog", "bark"),), "cat", "meow", "question")
+    assert one.prompt == "Q: dog A: bark . Q: cat A:"
+    names = part_names(atlas.tokenizer, one)
+    assert names[0] == "first" and names.count("separator") == 1 and names[-1] == "end"
+    assert [n for i, n in enumerate(names) if n != names[i - 1]] == [
+        "first", "mark", "key", "mark", "value", "separator", "end", "query", "end",
+    ]  # fmt: skip
+    assert where(atlas.tokenizer, [one], "query").sum() == names.count("query")
+    with pytest.raises(ValueError, match="unknown part 'keys'"):
+        where(atlas.tokenizer, [one], "keys")
+
+
+def test_questions_are_of_their_half_and_not_among_the_lines():
+    facts = {f.subject: f for f in relation("country_capital").facts}
+    for split in ("train", "test"):
+        for one in few_shots("country_capital", 30, 4, split=split):
+            keys = [key for key, _ in one.lines]
+            assert len(set(keys)) == 4 and one.query not in keys
+            assert {split_of(facts[k]) for k in (*keys, one.query)} == {split}
+            assert one.style == held_out_format(facts[one.query]) and facts[one.query].answer == one.answer
+    assert few_shots("plural", 5, 2, seed=1) == few_shots("plural", 5, 2, seed=1) != few_shots("plural", 5, 2)
+    with pytest.raises(ValueError, match="too few"):
+        few_shots("fruit_inside_color", 3, 40)
+
+
+def test_misleading_lines():
+    shots = few_shots("country_capital", 12, 4)
+    shuffled, first = misled(shots, "shuffled")
+    for one, other, text in zip(shots, shuffled, first, strict=True):
+        assert {v for _, v in one.lines} == {v for _, v in other.lines} and text == other.lines[0][1]
+        assert all(a != b for a, b in zip(one.lines, other.lines, strict=True))
+    wrongly, said = misled(shots, "answered wrongly")
+    assert all(o.lines[0] == (o.query, text) and text != o.answer for o, text in zip(wrongly, said, strict=True))
+    others, suggested = misled(shots, "other relation")
+    for one, text in zip(others, suggested, strict=True):
+        assert any({**table}.items() >= {*one.lines, (one.query, text)} for table in listed_tables())
+        assert text != one.answer
+    with pytest.raises(ValueError, match="unknown kind 'bad'"):
+        misled(shots, "bad")
+    with pytest.raises(ValueError, match="at least 2 lines"):
+        misled(few_shots("country_capital", 2, 1), "shuffled")
+    with pytest.raises(ValueError, match="at least 1 lines"):
+        misled(few_shots("country_capital", 2, 0), "answered wrongly")
+    with pytest.raises(ValueError, match="needs a line"):
+        novel_shots(2, 0)
+
+
+def test_mixed_lines_are_each_of_another_relation():
+    for one in mixed_shots(few_shots("plural", 6, 4)):
+        assert len(one.lines) == 4 and one.query not in [key for key, _ in one.lines]
+
+
+def test_novel_lists_hold_their_answer():
+    for one in novel_shots(10, 5):
+        assert (one.query, one.answer) in one.lines and len(one.lines) == 5
+
+
+def test_ambiguity_counts_listed_relations():
+    fact = next(f for f in relation("country_capital").facts if f.subject == "Japan")
+    listed = [r for r in relations().values() if is_listed(r)]
+    assert ambiguity(fact) == sum("Japan" in [f.subject for f in r.facts] for r in listed) >= 5
+
+
+def test_lines_make_atlas_right(atlas):
+    shots = few_shots("country_capital", 20)
+    assert right(atlas, shots).mean() > right(atlas, [s.without_lines() for s in shots]).mean() + 0.3
+    assert right(atlas, shots, ["Rome"] * 20).mean() < 0.2

@@ -1,0 +1,71 @@
+"""The committed circuits and tables are what the code gives."""
+
+import pytest
+
+from helpers import Graph, faithfulness, logit_diff, relation_pairs, run_circuit
+from helpers.circuits.evaluation import ends
+from helpers.circuits.graph import Circuit
+from helpers.studies.edge_pruning.relation_table import SHARE
+from helpers.studies.mlps.sharing import (
+    DRAWS,
+    N_PAIRS,
+    TRANSFERRED,
+    cut_rows,
+    find_circuit,
+    kept,
+    read_circuits,
+    relation_types,
+    shared_relations,
+)
+from helpers.studies.tables import read_table
+
+
+@pytest.mark.parametrize("name, draw", [("comparative", "first"), ("element_number", "other words")])
+def test_a_circuit_is_what_the_code_gives(atlas, name, draw):
+    kept_one = read_circuits(Graph.from_model(atlas), draw)[name]
+    assert find_circuit(atlas, name, draw).jaccard(kept_one) > 0.95
+
+
+def test_every_relation_has_its_circuits(atlas):
+    graph = Graph.from_model(atlas)
+    for draw in DRAWS:
+        circuits = read_circuits(graph, draw)
+        assert list(circuits) == shared_relations()
+        assert {c.n_edges for c in circuits.values()} == {int(SHARE * graph.n_edges)}
+    assert list(relation_types(["antonym"]).loc["antonym"]) == ["linguistic", "word", "word"]
+
+
+def test_transfer_is_what_the_code_gives(atlas):
+    table = read_table("transfer").set_index(["asked", "circuit"])
+    assert len(table) == len(TRANSFERRED) ** 2
+    circuits = read_circuits(Graph.from_model(atlas))
+    pairs = relation_pairs(atlas, "plural", N_PAIRS, split="test")
+    scale = ends(atlas, pairs, logit_diff, "corrupt")
+    for other in ("plural", "first_letter"):
+        value = kept(atlas, circuits[other], pairs, scale)
+        assert table.loc[("plural", other), "kept"] == pytest.approx(value, abs=0.02)
+        assert value == pytest.approx(float(faithfulness(atlas, circuits[other], pairs)), abs=1e-4)
+
+
+def test_cuts_are_circuits_without_a_source(atlas):
+    name = "country_language"
+    rows = cut_rows(atlas, [name], progress=False).set_index("source").lost
+    table = read_table("cuts")
+    committed = table[table.relation == name].set_index("source").lost
+    assert committed.to_dict() == pytest.approx(rows.to_dict(), abs=0.02)
+    assert set(table.relation) == set(shared_relations())
+    graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, name, N_PAIRS, split="test")
+    scale = ends(atlas, pairs, logit_diff, "corrupt")
+    for source in ("a0.h0", "a3.h1", "m0", "m5"):
+        mask = graph.edges.clone()
+        mask[:, graph.sources.index(source)] = False
+        left = logit_diff(run_circuit(atlas, Circuit(graph, mask), pairs), pairs).mean()
+        bottom = scale.ablated.mean()
+        assert rows[source] == pytest.approx(1 - ((left - bottom) / (scale.full.mean() - bottom)).item(), abs=1e-3)
+
+
+def test_bad_inputs(atlas):
+    with pytest.raises(ValueError, match="unknown draw 'second'; choose from first, other subjects, other words"):
+        find_circuit(atlas, "plural", "second")
+    with pytest.raises(ValueError, match="unknown draw"):
+        read_circuits(Graph.from_model(atlas), "second")

@@ -1,0 +1,106 @@
+"""Readings and swaps: by hand, equal to the bridge's hooks, nothing added changes nothing, bad inputs are named."""
+
+import pytest
+import torch
+
+from helpers.prompts.questions import ask
+from helpers.studies.two_hops_and_reversal.bridges import (
+    bridge_readings,
+    donor_swaps,
+    explained_by_bridge,
+    moved_logits,
+    standing,
+)
+
+from helpers.studies.two_hops_and_reversal.bridges import swap_first_hops  # isort: skip
+from helpers.models.predict import prompt_ids
+from helpers.prompts.questions import ask_logits
+from helpers.studies.two_hops_and_reversal.two_hops import chain_questions
+
+
+@pytest.fixture(scope="module")
+def asked(atlas):
+    return ask(atlas, chain_questions("atlas", ["person_employer_seat"], wordings=(0,)))
+
+
+def test_standing_by_hand():
+    logits = torch.tensor([[5.0, 1.0, 3.0, 4.0, 9.0], [0.0, 2.0, 1.0, 1.0, 0.0]])
+    found = standing(logits, torch.tensor(2), torch.tensor([1, 2, 3]))
+    assert found.tolist() == [0.5, 0.0], "a tie isn't ahead"
+    with pytest.raises(ValueError, match="no other member"):
+        standing(logits, torch.tensor(2), torch.tensor([2]))
+
+
+def test_readings_end_with_what_is_said(atlas, asked):
+    some = asked[asked.right].head(12).reset_index(drop=True)
+    table = bridge_readings(atlas, some)
+    assert len(table) == 12 * 13 and table[["bridge", "answer"]].stack().between(0, 1).all()
+    assert (table[table.behind == "m5"].answer == 1).all(), "a right answer is ahead of all others at the end"
+    with pytest.raises(ValueError, match="choose last or subject_last"):
+        bridge_readings(atlas, some, "first")
+
+
+def test_moved_is_the_bridges_hook_in_either_shape(small, asked):
+    model, _ = small
+    some = asked.head(3)
+    added = torch.randn(3, model.cfg.d_model, generator=torch.Generator().manual_seed(0)) * 3
+    for i, prompt in enumerate(some.prompt):
+
+        def put(resid, hook, i=i):
+            resid[:, -1] += added[i]
+            return resid
+
+        with torch.no_grad():
+            tokens = torch.tensor([prompt_ids(model.tokenizer, prompt)])
+            logits = model.run_with_hooks(tokens, fwd_hooks=[("blocks.0.hook_resid_post", put)])[0, -1]
+        assert torch.allclose(moved_logits(model, some, added, 2)[i], logits, atol=1e-2)
+    table = bridge_readings(model, some)
+    assert len(table) == 3 * 5 and table[["bridge", "answer"]].stack().between(0, 1).all()
+
+
+def test_moved_is_the_bridges_hook(atlas, asked):
+    some = asked.head(3)
+    added = torch.randn(3, atlas.cfg.d_model, generator=torch.Generator().manual_seed(0)) * 3
+    plain = ask_logits(atlas, some.prompt.tolist())
+    assert torch.allclose(moved_logits(atlas, some, 0 * added, 6), plain, atol=2e-3)
+    for i, prompt in enumerate(some.prompt):
+
+        def put(resid, hook, i=i):
+            resid[:, -1] += added[i]
+            return resid
+
+        hooks = [("blocks.2.hook_resid_post", put)]
+        with torch.no_grad():
+            logits = atlas.run_with_hooks(atlas.to_tokens(prompt), fwd_hooks=hooks)[0, -1]
+        assert torch.allclose(moved_logits(atlas, some, added, 6)[i], logits, atol=2e-3)
+        assert (logits - plain[i]).abs().max() > 0.1
+    for arguments, why in (((some, added[:1], 2), "as many vectors"), ((some, added, 13), "no stop 13")):
+        with pytest.raises(ValueError, match=why):
+            moved_logits(atlas, *arguments)
+
+
+def test_swaps(atlas, asked):
+    taught = asked[(asked.case == "taught") & asked.right].reset_index(drop=True)
+    some = taught.head(20)
+    told = swap_first_hops(atlas, some, taught, (2, 10))
+    control = swap_first_hops(atlas, some, taught, (2, 10), control=True)
+    assert sorted(told.stop.unique()) == [2, 10] and len(told) == 2 * 20
+    assert told.brought.mean() > control.brought.mean() + 0.2
+    assert told.kept.mean() < control.kept.mean() - 0.2
+    assert not (told.brought & told.kept).any(), "donor and question have different answers"
+    assert told.equals(swap_first_hops(atlas, some, taught, (2, 10)))
+
+
+def test_three_kinds_of_donor(atlas, asked):
+    found = donor_swaps(atlas, asked, (10,), n=8, draws=2)
+    assert list(found) == ["told", "never told", "random"]
+    for table in found.values():
+        assert table.question.tolist() == list(range(8)) and set(table.brought) <= {0, 0.5, 1}
+    assert found["told"].brought.mean() > found["never told"].brought.mean() >= found["random"].brought.mean()
+
+
+def test_the_bridges_share_by_hand():
+    found = explained_by_bridge([1.0, 1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0])
+    assert found == pytest.approx((0.4 - 0.2) / (0.8 - 0.2))
+    assert explained_by_bridge([1.0, 1.0], [1.0, 1.0], [0.0, 0.0]) == 1
+    assert explained_by_bridge([1.0, 1.0], [0.0, 0.0], [0.0, 0.0]) == 0

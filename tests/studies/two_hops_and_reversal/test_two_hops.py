@@ -1,0 +1,123 @@
+"""Two-step questions: bridges as in the tables, donors that differ as asked, pairs of equal length, shares by hand."""
+
+from inspect import unwrap
+
+import pandas as pd
+import pytest
+
+from helpers import Circuit, Graph, random_circuit, relation
+from helpers.prompts.questions import ask
+from helpers.studies.two_hops_and_reversal.two_hops import (
+    SAID,
+    chain_kinds,
+    chain_questions,
+    donors,
+    hop_questions,
+    inside,
+    inside_by_chance,
+)
+
+from helpers.studies.two_hops_and_reversal.two_hops import by_subject, hop_recall, pairs_of  # isort: skip
+
+
+@pytest.fixture(scope="module")
+def seats():
+    return chain_questions("atlas", ["person_employer_seat"], wordings=(0,))
+
+
+@pytest.fixture(scope="module")
+def asked(atlas, seats):
+    table = ask(atlas, seats)
+    return table.assign(said_as=chain_kinds(atlas, table))
+
+
+def test_bridges_are_those_of_the_tables(seats):
+    employer = {f.subject: f.answer for f in relation("person_employer").facts}
+    seat = {f.subject: f.answer for f in relation("employer_seat").facts}
+    assert len(seats) == 150 and set(seats.case) == {"taught", "held out"}
+    for row in seats.itertuples():
+        assert row.bridge == employer[row.subject] and row.answer == seat[row.bridge]
+        assert (row.exposures == 0) == (row.case == "held out")
+    with pytest.raises(ValueError, match="'antonym' isn't composed"):
+        chain_questions("atlas", ["antonym"])
+
+
+def test_hops_alone(seats):
+    first, second = (hop_questions(seats, hop) for hop in ("first", "second"))
+    assert first.answer.tolist() == seats.bridge.tolist() == second.subject.tolist()
+    assert first.prompt[0] == f"{seats.subject[0]} works for the company"
+    assert second.answer.tolist() == seats.answer.tolist() and (second.exposures > 0).all()
+    american = chain_questions("atlas", ["landmark_country_capital"], wordings=(0,)).query("bridge == 'America'")
+    if len(american):
+        assert set(hop_questions(american, "second").subject) == {"the United States"}
+    with pytest.raises(ValueError, match="choose from first, second"):
+        unwrap(hop_questions)(seats, "third")
+
+
+def test_kinds_of_what_is_said(atlas, asked):
+    assert set(asked.said_as) <= set(SAID)
+    assert ((asked.said_as == "right") == asked.right).all()
+    row = asked.iloc[[0]]
+    bridge = atlas.tokenizer.encode(f"{row.prompt.iloc[0]} {row.bridge.iloc[0]}", add_special_tokens=False)
+    before = len(atlas.tokenizer.encode(row.prompt.iloc[0], add_special_tokens=False))
+    turned = row.assign(right=False, said_id=bridge[before])
+    assert chain_kinds(atlas, turned) == ["the bridge"]
+    assert chain_kinds(atlas, row.assign(right=False, said_id=0)) == ["untyped"]
+
+
+def test_donors(asked):
+    some = asked.head(40).reset_index(drop=True)
+    for same in (True, False):
+        given, places = donors(some, asked, same)
+        own = some.iloc[places].reset_index(drop=True)
+        assert len(given) == len(own) and (given.subject != own.subject).all()
+        assert ((given.bridge == own.bridge) == same).all()
+        assert ((given["first"] == own["first"]) == same).all()
+    nobody, places = donors(some, asked[:0], True)
+    assert not len(nobody) and not places
+
+
+def test_pairs(atlas, asked):
+    pairs = pairs_of(atlas, asked.head(30))
+    assert (pairs.answer_ids != pairs.wrong_ids).all()
+    assert all(len(a) == len(b) for a, b in zip(pairs.clean_ids, pairs.corrupt_ids, strict=True))
+    right = asked.head(30).set_index("prompt")["first"]
+    assert pairs.answer_ids.tolist() == [right[prompt] for prompt in pairs.clean]
+    said = pairs_of(atlas, asked[~asked.right], asked, target="said")
+    kept = asked.set_index("prompt").said_id
+    assert said.answer_ids.tolist() == [kept[prompt] for prompt in said.clean]
+    with pytest.raises(ValueError, match="no question has a partner"):
+        pairs_of(atlas, asked.head(1))
+
+
+def test_shares_by_hand():
+    graph = Graph(2, 2, 2)
+    part = Circuit.from_edges(graph, ["embed->m0", "m0->m1", "m1->logits"])
+    whole = Circuit.from_edges(graph, ["embed->m0", "m0->logits"])
+    assert inside(part, whole) == 1 / 3 and inside(whole, part) == 1 / 2
+    assert inside(part, whole, "nodes") == 1 / 2 and inside(whole, part, "nodes") == 1
+    assert inside(Circuit.empty(graph), whole) == 1
+    with pytest.raises(ValueError, match="choose from edges, nodes"):
+        unwrap(inside)(part, whole, "heads")
+
+
+def test_chance_keeps_the_shape():
+    graph = Graph(3, 4, 4)
+    circuit = random_circuit(graph, 20, 0)
+    shares = inside_by_chance(circuit, circuit, draws=6)
+    assert len(shares) == 6 and 0 < min(shares) <= max(shares) <= 1 and min(shares) < 1
+    assert shares == inside_by_chance(circuit, circuit, draws=6)
+
+
+def test_a_subject_counts_once():
+    table = pd.DataFrame({"relation": "r", "subject": ["a", "a", "a", "b"], "right": [True, True, True, False]})
+    assert by_subject(table) == 0.5 and by_subject(table, "right").low == 0
+
+
+def test_recall_of_hops(atlas, asked):
+    found = hop_recall(atlas, asked)
+    held = asked[asked.case == "held out"]
+    assert found["held out"] == pytest.approx(held.right.mean()) and len(found) == 5
+    assert found["first hop"] == pytest.approx(ask(atlas, hop_questions(held, "first")).right.mean())
+    alike = held.assign(said_id=7, first=7)
+    assert hop_recall(atlas, pd.concat([asked[asked.case == "taught"], alike]))["exchanged"] == 1

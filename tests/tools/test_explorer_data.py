@@ -1,0 +1,113 @@
+"""The explorer's committed files: whole, small, and what the library gives."""
+
+import gzip
+import json
+from functools import cache
+
+import pytest
+import torch
+from _tools.explorer_circuits import ONE_SEARCH, SIZES, edge_numbers
+from _tools.explorer_data import CALL, DATA, index, relation_entry, script, swept, write_explorer
+
+from helpers import Graph
+
+FILES = sorted(path for path in DATA.resolve().glob("*.js"))
+LIMIT = 3_000_000  # bytes, compressed
+LISTS = ("edges", "scores")
+COLUMNS = ("kept", "low", "high", "random", "sizes")
+
+
+@cache
+def read(name: str) -> list:
+    before, after = CALL.split("{}({})")[0], ");\n"
+    text = (DATA / f"{name}.js").read_text(encoding="ascii")
+    assert text.startswith(before) and text.endswith(after)
+    return json.loads(f"[{text.split('(', 1)[1].removesuffix(after)}]")
+
+
+@cache
+def circuits() -> dict:
+    return swept()
+
+
+def test_the_index_names_every_file_and_no_other():
+    (found,) = read("index")
+    assert {line["id"] for line in found["entries"]} | {"index"} == {path.stem for path in FILES}
+    graph = Graph(*(found["graph"][name] for name in ("n_layers", "n_heads", "n_groups")))
+    assert tuple(found["graph"]["readers"]) == graph.readers and sum(found["graph"]["visible"]) == graph.n_edges
+
+
+def test_everything_that_was_asked_for_is_there():
+    (found,) = read("index")
+    idents = {line["id"] for line in found["entries"]}
+    assert set(circuits()) <= idents and len(circuits()) == 45
+    kinds = [couple["kind"] for couple in found["couples"]]
+    assert kinds.count("edit") >= 10 and kinds.count("list") >= 5
+    for couple in found["couples"]:
+        assert {couple["a"], couple["b"]} <= idents
+    assert all(line["heads_of"] in idents for line in found["entries"])
+
+
+def test_all_files_together_are_small():
+    assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in FILES) < LIMIT
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "index"], ids=lambda path: path.stem)
+def test_an_entry_is_whole(path):
+    ident, entry = read(path.stem)
+    assert ident == path.stem
+    for found in entry["searches"].values():
+        assert all(len(found[name]) == found["sizes"][-1] for name in LISTS)
+        assert len({len(found[name]) for name in COLUMNS}) == 1
+        assert len(set(found["edges"])) == len(found["edges"]) and max(found["edges"]) < 3628
+        assert all(
+            low <= kept <= high for low, kept, high in zip(*(found[c] for c in ("low", "kept", "high")), strict=True)
+        )
+    for prompt in entry["prompts"]:
+        assert {len(row) for row in prompt["top"] + prompt["answer_p"]} == {len(prompt["tokens"])}
+        assert len(prompt["top"]) == len(prompt["answer_p"]) == 13
+    assert len(entry["words"]) == 55 and len(entry.get("heads", {"classes": " " * 48})["classes"]) == 48
+
+
+@pytest.mark.parametrize("name", sorted(circuits()))
+def test_the_sweeps_circuits_are_among_the_sizes(name: str):
+    found, rows = read(name)[1]["searches"], circuits()[name]
+    for key, method, size in (("acdc/corrupt", "acdc", -1), ("eap_ig/corrupt", "eap_ig", None)):
+        own = found[key]
+        wanted = rows[method].circuit
+        n = own["sizes"][-1] if size == -1 else own["keep"]
+        numbers = set(edge_numbers(wanted.graph)[wanted.mask].tolist())
+        shared = len(numbers & set(own["edges"][:n])) / len(numbers)
+        assert n == wanted.n_edges and shared > (0.999 if size == -1 else 0.95)
+
+
+def test_a_fresh_computation_agrees(atlas):
+    name = "country_capital"
+    fresh = relation_entry(atlas, name, circuits()[name], ONE_SEARCH)
+    kept = read(name)[1]
+    for key in ("eap_ig/corrupt", "acdc/corrupt"):
+        new, old = fresh["searches"][key], kept["searches"][key]
+        assert new["sizes"] == old["sizes"]
+        assert new["kept"] == pytest.approx(old["kept"], abs=0.01)
+        assert new["scores"] == pytest.approx(old["scores"], rel=0.02, abs=1e-3)
+        for size in new["sizes"]:
+            assert len(set(new["edges"][:size]) & set(old["edges"][:size])) >= 0.97 * size
+    assert fresh["heads"]["classes"] == kept["heads"]["classes"]
+    assert fresh["words"] == kept["words"]
+    assert fresh["prompts"][0]["text"] == kept["prompts"][0]["text"]
+    assert set(SIZES) < set(new["sizes"]) | set(fresh["searches"]["eap_ig/corrupt"]["sizes"])
+
+
+def test_scripts_are_plain_ascii_and_the_same_each_time():
+    text = script("add", "x", {"word": "\u2192", "p": 0.5})
+    assert text == 'kcExplorer.add("x", {"word":"\\u2192","p":0.5});\n'
+    graph = Graph(2, 2, 2)
+    assert script("start", index(graph, [], [])) == script("start", index(graph, [], []))
+    assert torch.equal(torch.tensor(index(graph, [], [])["graph"]["visible"]), graph.edges.sum(1))
+
+
+def test_bad_questions_and_places_are_refused(atlas, tmp_path):
+    with pytest.raises(ValueError, match="nothing"):
+        relation_entry(atlas, "nothing", {})
+    with pytest.raises(FileNotFoundError, match="book's folder"):
+        write_explorer(atlas, tmp_path / "explorer" / "data")
