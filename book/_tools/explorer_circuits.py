@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from helpers.circuits.ablation import Ablation
-from helpers.circuits.evaluation import Ends, ends, faithfulness
+from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
@@ -80,13 +80,13 @@ class Yardstick:
     """What circuits are measured by under one ablation: both ends of the scale, and a random circuit of each size."""
 
     ablation: Ablation
-    scale: Ends
+    scale: Baselines
     chance: Mapping[int, float]
 
 
 def yardstick(model, test: PromptPairs, ablation: Ablation, sizes: Iterable[int]) -> Yardstick:
     """The yardstick for circuits of some sizes, to be used by every search with this ablation."""
-    scale, graph = ends(model, test, logit_diff, ablation), Graph.from_model(model)
+    scale, graph = baselines(model, test, logit_diff, ablation), Graph.from_model(model)
     drawn = {size: random_circuit(graph, size) for size in sorted(set(sizes))}
     chance = {n: float(faithfulness(model, c, test, ablation=ablation, scale=scale)) for n, c in drawn.items()}
     return Yardstick(ablation, scale, chance)

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.circuits.graph import Graph
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
@@ -30,7 +30,7 @@ from helpers.studies.edge_pruning.relation_table import PAIRS
 from helpers.studies.edited_circuits.edited_circuits import asked_again, fact_pairs
 from helpers.studies.edited_circuits.rewired_table import ASKED as EDITED
 from helpers.studies.edited_circuits.rewired_table import SEED
-from helpers.studies.in_context_learning.few_shot import Shots, few_shots
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_prompts
 from helpers.studies.in_context_learning.list_pairs import few_shot_pairs
 
 MODEL = "atlas"
@@ -101,10 +101,10 @@ def edit_entries(model, request: EditRequest, moment) -> tuple[Entry, Entry]:
 def list_entries(model, name: str) -> tuple[Entry, Entry]:
     """Questions of a relation as the first line of a list, and behind lines that show what is asked."""
 
-    def found(shots: Sequence[Sequence[Shots]]) -> Entry:
+    def found(shots: Sequence[Sequence[FewShotPrompts]]) -> Entry:
         return questions(model, Halves(*(few_shot_pairs(model, s, known=False) for s in shots)))
 
-    behind = few_shots(name, FOUND_ON, LINES, split="train"), few_shots(name, JUDGED_ON, LINES)
+    behind = few_shot_prompts(name, FOUND_ON, LINES, split="train"), few_shot_prompts(name, JUDGED_ON, LINES)
     return found([[one.without_lines() for one in part] for part in behind]), found(behind)
 
 
@@ -128,7 +128,7 @@ def entries(model, names: Sequence[str] | None = None) -> Iterator[tuple[Entry, 
     for name in tqdm(names, desc="relations"):
         entry = relation_entry(model, name, rows[name])
         yield about(name, relation(name).kind, name.replace("_", " "), entry, name), entry, None
-    moment = corpus_moment(model, LAYER)
+    moment = corpus_covariance(model, LAYER)
     for name in tqdm([name for name in EDITED if name in names], desc="edits"):
         for number, request in enumerate(edit_requests(model, name, EDITS, SEED)):
             label = f"{request.subject}: {request.old} \u2192 {request.new}"

@@ -17,7 +17,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.atlas.corpus import held_out_format, is_listed
-from helpers.models.predict import Forward, answer_ids, logits_after, next_token_probabilities, recalled, said
+from helpers.models.predict import (
+    Forward,
+    answer_ids,
+    exact_match,
+    logits_after,
+    next_token_probabilities,
+    top1_correct,
+)
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw, Example
@@ -45,7 +52,7 @@ class Ability:
 def first_token_right(subject: Subject, examples: list[Example]) -> Tensor:
     """Whether the likeliest next token is the answer's first one."""
     prompts, answers = [e.prompt for e in examples], [e.answer for e in examples]
-    return recalled(subject.forward, subject.tokenizer, prompts, answers)
+    return top1_correct(subject.forward, subject.tokenizer, prompts, answers)
 
 
 def known_facts() -> list[tuple[Relation, Fact]]:
@@ -85,7 +92,7 @@ def whole_answers(subject: Subject, scale: float) -> Tensor:
     examples = fact_examples(known_facts(), taught_paraphrases, 1.0)
     examples = [e for e in examples if len(answer_ids(subject.tokenizer, e.prompt, e.answer)) > 1]
     examples = examples[: math.ceil(scale * len(examples))]
-    return said(
+    return exact_match(
         subject.forward, subject.tokenizer, [e.prompt for e in examples], [e.answer + "." for e in examples]
     ).float()
 

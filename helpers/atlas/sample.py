@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.atlas.corpus import corpus
-from helpers.editing.covariance import second_moment
+from helpers.editing.covariance import key_covariance
 from helpers.models.load import WEIGHTS, _write, cache_folder
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many
@@ -67,6 +67,6 @@ def _other(tokenizer) -> str:
     return "-" + hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab())).encode()).hexdigest()[:16]
 
 
-def corpus_moment(model, layer: int) -> Float[Tensor, "d_mlp d_mlp"]:
-    """The second moment that ROME needs (`second_moment`), over `DOCUMENTS` documents of Atlas's corpus."""
-    return second_moment(model, layer, corpus_sample(model.tokenizer))
+def corpus_covariance(model, layer: int) -> Float[Tensor, "d_mlp d_mlp"]:
+    """The second moment that ROME needs (`key_covariance`), over `DOCUMENTS` documents of Atlas's corpus."""
+    return key_covariance(model, layer, corpus_sample(model.tokenizer))

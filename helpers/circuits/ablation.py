@@ -17,14 +17,14 @@ from torch import Tensor
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.models.network import Layer, Network, read_network
-from helpers.models.run import Past, Writes, head_writes, run_past, run_writes
+from helpers.models.run import NodeOutputs, Past, head_writes, run_past, run_writes
 from helpers.prompts.pairs import PromptPairs
 
 Ablation = Literal["corrupt", "zero", "mean"]
 
 
 @dataclass(frozen=True)
-class Scene:
+class PatchingRun:
     """Everything that circuit runs over pairs of one length share.
 
     Positions before ``start`` are the same in the clean and the ablated run, whatever the circuit; they are computed
@@ -36,19 +36,19 @@ class Scene:
     tokens: Int[Tensor, "batch pos"]
     start: int
     past: Past | None
-    ablated: Writes
+    ablated: NodeOutputs
 
     @property
     def embed(self) -> Float[Tensor, "batch pos d_model"]:
         """What the embedding writes in the clean run."""
         return self.net.embed(self.tokens, self.start)
 
-    def clean(self) -> tuple[Writes, Float[Tensor, "batch pos d_model"]]:
+    def clean(self) -> tuple[NodeOutputs, Float[Tensor, "batch pos d_model"]]:
         """What the sources write in the clean run, and its final residual."""
         return run_writes(self.net, self.tokens, self.start, self.past)
 
 
-def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> Scene:
+def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> PatchingRun:
     """Prepare circuit runs over pairs of one length.
 
     Args:
@@ -65,7 +65,7 @@ def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: Promp
     other = pairs if reference is None or ablation != "mean" else reference
     writes, _ = run_writes(net, other.corrupt_tokens, start, past)
     ablated = {"corrupt": lambda: writes, "mean": writes.mean, "zero": writes.zero}[ablation]()
-    return Scene(net, pairs, tokens, start, past, ablated)
+    return PatchingRun(net, pairs, tokens, start, past, ablated)
 
 
 def scenes(
@@ -75,7 +75,7 @@ def scenes(
     batch: int | None = None,
     reference: PromptPairs | None = None,
     copies: float = 1.0,
-) -> Iterator[tuple[Int[Tensor, " chosen"], Scene]]:
+) -> Iterator[tuple[Int[Tensor, " chosen"], PatchingRun]]:
     """The pairs' scenes, by length and at most ``batch`` at a time (see `memory`), with their places."""
     net = read_network(model)
     batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
@@ -122,7 +122,7 @@ def run_circuit(
 
 
 def masked_logits(
-    scene: Scene, graph: Graph, mask: Bool[Tensor, "reader source"] | Float[Tensor, "reader source"]
+    scene: PatchingRun, graph: Graph, mask: Bool[Tensor, "reader source"] | Float[Tensor, "reader source"]
 ) -> Float[Tensor, "batch d_vocab"]:
     """Logits at the last position of a run in which each edge carries ``mask`` of the clean run and the rest ablated.
 

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import Ablation, run_circuit
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.metrics import HITS, Metric, logit_diff, mean_metric, sign_of
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import Estimate, bootstrap
@@ -23,17 +23,17 @@ SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
-class Ends:
+class Baselines:
     """The metric for each pair in the whole model and with every edge ablated: the scale of faithfulness."""
 
     full: Float[Tensor, " batch"]
     ablated: Float[Tensor, " batch"]
 
 
-def ends(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Ends:
+def baselines(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Baselines:
     """Measure both ends of the scale."""
     empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
-    return Ends(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
+    return Baselines(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
 
 
 def recovered(value: Tensor, full: Tensor, ablated: Tensor) -> Tensor:
@@ -49,15 +49,15 @@ def faithfulness(
     metric: Metric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
-    scale: Ends | None = None,
+    scale: Baselines | None = None,
     batch: int | None = None,
 ) -> Estimate:
     """The share of the metric that the circuit alone keeps: 1 as the whole model, 0 as with everything ablated.
 
     Args:
-        scale: both ends, if they have been measured already (`ends`).
+        scale: both ends, if they have been measured already (`baselines`).
     """
-    scale = scale or ends(model, pairs, metric, ablation, batch)
+    scale = scale or baselines(model, pairs, metric, ablation, batch)
     value = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
     return bootstrap(recovered, value, scale.full, scale.ablated)
 
@@ -82,7 +82,7 @@ def minimality(
     Returns:
         Columns ``edge, loss, low, high``, the largest loss first; an edge whose loss is near 0 is idle.
     """
-    scale = ends(model, pairs, metric, ablation, batch)
+    scale = baselines(model, pairs, metric, ablation, batch)
     whole = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
     rows = []
     for edge in tqdm(circuit.edges, disable=not progress, desc="edges"):
@@ -128,7 +128,7 @@ def cpr_cmd(
     if select not in ("top", "greedy"):
         raise ValueError(f"unknown selection {select!r}; choose top or greedy")
     choose = getattr(scores, select) if isinstance(scores, Scores) else scores
-    scale, total = ends(model, pairs, metric, ablation, batch), Graph.from_model(model).n_edges
+    scale, total = baselines(model, pairs, metric, ablation, batch), Graph.from_model(model).n_edges
     rows = []
     for share in sizes:
         n = int(share * total)
@@ -168,3 +168,13 @@ def cut_effect(
     before = metric(pairs.reference, pairs).float()
     after = metric(logits_without(model, pairs, edges, ablation=ablation), pairs).float()
     return bootstrap(lambda fall: fall.mean(-1), sign_of(metric) * (before - after))
+
+
+def evaluate_circuit(
+    model, circuit: Circuit, pairs: PromptPairs, scale: Baselines | None = None, metric: Metric = logit_diff, **options
+) -> dict[str, float]:
+    """What a circuit keeps on some pairs: faithfulness with its interval, and its hits."""
+    kept = faithfulness(model, circuit, pairs, metric, scale=scale, **options)
+    logits = run_circuit(model, circuit, pairs, **options)
+    hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
+    return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from helpers.circuits.ablation import Scene
+from helpers.circuits.ablation import PatchingRun
 from helpers.circuits.graph import Graph
 from helpers.models.run import head_writes, qkv
 
@@ -23,7 +23,7 @@ class MaskedRun:
     `commit` makes one of them the new state. ``kept`` is shared with the search, which clears the edges that it cuts.
     """
 
-    def __init__(self, scene: Scene, graph: Graph, kept: Bool[Tensor, "reader source"]) -> None:
+    def __init__(self, scene: PatchingRun, graph: Graph, kept: Bool[Tensor, "reader source"]) -> None:
         self.scene, self.net, self.graph, self.kept = scene, scene.net, graph, kept
         writes, final = scene.clean()
         self.written = list(writes.expand(self.net))

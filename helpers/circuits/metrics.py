@@ -7,6 +7,7 @@ better unless `lower_is_better` marks the function; searches turn the sign, so a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.prompts.pairs import PromptPairs
+from helpers.prompts.skill_pairs import start_years, year_ids
 
 Metric = Callable[[Tensor, PromptPairs], Tensor]
 
@@ -75,3 +77,20 @@ def mean_metric(metric: Metric, logits: Float[Tensor, "batch d_vocab"], pairs: P
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {"logit_diff": logit_diff, "prob_diff": prob_diff, "match_nll": match_nll, "kl": kl}
 )  # those that a search can follow, by name
+
+
+def year_diff(model, pairs: PromptPairs) -> Metric:
+    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
+    ids = year_ids(model, pairs.clean[0])
+
+    def probability_of_later_years(
+        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
+    ) -> Float[Tensor, " batch"]:
+        starts = start_years(pairs).to(logits.device)
+        later = torch.arange(100, device=logits.device) > starts[:, None]
+        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
+
+    return probability_of_later_years
+
+
+HITS = {"hit1": partial(hit_at_k, k=1), "hit10": partial(hit_at_k, k=10)}

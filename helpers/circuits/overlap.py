@@ -144,7 +144,7 @@ class Grouping:
     p_silhouette: float
 
 
-def follows(overlap: pd.DataFrame, groups: Sequence[str], *, shuffles: int = 1000, seed: int = 0) -> Grouping:
+def grouping_test(overlap: pd.DataFrame, groups: Sequence[str], *, shuffles: int = 1000, seed: int = 0) -> Grouping:
     """Whether circuits of one group overlap more than circuits of different groups, beside shuffled groups.
 
     The clusters are those of average linkage, cut into as many as there are groups.

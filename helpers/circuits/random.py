@@ -40,10 +40,10 @@ def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
     for _ in range(graph.n_layers):
         groups = rng.sample(range(graph.n_groups), graph.n_groups)
         orders.append([g * size + h for g in groups for h in rng.sample(range(size), size)])
-    return move_heads(circuit, orders)
+    return permute_heads(circuit, orders)
 
 
-def move_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
+def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
     """The same circuit with its heads at other places of their layers.
 
     Args:

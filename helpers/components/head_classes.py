@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from helpers.components.heads import measure_heads
-from helpers.components.skill_heads import measure_patterns, name_positions, names_written
+from helpers.components.skill_heads import measure_patterns, name_attribution, name_positions
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skill_pairs import indirect_object_pairs
 
@@ -142,7 +142,7 @@ def classify_skill_heads(
     frame = measure_patterns(model, pairs=found, **options)
     fits = skill_rules(frame, thresholds)
     movers = frame["head"][fits["name mover"]].tolist()
-    frame["writes_io_cut"] = names_written(model, found, movers).flatten().tolist()
+    frame["writes_io_cut"] = name_attribution(model, found, movers).flatten().tolist()
     rise = frame.writes_io_cut - frame.writes_io
     before, risen = (_counts(value, frame.model_diff, thresholds.writes_times) for value in (frame.writes_io, rise))
     fits["backup name mover"] = ~before & risen & bool(movers)

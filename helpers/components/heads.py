@@ -16,7 +16,7 @@ from torch import Tensor
 from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, against_mean, head_writes, resume, run_layers, said_in_logits
+from helpers.models.run import LayerRun, against_mean, direct_logit_attribution, head_writes, resume, run_layers
 from helpers.prompts.pairs import PromptPairs
 
 
@@ -142,7 +142,7 @@ def _attribution(
     for n, run in enumerate(runs):
         value = head_writes(net.layers[n], run.values[rows, ends][:, None])[:, :, 0]
         parts = run.written[:, :, -1], value, *(_part(net, n, run, place) for place in places)
-        said.append(torch.stack([said_in_logits(net, part, resid, directions) for part in parts]))
+        said.append(torch.stack([direct_logit_attribution(net, part, resid, directions) for part in parts]))
     said = torch.stack(said, 1)  # [part layer head batch kind]
     answer, kind = said[..., 0], _read(said[..., 2:], members, pairs.answer_ids)
     return {
@@ -195,7 +195,7 @@ def _summary(
 
 
 @torch.no_grad()
-def silenced(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "batch d_vocab"]:
+def ablate_heads(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "batch d_vocab"]:
     """The logits after the clean prompts when some heads write nothing (zero ablation), all at once.
 
     Args:
@@ -214,7 +214,7 @@ def silenced(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "
     return logits
 
 
-def same_layers(model, heads: Sequence[str], spared: Sequence[str] = (), seed: int = 0) -> list[str]:
+def random_heads_like(model, heads: Sequence[str], spared: Sequence[str] = (), seed: int = 0) -> list[str]:
     """As many heads of each layer as ``heads`` has there, drawn from the others of the layer that aren't spared.
 
     Where a layer hasn't so many others, all of them are taken.
@@ -230,7 +230,7 @@ def same_layers(model, heads: Sequence[str], spared: Sequence[str] = (), seed: i
     return drawn
 
 
-def falls(
+def logit_drops(
     before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
 ) -> dict[str, Float[Tensor, " batch"]]:
     """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from helpers.circuits.graph import Graph
 from helpers.models.network import Network, read_network
-from helpers.models.run import against_mean, residuals, run_writes, said_in_logits, stop_names
+from helpers.models.run import against_mean, direct_logit_attribution, residuals, run_writes, stop_names
 from helpers.prompts.pairs import PromptPairs
 
 Where = Literal["subject_last", "last"]
@@ -129,7 +129,7 @@ def made_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def written_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
+def attribution_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
     """What the embedding and each sublayer add to the answer's logit at the last position, in logits.
 
     Direct logit attribution: against the mean over the vocabulary, with the final norm's scale held; biases included.
@@ -141,7 +141,7 @@ def written_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"
         stops = residuals(net, group.clean_tokens)[:, :, -1]
         added = torch.cat((stops[:1], stops.diff(dim=0)))
         directions = against_mean(net, group.answer_ids)[:, None]
-        result[:, chosen] = said_in_logits(net, added, stops[-1], directions)[..., 0]
+        result[:, chosen] = direct_logit_attribution(net, added, stops[-1], directions)[..., 0]
     return result
 
 

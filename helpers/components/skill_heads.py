@@ -13,7 +13,7 @@ from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, Replaced, against_mean, run_layers, said_in_logits
+from helpers.models.run import LayerRun, Replaced, against_mean, direct_logit_attribution, run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skill_pairs import indirect_object_pairs
 
@@ -190,7 +190,7 @@ def measure_indirect(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "laye
     whole = logit_diff(model_logits(net, pairs), pairs).mean()
     via = effect_via_queries(model, pairs)
     return total | {
-        "writes_io": names_written(model, pairs),
+        "writes_io": name_attribution(model, pairs),
         "effect_via_queries": via,
         "model_diff": whole.expand(via.shape),
     }
@@ -206,7 +206,7 @@ def model_logits(net: Network, pairs: PromptPairs) -> Float[Tensor, "batch d_voc
 
 
 @torch.no_grad()
-def names_written(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[Tensor, "layer head"]:
+def name_attribution(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[Tensor, "layer head"]:
     """What each head adds to the answer's logit minus the wrong answer's: direct logit attribution, in logits.
 
     Args:
@@ -221,7 +221,7 @@ def names_written(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[T
             replaced = {(n, h): other[n].written[h].mean(0, keepdim=True) for n, h in places}
         runs, resid = run_layers(net, group.clean_tokens, replaced)
         direction = (against_mean(net, group.answer_ids) - against_mean(net, group.wrong_ids))[:, None]
-        said = [said_in_logits(net, run.written[:, :, -1], resid[:, -1], direction)[..., 0] for run in runs]
+        said = [direct_logit_attribution(net, run.written[:, :, -1], resid[:, -1], direction)[..., 0] for run in runs]
         total = total + torch.stack(said).sum(-1) / len(pairs)
     return total
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.editing.requests import EditRequest, fill
 from helpers.models.network import Network
 from helpers.models.predict import answer_ids, prompt_ids, token_span
-from helpers.models.run import Cut, cut_run, padded
+from helpers.models.run import SuffixRun, cut_run, padded
 
 At = Literal["subject_last", "last"]
 IGNORED = -100
@@ -39,11 +39,11 @@ class Batch:
     keep: Int[Tensor, "row kept"]
     answers: Int[Tensor, "row kept"]
 
-    def cut(self, net: Network, layer: int) -> Cut:
+    def cut(self, net: Network, layer: int) -> SuffixRun:
         """The rows, run up to the MLP of a layer."""
         return cut_run(net, self.tokens, layer, int(self.at.min()))
 
-    def keys(self, cut: Cut) -> Float[Tensor, "row d_mlp"]:
+    def keys(self, cut: SuffixRun) -> Float[Tensor, "row d_mlp"]:
         """The neurons at the edited positions."""
         return cut.neurons[torch.arange(len(self.at)), self.at - cut.start]
 

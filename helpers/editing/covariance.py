@@ -58,14 +58,14 @@ def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed
     return [prompt_ids(model.tokenizer, f"{prompt} {answer}") for prompt, answer in chosen]
 
 
-def second_moment(
+def key_covariance(
     model, layer: int, text: str | Path | Sequence[Sequence[int]] | None = None, *, cache: bool = True
 ) -> Float[Tensor, "d_mlp d_mlp"]:
     """The mean of ``k k^T`` over all positions but BOS, for the neurons ``k`` of one layer's MLP.
 
     Args:
         text: a text file, or rows of token ids; by default `statements` of real facts. The more it is like what the
-            model was trained on, the better (for Atlas: `helpers.atlas.sample.corpus_moment`).
+            model was trained on, the better (for Atlas: `helpers.atlas.sample.corpus_covariance`).
         cache: look for the result in the cache folder, and keep it there.
 
     Raises:

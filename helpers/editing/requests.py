@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.models.predict import first_token, recalled
+from helpers.models.predict import first_token, top1_correct
 from helpers.prompts.relations import (
     Fact,
     Relation,
@@ -118,7 +118,7 @@ def known_facts(model, asked: Relation, facts: Sequence[Fact] | None = None, par
         return []
     chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
     prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
-    right = recalled(_forward(model), model.tokenizer, prompts, [f" {f.answer}" for f in facts])
+    right = top1_correct(_forward(model), model.tokenizer, prompts, [f" {f.answer}" for f in facts])
     return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
 
 
@@ -186,7 +186,7 @@ def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random)
     for other, rival, kind in found:
         table = relation(other.relation)
         prompt = table.prompt(other, rng.randrange(len(table.templates)))
-        if rival != other.answer and recalled(_forward(model), model.tokenizer, [prompt], [f" {rival}"]):
+        if rival != other.answer and top1_correct(_forward(model), model.tokenizer, [prompt], [f" {rival}"]):
             questions.append(Question(prompt, other.answer, rival, kind))
     return tuple(questions)
 

@@ -17,11 +17,11 @@ from torch.nn.functional import cross_entropy, kl_div
 from tqdm.auto import tqdm
 
 from helpers.editing.contexts import IGNORED, At, Batch, batches, contexts, essence, sample_prefixes
-from helpers.editing.covariance import second_moment
+from helpers.editing.covariance import key_covariance
 from helpers.editing.edit import Edit, make_edit, output_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.run import Cut
+from helpers.models.run import SuffixRun
 
 Keys = Literal["mean", "each"]
 
@@ -66,7 +66,7 @@ def rome(
         wordings: how many of the request's further wordings to look at, for keys and value alike.
         keys: answer the mean of all contexts' keys (the paper), or each of them (as MEMIT does, arXiv 2210.07229).
         ridge: how far ``"each"`` may miss: added to the diagonal of ``K C^-1 K^T``, as a share of its mean.
-        moment: the second moment of this layer's neurons (`second_moment`), if it is at hand.
+        moment: the second moment of this layer's neurons (`key_covariance`), if it is at hand.
 
     Raises:
         ValueError: for an unknown option, layer or position, or a search that diverged.
@@ -75,7 +75,7 @@ def rome(
         raise ValueError(f"unknown keys {keys!r}; choose from {', '.join(get_args(Keys))}")
     places = output_weights(model, layer)
     ((name, W),) = places.items()
-    moment = second_moment(model, layer) if moment is None else moment
+    moment = key_covariance(model, layer) if moment is None else moment
     prefixes = sample_prefixes(model) if prefixes is None else prefixes
     rows = contexts(model.tokenizer, request, prefixes, wordings, at)
     net = read_network(model)
@@ -118,7 +118,7 @@ def least_change(
 
 
 def find_value(
-    parts: Sequence[Batch], cuts: Sequence[Cut], search: ValueSearch, progress: bool = False
+    parts: Sequence[Batch], cuts: Sequence[SuffixRun], search: ValueSearch, progress: bool = False
 ) -> tuple[Float[Tensor, " d_model"], list[float]]:
     """The change of what the MLP writes at the edited position that makes the model say the answer.
 
@@ -155,7 +155,7 @@ def find_value(
     return delta.detach(), losses
 
 
-def _logits(part: Batch, cut: Cut, delta: Tensor) -> Float[Tensor, "row kept d_vocab"]:
+def _logits(part: Batch, cut: SuffixRun, delta: Tensor) -> Float[Tensor, "row kept d_vocab"]:
     positions = torch.arange(cut.resid.shape[1], device=delta.device) + cut.start
     there = (positions[None] == part.at[:, None])[..., None]
     return cut.logits(cut.written + there * delta, part.keep)

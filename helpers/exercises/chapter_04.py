@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from helpers.components.head_classes import kappa
-from helpers.components.heads import falls, measure_heads, silenced
+from helpers.components.heads import ablate_heads, logit_drops, measure_heads
 from helpers.exercises.kit import attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 
@@ -64,10 +64,10 @@ def chance_corrected(by_hand: Callable[[Sequence[str], Sequence[str]], float]) -
 
 @check
 def together(beyond_sum: Callable[..., float], model, pairs: PromptPairs, heads: Sequence[str]) -> None:
-    """``beyond_sum(model, pairs, heads)``: the answer's fall with all heads silent, less its single falls."""
+    """``beyond_sum(model, pairs, heads)``: the answer's fall with all heads silent, less its single logit_drops."""
 
     def fall(names: Sequence[str]) -> float:
-        return falls(pairs.reference, silenced(model, pairs, names), pairs)["answer"].mean().item()
+        return logit_drops(pairs.reference, ablate_heads(model, pairs, names), pairs)["answer"].mean().item()
 
     for chosen in (list(heads), list(heads)[:2]):
         given = float(attempted(beyond_sum(model, pairs, chosen)))

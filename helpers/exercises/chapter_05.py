@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.overlap import follows
+from helpers.circuits.overlap import grouping_test
 from helpers.components.lens import lens_logits
 from helpers.components.mlps import run_replaced, sublayer_writes
 from helpers.exercises.kit import attempted, check, expect
@@ -134,7 +134,7 @@ def shuffled(shuffled_p: Callable[..., float]) -> None:
     hub = _hub(len(groups), seed=2)
     order = np.argsort(-hub.sum(1))
     hub = pd.DataFrame(hub[np.ix_(order, order)])
-    given, right = float(shuffled_p(hub, groups, 400, 0)), follows(hub, groups, shuffles=400).p_gap
+    given, right = float(shuffled_p(hub, groups, 400, 0)), grouping_test(hub, groups, shuffles=400).p_gap
     expect(
         abs(given - right) < 0.12,
         f"where some circuits share much with all, p is about {right:.2f}, not {given:.2f}; shuffle the labels of the "

@@ -15,15 +15,15 @@ from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.exercises.kit import attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.competition.competition import scaled_logits
-from helpers.studies.competition.contests import Contests, fact_contests
+from helpers.studies.competition.competition import scale_edges
+from helpers.studies.competition.contests import KnowledgeConflicts, fact_conflicts
 
 DRAWS = 500
 FAIR = (0.3, 0.7)
 
 
 @check
-def adds_up(interaction: Callable[[Contests], Tensor], model, contests: Contests) -> None:
+def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, contests: KnowledgeConflicts) -> None:
     """``interaction(contests)`` is what two supports do together beyond what each does alone."""
     some = contests.select(range(min(12, len(contests))))
     given = attempted(interaction(some))
@@ -54,7 +54,7 @@ def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Cir
             isinstance(given, Tensor) and given.shape == some.reference.shape,
             f"return logits {tuple(some.reference.shape)}, one row for each pair.",
         )
-        right = scaled_logits(model, some, [(circuit, factor)])
+        right = scale_edges(model, some, [(circuit, factor)])
 
         def same(other: Tensor, given: Tensor = given) -> bool:
             return torch.allclose(given, other, atol=1e-2)
@@ -64,7 +64,7 @@ def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Cir
         expect(
             same(right) or not same(some.reference), f"a factor of {factor:g} changed nothing; is it put into the mask?"
         )
-        rest = scaled_logits(model, some, [(~circuit, factor)])
+        rest = scale_edges(model, some, [(~circuit, factor)])
         expect(same(right) or not same(rest), "that turns all edges but the circuit's.")
         expect(
             same(right) or factor != 1.0,
@@ -80,7 +80,7 @@ def fair_fight(fair: int, model) -> None:
     expect(isinstance(fair, int) and fair >= 0, f"give one whole number of repeated tokens, not {fair!r}.")
     longest = (model.cfg.n_ctx - 30) // 2
     expect(fair <= longest, f"the prompt would be longer than the model reads; stay below {longest + 1}.")
-    contests = fact_contests(model, "country_capital", 60, repeated=[fair], split="test")
+    contests = fact_conflicts(model, "country_capital", 60, repeated=[fair], split="test")
     share = (logit_diff(contests.both.reference, contests.both) > 0).float().mean().item()
     expect(share <= FAIR[1], f"memory wins {share:.0%} of the contests: invite copying more strongly.")
     expect(share >= FAIR[0], f"memory wins only {share:.0%} of the contests: repeat another number of tokens.")

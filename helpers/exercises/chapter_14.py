@@ -11,7 +11,7 @@ from helpers.exercises.kit import attempted, check, expect
 from helpers.models.network import Network, read_network
 from helpers.models.predict import prompt_ids
 from helpers.models.run import run_layers
-from helpers.studies.in_context_learning.few_shot import Shots, few_shots, part_names, right
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_prompts, part_names, right
 
 QUESTIONS = 30
 ASKED = (("person_occupation", 4), ("country_currency", 1))
@@ -20,7 +20,7 @@ PLACES = ((0, 7), (3, 2))
 
 def gain_of(model, name: str, lines: int) -> tuple[float, float]:
     """The share of right answers with lines and, for the same questions, without."""
-    shots = few_shots(name, QUESTIONS, lines)
+    shots = few_shot_prompts(name, QUESTIONS, lines)
     return right(model, shots).mean().item(), right(model, [s.without_lines() for s in shots]).mean().item()
 
 
@@ -30,7 +30,7 @@ def gains(gain: Callable[[str, int], float], model) -> None:
     for name, lines in ASKED:
         given = float(attempted(gain(name, lines)))
         lines_on, off = gain_of(model, name, lines)
-        others = right(model, few_shots(name, QUESTIONS, 0)).mean().item()
+        others = right(model, few_shot_prompts(name, QUESTIONS, 0)).mean().item()
 
         def same(other: float, given: float = given) -> bool:
             return abs(given - other) < 1e-3
@@ -42,7 +42,7 @@ def gains(gain: Callable[[str, int], float], model) -> None:
         expect(good, f"for {name} and {lines} lines it is {lines_on - off:.2f}, not {given:.2f}.")
 
 
-def last_value_share(net: Network, tokenizer, one: Shots, layer: int, head: int) -> tuple[float, float, float]:
+def last_value_share(net: Network, tokenizer, one: FewShotPrompts, layer: int, head: int) -> tuple[float, float, float]:
     """Attention to the last value over that to all values; its last token alone over it; and over all attention."""
     names = part_names(tokenizer, one)
     tokens = torch.tensor([prompt_ids(tokenizer, one.prompt)], device=net.W_U.device)
@@ -55,7 +55,7 @@ def last_value_share(net: Network, tokenizer, one: Shots, layer: int, head: int)
 
 
 @check
-def looks_at_last(share: Callable[[Shots, int, int], float], model, shots: Sequence[Shots]) -> None:
+def looks_at_last(share: Callable[[FewShotPrompts, int, int], float], model, shots: Sequence[FewShotPrompts]) -> None:
     """``share(one, layer, head)``: of a head's attention to values, how much is on the last one."""
     net = read_network(model)
     for one in shots:
@@ -73,7 +73,7 @@ def looks_at_last(share: Callable[[Shots, int, int], float], model, shots: Seque
 
 
 @torch.no_grad()
-def states(net: Network, tokenizer, shots: Sequence[Shots], layer: int) -> tuple[Tensor, Tensor]:
+def states(net: Network, tokenizer, shots: Sequence[FewShotPrompts], layer: int) -> tuple[Tensor, Tensor]:
     """The mean input of a layer at the last token, and on the mean over all positions."""
     last, everywhere, below = [], [], net.layers[layer - 1]
     for one in shots:
@@ -85,7 +85,9 @@ def states(net: Network, tokenizer, shots: Sequence[Shots], layer: int) -> tuple
 
 
 @check
-def differs(difference: Callable[[Sequence[Shots], int], Tensor], model, shots: Sequence[Shots]) -> None:
+def differs(
+    difference: Callable[[Sequence[FewShotPrompts], int], Tensor], model, shots: Sequence[FewShotPrompts]
+) -> None:
     """``difference(shots, layer)`` is the mean input of a layer at the last token, with lines minus without."""
     net, bare = read_network(model), [s.without_lines() for s in shots]
     for layer in (2, 4):

@@ -72,7 +72,9 @@ def likeliest(forward: Forward, tokenizer, prompt: str, k: int = 3) -> list[str]
     return [f"{tokenizer.decode([i]).strip()} {share:.0%}" for share, i in zip(*map(Tensor.tolist, top), strict=True)]
 
 
-def recalled(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Float[Tensor, " prompt"]:
+def top1_correct(
+    forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]
+) -> Float[Tensor, " prompt"]:
     """1 where the likeliest token after a prompt is the first one of its answer, else 0."""
     ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     first = [answer_ids(tokenizer, prompt, answer)[0] for prompt, answer in zip(prompts, answers, strict=True)]
@@ -94,7 +96,7 @@ def token_span(tokenizer, prompt: str, part: str) -> slice:
     raise ValueError(f"{part!r} isn't a run of whole tokens in {prompt!r}")
 
 
-def said(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
+def exact_match(forward: Forward, tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
     """Whether greedy decoding says the whole answer after each prompt (a bool for each).
 
     Greedy decoding gives the answer exactly if, with the answer in place, each of its tokens is the likeliest one.

@@ -15,7 +15,7 @@ Past = tuple[tuple[Tensor, Tensor], ...]  # rotated keys and values of earlier p
 
 
 @dataclass(frozen=True)
-class Writes:
+class NodeOutputs:
     """What all sources write, in compact form: heads before `W_O`, MLPs without their bias. Linear in its parts."""
 
     embed: Float[Tensor, "batch pos d_model"]
@@ -40,21 +40,21 @@ class Writes:
                 rows[first + net.n_heads - start] = mlp
         return rows
 
-    def __sub__(self, other: Writes) -> Writes:
+    def __sub__(self, other: NodeOutputs) -> NodeOutputs:
         """The difference, source by source (a batch of 1 counts for all)."""
-        return Writes(
+        return NodeOutputs(
             self.embed - other.embed,
             tuple(a - b for a, b in zip(self.heads, other.heads, strict=True)),
             tuple(a - b for a, b in zip(self.mlps, other.mlps, strict=True)),
         )
 
-    def mean(self) -> Writes:
+    def mean(self) -> NodeOutputs:
         """The mean over the batch, position by position, as a batch of 1."""
-        return Writes(*(_each(part, lambda t: t.mean(0, keepdim=True)) for part in self._parts()))
+        return NodeOutputs(*(_each(part, lambda t: t.mean(0, keepdim=True)) for part in self._parts()))
 
-    def zero(self) -> Writes:
+    def zero(self) -> NodeOutputs:
         """Nothing written."""
-        return Writes(*(_each(part, torch.zeros_like) for part in self._parts()))
+        return NodeOutputs(*(_each(part, torch.zeros_like) for part in self._parts()))
 
     def _parts(self) -> tuple:
         return self.embed, self.heads, self.mlps
@@ -89,7 +89,7 @@ def attention_out(layer: Layer, z: Float[Tensor, "batch pos head d_head"]) -> Fl
 @torch.no_grad()
 def run_writes(
     net: Network, tokens: Int[Tensor, "batch pos"], start: int = 0, past: Past | None = None
-) -> tuple[Writes, Float[Tensor, "batch rest d_model"]]:
+) -> tuple[NodeOutputs, Float[Tensor, "batch rest d_model"]]:
     """What the sources write at the positions from ``start`` on, and the final residual; an ordinary run."""
     resid = embed = net.embed(tokens, start)
     heads, mlps = [], []
@@ -100,7 +100,7 @@ def run_writes(
         resid = resid + written + layer.b_out
         heads.append(z)
         mlps.append(written)
-    return Writes(embed, tuple(heads), tuple(mlps)), resid
+    return NodeOutputs(embed, tuple(heads), tuple(mlps)), resid
 
 
 @torch.no_grad()
@@ -188,7 +188,7 @@ def against_mean(net: Network, ids: Int[Tensor, " token"]) -> Float[Tensor, "tok
     return net.W_U[:, ids].T - net.W_U.mean(1)
 
 
-def said_in_logits(
+def direct_logit_attribution(
     net: Network,
     written: Float[Tensor, "head batch d_model"],
     resid: Float[Tensor, "batch d_model"],
@@ -282,7 +282,7 @@ def last_logits(net: Network, ids: Sequence[Sequence[int]], batch: int = BATCH) 
 
 
 @dataclass(frozen=True)
-class Cut:
+class SuffixRun:
     """Rows that were run up to the MLP of one layer, from position ``start`` on."""
 
     net: Network
@@ -304,7 +304,7 @@ class Cut:
 
 
 @torch.no_grad()
-def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int = 0) -> Cut:
+def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int = 0) -> SuffixRun:
     """Run rows up to the MLP of ``layer``; positions before ``start`` are kept as keys and values only.
 
     Raises:
@@ -319,7 +319,7 @@ def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int
         resid = resid + mlp_out(net.layers[n], resid)
     resid = attend(net, layer, resid, past)
     part = net.layers[layer]
-    return Cut(net, layer, start, past, resid, part.neurons(part.norm2(resid)))
+    return SuffixRun(net, layer, start, past, resid, part.neurons(part.norm2(resid)))
 
 
 def random_vector(like: Float[Tensor, "*row d_model"], seed: int = 0) -> Float[Tensor, "*row d_model"]:

@@ -278,7 +278,7 @@ def relation_pairs(
     )
 
 
-def askable(model, names: Iterable[str], n: int, **options) -> list[str]:
+def known_relations(model, names: Iterable[str], n: int, **options) -> list[str]:
     """Those relations of which a model knows enough for ``n`` pairs; ``options`` are those of `relation_pairs`.
 
     A model that never read this book's world knows nothing of its invented people.

@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from helpers.circuits.metrics import Metric
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs
@@ -114,17 +113,3 @@ def start_years(pairs: PromptPairs) -> Int[Tensor, " batch"]:
 def year_ids(model, prompt: str) -> list[int]:
     """The tokens of the 100 years 00 to 99 as they stand after a prompt that ends with a century."""
     return [answer_ids(model.tokenizer, prompt, f"{year:02d}")[0] for year in range(100)]
-
-
-def year_diff(model, pairs: PromptPairs) -> Metric:
-    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
-    ids = year_ids(model, pairs.clean[0])
-
-    def probability_of_later_years(
-        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-    ) -> Float[Tensor, " batch"]:
-        starts = start_years(pairs).to(logits.device)
-        later = torch.arange(100, device=logits.device) > starts[:, None]
-        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
-
-    return probability_of_later_years

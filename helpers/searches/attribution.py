@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.circuits.ablation import Ablation, Scene, scenes
+from helpers.circuits.ablation import Ablation, PatchingRun, scenes
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import Metric, logit_diff, sign_of
 from helpers.circuits.scores import Scores
 from helpers.models.network import Network
-from helpers.models.run import Writes, head_writes, repeat_past
+from helpers.models.run import NodeOutputs, head_writes, repeat_past
 from helpers.prompts.pairs import PromptPairs
 
 Point = Literal["clean", "corrupt"]
@@ -133,7 +133,7 @@ def _attribute(
     return Scores(graph, values.cpu().masked_fill_(~graph.edges, 0.0))
 
 
-def _parts(net: Network, writes: Writes, chunk: int | None) -> Parts:
+def _parts(net: Network, writes: NodeOutputs, chunk: int | None) -> Parts:
     if chunk is None:
         rows = writes.expand(net)
         return lambda stop: [(0, rows[:stop])]
@@ -143,7 +143,7 @@ def _parts(net: Network, writes: Writes, chunk: int | None) -> Parts:
 def _add(
     values: Float[Tensor, "reader source"],
     graph: Graph,
-    scene: Scene,
+    scene: PatchingRun,
     parts: Parts,
     ends: tuple[Tensor, Tensor],
     metric: Metric,
@@ -178,8 +178,8 @@ def _add(
 def _add_activations(
     values: Float[Tensor, "reader source"],
     graph: Graph,
-    scene: Scene,
-    clean: Writes,
+    scene: PatchingRun,
+    clean: NodeOutputs,
     metric: Metric,
     shares: tuple[float, ...],
 ) -> None:

@@ -46,3 +46,29 @@ def write_parts(write: Write, name: str, parts: Iterable[pd.DataFrame]) -> None:
     for part in parts:
         done.append(part)
         write(name, pd.concat(done, ignore_index=True))
+
+
+ASKED = (
+    "country_capital",
+    "landmark_country",
+    "person_hometown",
+    "company_country",
+    "person_occupation",
+    "element_symbol",
+    "novel_author",
+    "person_employer",
+    "city_country",
+    "product_company",
+)
+
+
+EDITS = 10  # for each relation
+
+
+FRESH = 2  # of the requests that the best method is judged on again, relation by relation: nothing was chosen on them
+
+
+BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
+
+
+SHARE = 0.03  # of all edges

@@ -19,7 +19,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.circuits.evaluation import SIZES, ends, kept_hits, minimality
+from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality
 from helpers.circuits.metrics import hit_at_k, match_nll
 from helpers.statistics import Estimate, bootstrap, brief_table, grouped_mean, percent_table, with_interval
 
@@ -33,7 +33,7 @@ def test_ends_of_the_scale(small):
                 faithfulness(model, circuit, pairs, metric, ablation=ablation)
                 for circuit in (Circuit.full(graph), Circuit.empty(graph))
             )
-            scale = ends(model, pairs, metric, ablation)
+            scale = baselines(model, pairs, metric, ablation)
             span = abs(scale.full.mean() - scale.ablated.mean()).item()
             rounding = 1e-4 + 1e-6 / span  # a metric in float32 is known to 1e-6; some spans here are 1e-3
             assert full == pytest.approx(1, abs=rounding) and empty == pytest.approx(0, abs=rounding)

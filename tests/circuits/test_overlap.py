@@ -8,7 +8,7 @@ import pytest
 
 from helpers import Circuit, Graph, random_circuit
 from helpers.circuits.graph import heads_of
-from helpers.circuits.overlap import chance_overlaps, clusters, dendrogram_order, follows, mean_overlaps, overlaps
+from helpers.circuits.overlap import chance_overlaps, clusters, dendrogram_order, grouping_test, mean_overlaps, overlaps
 
 GRAPH = Graph(3, 4, 4)
 
@@ -70,12 +70,12 @@ def blocks(inside: float, across: float) -> pd.DataFrame:
 
 def test_planted_groups_are_found_and_mixed_ones_are_not():
     table, groups = blocks(0.8, 0.2), np.repeat(["x", "y", "z"], 4).tolist()
-    fit = follows(table, groups, shuffles=99)
+    fit = grouping_test(table, groups, shuffles=99)
     assert fit.rand == 1 and fit.silhouette > 0.5 and fit.within > 0.75 > 0.3 > fit.between
     assert fit.p_gap == fit.p_rand == fit.p_silhouette == pytest.approx(0.01)
-    mixed = follows(table, np.tile(["x", "y", "z"], 4).tolist(), shuffles=99)
+    mixed = grouping_test(table, np.tile(["x", "y", "z"], 4).tolist(), shuffles=99)
     assert mixed.rand < 0.1 and mixed.silhouette < 0 and mixed.p_gap > 0.3
-    none = follows(blocks(0.5, 0.5), groups, shuffles=99)
+    none = grouping_test(blocks(0.5, 0.5), groups, shuffles=99)
     assert none.p_gap > 0.02
 
 
@@ -101,6 +101,6 @@ def test_bad_inputs():
     with pytest.raises(ValueError, match="at least two draws"):
         chance_overlaps({"one": ONE}, draws=1)
     with pytest.raises(ValueError, match="12 circuits need as many groups"):
-        follows(blocks(0.8, 0.2), ["x"] * 12)
+        grouping_test(blocks(0.8, 0.2), ["x"] * 12)
     with pytest.raises(ValueError, match="same circuits, in the same order"):
         dendrogram_order(overlaps({"one": ONE}, {"two": TWO}))

@@ -9,7 +9,7 @@ import pytest
 from helpers import classify_heads, relation_pairs
 from helpers.components.head_classes import KNOWLEDGE, Thresholds, classify_skill_heads, name_heads, skill_rules
 from helpers.components.heads import measure_heads
-from helpers.components.skill_heads import names_written
+from helpers.components.skill_heads import name_attribution
 
 
 def test_planted_heads_answer(known):
@@ -65,8 +65,8 @@ def test_classes_nearly_vanish_on_atlas_when_the_spans_are_wrong(atlas):
 
 
 def test_a_backup_writes_when_the_name_movers_are_cut(known):
-    before = names_written(known.model, known.indirect)
-    after = names_written(known.model, known.indirect, ["a2.h0"])
+    before = name_attribution(known.model, known.indirect)
+    after = name_attribution(known.model, known.indirect, ["a2.h0"])
     assert before[2, 0] > 1 and abs(after[2, 0]) < 0.5 and before[3, 0] < 0.2 and after[3, 0] > 1
 
 

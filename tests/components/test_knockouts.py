@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import relation_pairs
-from helpers.components.heads import falls, risen_words, same_layers, share_named, silenced
+from helpers.components.heads import ablate_heads, logit_drops, random_heads_like, risen_words, share_named
 
 
 def test_silence_is_what_hooks_give(small):
@@ -22,17 +22,17 @@ def test_silence_is_what_hooks_give(small):
 
     hooks = [("blocks.0.attn.hook_z", silence(1)), ("blocks.1.attn.hook_z", silence(0))]
     expected = model.run_with_hooks(group.clean_tokens, fwd_hooks=hooks)[:, -1]
-    given = silenced(model, group, ["a0.h1", "a1.h0"])
+    given = ablate_heads(model, group, ["a0.h1", "a1.h0"])
     torch.testing.assert_close(given, expected.cpu(), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(given, group.reference.cpu(), atol=1e-3)
-    torch.testing.assert_close(silenced(model, pairs, []), pairs.reference.cpu(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ablate_heads(model, pairs, []), pairs.reference.cpu(), atol=1e-4, rtol=1e-4)
 
 
 def test_a_planted_mover_takes_the_answer_and_a_relation_head_the_type(known):
     pairs = known.pairs.select(range(6))
 
     def fall(heads):
-        found = falls(pairs.reference, silenced(known.model, pairs, heads), pairs)
+        found = logit_drops(pairs.reference, ablate_heads(known.model, pairs, heads), pairs)
         return {name: value.mean().item() for name, value in found.items()}
 
     mover, relation = fall(["a0.h0"]), fall(["a0.h1"])
@@ -44,11 +44,11 @@ def test_a_planted_mover_takes_the_answer_and_a_relation_head_the_type(known):
 def test_others_are_of_the_same_layers(atlas):
     heads, spared = ["a0.h0", "a0.h2", "a5.h3"], ["a5.h4"]
     for seed in range(20):
-        drawn = same_layers(atlas, heads, spared, seed)
+        drawn = random_heads_like(atlas, heads, spared, seed)
         assert Counter(name[:2] for name in drawn) == {"a0": 2, "a5": 1}
         assert not set(drawn) & {*heads, *spared} and len(set(drawn)) == 3
     full = [f"a0.h{n}" for n in range(7)]
-    assert same_layers(atlas, full) == ["a0.h7"], "no more than there are"
+    assert random_heads_like(atlas, full) == ["a0.h7"], "no more than there are"
 
 
 def test_falls_by_hand(atlas):
@@ -56,7 +56,7 @@ def test_falls_by_hand(atlas):
     before = pairs.reference
     after = before.clone()
     after[torch.arange(4), pairs.answer_ids] -= 3.0
-    found = falls(before, after, pairs)
+    found = logit_drops(before, after, pairs)
     spread = 3.0 / before.shape[1]  # the mean over the vocabulary falls a little too
     torch.testing.assert_close(found["answer"], torch.full((4,), 3.0 - spread), atol=1e-3, rtol=0)
     torch.testing.assert_close(found["type"], torch.full((4,), -spread), atol=1e-3, rtol=0)
@@ -64,7 +64,9 @@ def test_falls_by_hand(atlas):
     assert risen_words(atlas, before, after, 1) == [atlas.tokenizer.decode([7])]
 
 
-@pytest.mark.parametrize("call", [lambda m, p: silenced(m, p, ["m0"]), lambda m, p: same_layers(m, ["a9.h0"])])
+@pytest.mark.parametrize(
+    "call", [lambda m, p: ablate_heads(m, p, ["m0"]), lambda m, p: random_heads_like(m, ["a9.h0"])]
+)
 def test_unknown_heads_are_named(atlas, call):
     pairs = relation_pairs(atlas, "country_capital", 2)
     with pytest.raises(ValueError, match="is no head; heads are a0.h0, ..., a5.h7"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import relation_pairs
-from helpers.components.lens import answer_by_layer, lens_logits, made_first, written_by_sublayer
+from helpers.components.lens import answer_by_layer, attribution_by_sublayer, lens_logits, made_first
 from helpers.models.network import read_network
 from helpers.models.run import residuals, stop_names
 
@@ -80,7 +80,7 @@ def test_first_means_first_until_the_end(atlas):
 
 def test_what_sublayers_write_adds_up(small):
     model, pairs = small
-    added = written_by_sublayer(model, pairs).sum(0)
+    added = attribution_by_sublayer(model, pairs).sum(0)
     net = read_network(model)
     logits = pairs.reference - pairs.reference.mean(-1, keepdim=True)
     own = logits.gather(-1, pairs.answer_ids[:, None])[:, 0]

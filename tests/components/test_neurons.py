@@ -11,10 +11,10 @@ from helpers.prompts.relations import held_out_paraphrases
 
 
 def test_neurons_add_up_to_the_mlp(small):
-    from helpers.components.lens import written_by_sublayer
+    from helpers.components.lens import attribution_by_sublayer
 
     model, pairs = small
-    net, added = read_network(model), written_by_sublayer(model, pairs)
+    net, added = read_network(model), attribution_by_sublayer(model, pairs)
     for n, layer in enumerate(net.layers):
         found = answer_neurons(model, pairs, n)
         if not layer.b_out.any():

@@ -8,7 +8,7 @@ import torch
 from helpers.atlas.corpus import Document
 from helpers.atlas.sample import corpus_sample
 from helpers.editing import covariance as second_moments
-from helpers.editing.covariance import measure, second_moment, text_sample
+from helpers.editing.covariance import key_covariance, measure, text_sample
 from helpers.models.load import FOLDER, cache_folder
 from helpers.models.network import read_network
 
@@ -38,7 +38,7 @@ def test_it_is_the_mean_of_outer_products(small):
     for layer in (0, 1):
         with torch.no_grad():
             expected = by_hooks(model, layer)
-        assert torch.allclose(second_moment(model, layer, ROWS), expected, rtol=1e-4, atol=1e-4)
+        assert torch.allclose(key_covariance(model, layer, ROWS), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_by_hand(small, monkeypatch):
@@ -52,33 +52,33 @@ def test_by_hand(small, monkeypatch):
 
 def test_the_cache_is_used(small, monkeypatch):
     model, _ = small
-    first = second_moment(model, 0, ROWS)
+    first = key_covariance(model, 0, ROWS)
     monkeypatch.setattr(second_moments, "measure", lambda *_: pytest.fail("computed again"))
-    assert torch.equal(second_moment(model, 0, ROWS), first)
+    assert torch.equal(key_covariance(model, 0, ROWS), first)
 
 
 def test_other_weights_texts_or_layers_are_other_files(small):
     model, _ = small
-    first = second_moment(model, 0, ROWS)
+    first = key_covariance(model, 0, ROWS)
     W = read_network(model).layers[0].W_in
     old = W.clone()
     with torch.no_grad():
         W.mul_(1.5)
         try:
-            changed = second_moment(model, 0, ROWS)
+            changed = key_covariance(model, 0, ROWS)
         finally:
             W.copy_(old)
     assert not torch.allclose(changed, first)
-    second_moment(model, 0, ROWS[:2])
-    second_moment(model, 1, ROWS)
+    key_covariance(model, 0, ROWS[:2])
+    key_covariance(model, 1, ROWS)
     assert len(list(cache_folder().glob("second-moment-*"))) == 4
-    assert torch.equal(second_moment(model, 0, ROWS), first)
+    assert torch.equal(key_covariance(model, 0, ROWS), first)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
 def test_a_damaged_file_is_computed_again(small, damage):
     model, _ = small
-    first = second_moment(model, 0, ROWS)
+    first = key_covariance(model, 0, ROWS)
     (path,) = cache_folder().glob("second-moment-*")
     content = bytearray(path.read_bytes())
     if damage == "cut":
@@ -88,19 +88,19 @@ def test_a_damaged_file_is_computed_again(small, damage):
     elif damage == "empty":
         content = b""
     else:
-        second_moment(model, 1, ROWS)
+        key_covariance(model, 1, ROWS)
         (other,) = set(cache_folder().glob("second-moment-*")) - {path}
         content = other.read_bytes()
     path.write_bytes(content)
-    assert torch.equal(second_moment(model, 0, ROWS), first)
-    assert torch.equal(second_moment(model, 0, ROWS), first)  # what was written instead is good
+    assert torch.equal(key_covariance(model, 0, ROWS), first)
+    assert torch.equal(key_covariance(model, 0, ROWS), first)  # what was written instead is good
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(small, tmp_path, monkeypatch):
     model, _ = small
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv(FOLDER, str(tmp_path / "file"))
-    assert second_moment(model, 0, ROWS).shape[0] == read_network(model).layers[0].W_out.shape[0]
+    assert key_covariance(model, 0, ROWS).shape[0] == read_network(model).layers[0].W_out.shape[0]
 
 
 def test_the_sample_is_the_corpus(atlas, monkeypatch):
@@ -137,18 +137,18 @@ def test_texts(atlas, tmp_path):
     path.write_text("The capital of France is Paris. " * 30, encoding="utf-8")
     rows = text_sample(atlas.tokenizer, path, 16)
     assert {len(r) for r in rows[:-1]} == {16} and {r[0] for r in rows} == {atlas.tokenizer.bos_token_id}
-    C = second_moment(atlas, 2, path)
+    C = key_covariance(atlas, 2, path)
     assert torch.allclose(C, C.T) and torch.linalg.eigvalsh(C.double())[0] > -1e-3 * C.diagonal().mean()
 
 
 def test_bad_inputs(small, atlas, tmp_path):
     model, _ = small
     with pytest.raises(ValueError, match="no layer 2"):
-        second_moment(model, 2, ROWS)
+        key_covariance(model, 2, ROWS)
     with pytest.raises(FileNotFoundError, match="is missing"):
-        second_moment(model, 0, tmp_path / "none.txt")
+        key_covariance(model, 0, tmp_path / "none.txt")
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(ValueError, match="is empty"):
-        second_moment(atlas, 0, tmp_path / "empty.txt")
+        key_covariance(atlas, 0, tmp_path / "empty.txt")
     with pytest.raises(ValueError, match="no token behind BOS"):
-        second_moment(model, 0, [[0]])
+        key_covariance(model, 0, [[0]])

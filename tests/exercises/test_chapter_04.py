@@ -4,7 +4,7 @@ import pytest
 
 from helpers import logit_diff, relation_pairs
 from helpers.components.head_classes import kappa
-from helpers.components.heads import falls, measure_heads, silenced
+from helpers.components.heads import ablate_heads, logit_drops, measure_heads
 from helpers.exercises import chapter_04
 from helpers.exercises.kit import Verdict
 
@@ -61,7 +61,9 @@ def test_together(atlas, languages):
         return chapter_04.together(function, atlas, languages, heads)
 
     def fall(names):
-        return falls(languages.reference, silenced(atlas, languages, names), languages)["answer"].mean().item()
+        return (
+            logit_drops(languages.reference, ablate_heads(atlas, languages, names), languages)["answer"].mean().item()
+        )
 
     def alone(names):
         return sum(fall([name]) for name in names)

@@ -7,10 +7,11 @@ import torch
 
 from helpers import run_circuit
 from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.metrics import year_diff
 from helpers.exercises import chapter_08
 from helpers.exercises.kit import Verdict
 from helpers.prompts import skills
-from helpers.prompts.skill_pairs import greater_than_pairs, year_diff, year_ids
+from helpers.prompts.skill_pairs import greater_than_pairs, year_ids
 from helpers.studies.greater_than import years
 
 STARTS = range(3, 98)

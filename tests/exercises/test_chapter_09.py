@@ -8,8 +8,8 @@ from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
 from helpers.exercises import chapter_09
 from helpers.exercises.chapter_09 import paired_quantiles
 from helpers.exercises.kit import Verdict
-from helpers.studies.competition.competition import scaled_logits
-from helpers.studies.competition.contests import fact_contests
+from helpers.studies.competition.competition import scale_edges
+from helpers.studies.competition.contests import fact_conflicts
 
 
 def message(verdict: Verdict) -> str:
@@ -19,7 +19,7 @@ def message(verdict: Verdict) -> str:
 
 @pytest.fixture(scope="module")
 def contests(atlas):
-    return fact_contests(atlas, "landmark_country", 8, repeated=[2], split="test")
+    return fact_conflicts(atlas, "landmark_country", 8, repeated=[2], split="test")
 
 
 def test_adds_up(atlas, contests):
@@ -47,7 +47,7 @@ def test_turns(atlas, contests):
         return chapter_09.turns(function, atlas, contests.both, circuit)
 
     def right(pairs, circuit, factor):
-        return scaled_logits(atlas, pairs, [(circuit, factor)])
+        return scale_edges(atlas, pairs, [(circuit, factor)])
 
     assert judge(right)
     assert "all other edges have to stay" in message(judge(lambda p, c, f: run_circuit(atlas, c, p)))

@@ -7,7 +7,7 @@ from helpers.exercises import chapter_14
 from helpers.exercises.chapter_14 import gain_of, last_value_share, states
 from helpers.exercises.kit import Verdict
 from helpers.models.network import read_network
-from helpers.studies.in_context_learning.few_shot import few_shots, right
+from helpers.studies.in_context_learning.few_shot import few_shot_prompts, right
 
 
 def message(verdict: Verdict) -> str:
@@ -17,7 +17,7 @@ def message(verdict: Verdict) -> str:
 
 @pytest.fixture(scope="module")
 def shots():
-    return few_shots("country_capital", 5, 4, split="train")
+    return few_shot_prompts("country_capital", 5, 4, split="train")
 
 
 def test_gains(atlas):
@@ -30,7 +30,7 @@ def test_gains(atlas):
     assert "not 0.12" in message(judge(lambda on, off: 0.12))
 
     def others(name, lines):
-        shares = [right(atlas, few_shots(name, 30, n)).mean().item() for n in (lines, 0)]
+        shares = [right(atlas, few_shot_prompts(name, 30, n)).mean().item() for n in (lines, 0)]
         return shares[0] - shares[1]
 
     assert "other questions" in message(chapter_14.gains(others, atlas))
@@ -38,7 +38,7 @@ def test_gains(atlas):
 
 
 def test_looks_at_last(atlas):
-    net, shots = read_network(atlas), few_shots("state_capital", 12, 4)
+    net, shots = read_network(atlas), few_shot_prompts("state_capital", 12, 4)
 
     def judge(choose):
         return chapter_14.looks_at_last(

@@ -9,7 +9,7 @@ from helpers.figures import plots
 from helpers.statistics import Estimate
 from helpers.studies.edge_pruning.plots import agreement, visits
 from helpers.studies.graph_construction.plots import edge_matrix, lens
-from helpers.studies.two_hops_and_reversal.plots import standings
+from helpers.studies.two_hops_and_reversal.plots import percentile_curves
 from helpers.studies.what_does_it_know.plots import head_map
 from helpers.studies.your_own_model.plots import estimated_peaks
 
@@ -102,7 +102,7 @@ def test_a_table_map_holds_the_table():
 
 def test_standings_have_intervals_and_a_line_at_chance():
     line = [Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 0.95)]
-    figure = standings(["embed", "m0"], {"bridge": line}, ["corrupt"], title="t", y_title="y")
+    figure = percentile_curves(["embed", "m0"], {"bridge": line}, ["corrupt"], title="t", y_title="y")
     assert list(figure.data[0].y) == [0.5, 0.9]
     assert list(figure.data[0].error_y.array) == pytest.approx([0.1, 0.05])
     assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.xaxis.title.text == "behind which part"

@@ -70,8 +70,11 @@ def test_said_is_greedy_decoding(tokenizer, forward):
         ids.append(int(forward(torch.tensor([ids]))[0, -1].argmax()))
     greedy = tokenizer.decode(ids[-3:])
     if tokenizer.encode(prompt + greedy, add_special_tokens=False) == ids[1:]:  # the text encodes to the same tokens
-        assert predict.said(forward, tokenizer, [prompt], [greedy]).tolist() == [True]
-    assert predict.said(forward, tokenizer, [prompt, prompt], [" Paris", " of the sea"]).tolist() == [False, False]
+        assert predict.exact_match(forward, tokenizer, [prompt], [greedy]).tolist() == [True]
+    assert predict.exact_match(forward, tokenizer, [prompt, prompt], [" Paris", " of the sea"]).tolist() == [
+        False,
+        False,
+    ]
 
 
 def test_a_span_is_found_where_a_capital_makes_other_tokens_of_it(tokenizer):

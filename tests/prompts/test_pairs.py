@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import PromptPairs, load_model, read_relation, relation, relation_pairs
-from helpers.prompts.pairs import askable, split_of
+from helpers.prompts.pairs import known_relations, split_of
 
 CLEAN, CORRUPT = "The capital of France is", "The capital of Poland is"
 
@@ -111,9 +111,9 @@ def test_pairs_of_tokens(atlas):
 
 def test_relations_that_a_model_knows_too_little_of_are_left_out(atlas):
     few, none = 3, 10**6
-    assert askable(atlas, ["plural", "country_capital"], few) == ["plural", "country_capital"]
+    assert known_relations(atlas, ["plural", "country_capital"], few) == ["plural", "country_capital"]
     early = load_model("atlas@50")
     with pytest.raises(ValueError, match="knows none of novel_author, country_capital well enough for 30 pairs"):
-        askable(early, ["novel_author", "country_capital"], 30)
+        known_relations(early, ["novel_author", "country_capital"], 30)
     with pytest.raises(ValueError, match="knows none of plural"):
-        askable(atlas, ["plural"], none)
+        known_relations(atlas, ["plural"], none)

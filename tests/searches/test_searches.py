@@ -23,7 +23,7 @@ from helpers import (
 )
 from helpers.circuits.ablation import masked_logits, scenes
 from helpers.circuits.metrics import match_nll, prob_diff, sign_of
-from helpers.circuits.random import move_heads
+from helpers.circuits.random import permute_heads
 from helpers.searches.acdc import plain_acdc
 from helpers.searches.attribution import clean_corrupted
 
@@ -240,16 +240,16 @@ def test_random_circuits():
 def test_move_heads_by_hand():
     graph = Graph(2, 3, 3)
     circuit = Circuit.from_edges(graph, ["embed->a0.h0<q>", "a0.h0->a1.h2<v>", "a1.h2->logits", "m0->m1"])
-    moved = move_heads(circuit, [[1, 0, 2], [2, 1, 0]])
+    moved = permute_heads(circuit, [[1, 0, 2], [2, 1, 0]])
     assert set(moved.edges) == {"embed->a0.h1<q>", "a0.h1->a1.h0<v>", "a1.h0->logits", "m0->m1"}
-    assert move_heads(moved, [[1, 0, 2], [2, 1, 0]]) == circuit, "these orders are their own inverses"
+    assert permute_heads(moved, [[1, 0, 2], [2, 1, 0]]) == circuit, "these orders are their own inverses"
     grouped = Graph(1, 4, 2)
     together = Circuit.from_edges(grouped, ["embed->a0.kv0<v>", "a0.h1->logits"])
-    assert set(move_heads(together, [[2, 3, 0, 1]]).edges) == {"embed->a0.kv1<v>", "a0.h3->logits"}
+    assert set(permute_heads(together, [[2, 3, 0, 1]]).edges) == {"embed->a0.kv1<v>", "a0.h3->logits"}
     with pytest.raises(ValueError, match="tears the heads of a key/value group apart"):
-        move_heads(together, [[0, 2, 1, 3]])
+        permute_heads(together, [[0, 2, 1, 3]])
     with pytest.raises(ValueError, match="there must be 2 orders, each with the heads 0 to 2 once"):
-        move_heads(circuit, [[0, 1, 1], [0, 1, 2]])
+        permute_heads(circuit, [[0, 1, 1], [0, 1, 2]])
 
 
 def test_wrong_arguments_are_explained(planted):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import get_args
 
 from helpers.circuits.ablation import Ablation
-from helpers.circuits.evaluation import ends, faithfulness
+from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import METRICS, mean_metric
+from helpers.circuits.metrics import HITS, METRICS, mean_metric
 from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.models.load import WEIGHTS, embedded_models, load_model
@@ -28,7 +28,6 @@ from helpers.searches.acdc import acdc
 from helpers.searches.attribution import clean_corrupted, eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.searches.exact import exact_scores
-from helpers.studies.edge_pruning.relation_table import HITS, judge
 
 SCHEMA = 1  # one more whenever the code gives another result for the same job: results of other schemas don't count
 BASELINES = 3  # random circuits of each kind beside every circuit
@@ -164,7 +163,7 @@ def prepare(task: tuple[str, Relation, int, int, int]) -> tuple[str, dict[int, t
 
 
 def compute(job: Job) -> dict[str, object]:
-    """Find the circuit and judge it.
+    """Find the circuit and evaluate_circuit it.
 
     Returns:
         ``measured`` (numbers by name), the digest of the ``weights``, and ``graph`` and ``edges`` as in `Circuit.save`.
@@ -204,7 +203,7 @@ def smallest(model, scores: Scores, train: PromptPairs, search: Search) -> Circu
     metric, total, sizes = METRICS[search.metric], scores.graph.n_edges, [1]
     while sizes[-1] < total:
         sizes.append(min(total, max(sizes[-1] + 1, int(GROWTH * sizes[-1]))))
-    scale = ends(model, train, metric, search.ablation)
+    scale = baselines(model, train, metric, search.ablation)
     kept = partial(faithfulness, model, pairs=train, metric=metric, ablation=search.ablation, scale=scale)
     place = bisect_left(sizes, search.keep, hi=len(sizes) - 1, key=lambda n: kept(scores.greedy(n)))
     return scores.greedy(sizes[place])
@@ -213,8 +212,8 @@ def smallest(model, scores: Scores, train: PromptPairs, search: Search) -> Circu
 def measure(model, circuit: Circuit, test: PromptPairs, search: Search) -> dict[str, float]:
     """A circuit on held-out pairs, beside random circuits of its size, and of its shape with other heads."""
     graph, metric = circuit.graph, METRICS[search.metric]
-    scale = ends(model, test, metric, search.ablation)
-    own = judge(model, circuit, test, scale, metric=metric, ablation=search.ablation)
+    scale = baselines(model, test, metric, search.ablation)
+    own = evaluate_circuit(model, circuit, test, scale, metric=metric, ablation=search.ablation)
     row = {"edges": circuit.n_edges, "share": circuit.n_edges / graph.n_edges, **own}
     row |= {f"model_{name}": mean_metric(hit, test.reference, test) for name, hit in HITS.items()}
     for name, options in (("random", {"n": circuit.n_edges}), ("relabelled", {"like": circuit})):

@@ -18,10 +18,10 @@ from helpers.circuits.ablation import masked_logits, run_circuit, scenes
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.competition.contests import Contests
+from helpers.studies.competition.contests import KnowledgeConflicts
 
 
-def strength(model, circuit: Circuit, pairs: PromptPairs) -> Float[Tensor, " batch"]:
+def circuit_contribution(model, circuit: Circuit, pairs: PromptPairs) -> Float[Tensor, " batch"]:
     """What a circuit alone adds to each pair's logit difference, in logits; all other edges carry the corrupt run.
 
     The whole graph as the circuit gives what the whole model adds: a strength that knows nothing of circuits.
@@ -30,7 +30,7 @@ def strength(model, circuit: Circuit, pairs: PromptPairs) -> Float[Tensor, " bat
     return logit_diff(run_circuit(model, circuit, pairs), pairs) - logit_diff(empty, pairs)
 
 
-def foresee(model, contests: Contests, first: Circuit, second: Circuit) -> pd.DataFrame:
+def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: Circuit) -> pd.DataFrame:
     """Who should win each contest, by the strengths of two circuits that were measured apart.
 
     Returns:
@@ -42,8 +42,8 @@ def foresee(model, contests: Contests, first: Circuit, second: Circuit) -> pd.Da
     table = pd.DataFrame(
         {
             "start": logit_diff(empty, contests.both).tolist(),
-            "first": strength(model, first, contests.first).tolist(),
-            "second": strength(model, second, contests.second).tolist(),
+            "first": circuit_contribution(model, first, contests.first).tolist(),
+            "second": circuit_contribution(model, second, contests.second).tolist(),
         }
     )
     table["predicted"] = table.start + table["first"] - table.second
@@ -51,16 +51,14 @@ def foresee(model, contests: Contests, first: Circuit, second: Circuit) -> pd.Da
     return table
 
 
-def winners(contests: Contests) -> pd.Series:
+def winners(contests: KnowledgeConflicts) -> pd.Series:
     """Which token the model says in each contest: ``"first"``, ``"second"`` or ``"neither"``."""
     said = contests.both.reference.argmax(-1)
     firsts, seconds = said == contests.both.answer_ids, said == contests.both.wrong_ids
     return pd.Series(["first" if f else "second" if s else "neither" for f, s in zip(firsts, seconds, strict=True)])
 
 
-def scaled_logits(
-    model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, float]]
-) -> Float[Tensor, "batch d_vocab"]:
+def scale_edges(model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, float]]) -> Float[Tensor, "batch d_vocab"]:
     """The model's logits when each edge of the given circuits carries so many times its clean minus corrupt difference.
 
     A factor of 1 changes nothing, 0 cuts, 2 doubles, and -1 carries the opposite; edges in no circuit stay whole.
@@ -82,7 +80,7 @@ def scaled_logits(
     return result
 
 
-def tilt(
+def steer_between(
     model, pairs: PromptPairs, first: Circuit, second: Circuit, settings: Sequence[float]
 ) -> Float[Tensor, "setting batch"]:
     """The logit difference when one parameter t weakens one circuit and strengthens the other.
@@ -91,5 +89,5 @@ def tilt(
     times. At 0 this is the model, at 1 the second circuit is silent and the first doubled, at -1 the reverse.
     """
     own_first, own_second = first - second, second - first
-    runs = (scaled_logits(model, pairs, [(own_first, 1 + t), (own_second, 1 - t)]) for t in settings)
+    runs = (scale_edges(model, pairs, [(own_first, 1 + t), (own_second, 1 - t)]) for t in settings)
     return torch.stack([logit_diff(logits, pairs) for logits in runs])

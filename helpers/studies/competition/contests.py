@@ -13,7 +13,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from helpers.models.predict import answer_ids, prompt_ids, recalled
+from helpers.models.predict import answer_ids, prompt_ids, top1_correct
 from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs, split_of
 from helpers.prompts.relations import Relation, relation, stable_hash
@@ -26,7 +26,7 @@ Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Contests:
+class KnowledgeConflicts:
     """Contested prompts as three sets of pairs, row by row about the same contest; all corrupt prompts lack both.
 
     ``both`` holds both supports; its answer is the first continuation, its wrong answer the second, so its logit
@@ -43,17 +43,19 @@ class Contests:
     def __len__(self) -> int:
         return len(self.both)
 
-    def select(self, index: Sequence[int]) -> Contests:
+    def select(self, index: Sequence[int]) -> KnowledgeConflicts:
         """The contests at the given places, in that order."""
         chosen = [int(i) for i in index]
         parts = (pairs.select(chosen) for pairs in (self.both, self.first, self.second))
-        return Contests(*parts, self.about.iloc[chosen].reset_index(drop=True))
+        return KnowledgeConflicts(*parts, self.about.iloc[chosen].reset_index(drop=True))
 
 
-def _contests(model, rows: list[tuple[Ids, Ids, Ids, Ids]], firsts: list[int], seconds: list[int], about) -> Contests:
+def _contests(
+    model, rows: list[tuple[Ids, Ids, Ids, Ids]], firsts: list[int], seconds: list[int], about
+) -> KnowledgeConflicts:
     """From rows of the prompts (both, first only, second only, neither) and the two continuations' tokens."""
     both, first, second, neither = zip(*rows, strict=True)
-    return Contests(
+    return KnowledgeConflicts(
         PromptPairs.from_tokens(model, both, neither, firsts, seconds),
         PromptPairs.from_tokens(model, first, neither, firsts, seconds),
         PromptPairs.from_tokens(model, second, neither, seconds, firsts),
@@ -61,7 +63,7 @@ def _contests(model, rows: list[tuple[Ids, Ids, Ids, Ids]], firsts: list[int], s
     )
 
 
-def fact_contests(
+def fact_conflicts(
     model,
     relation_or_name: Relation | str,
     n: int,
@@ -70,7 +72,7 @@ def fact_contests(
     seed: int = 0,
     split: skills.Split = "train",
     known: bool = True,
-) -> Contests:
+) -> KnowledgeConflicts:
     """A memorised fact (first) against a copy from the context (second).
 
     ``BOS x1 ... xm The capital of France is Oslo y1 y2 x1 ... xm The capital of France is``: the weights say Paris, the
@@ -93,7 +95,7 @@ def fact_contests(
     values = {fact: tuple(answer_ids(tokenizer, asked.prompt(fact), f" {fact.answer}")) for fact in asked.facts}
     if known and facts:
         texts, answers = ([*map(asked.prompt, facts)], [f" {fact.answer}" for fact in facts])
-        right = recalled(lambda tokens: model(tokens.to(model.W_E.device)), tokenizer, texts, answers)
+        right = top1_correct(lambda tokens: model(tokens.to(model.W_E.device)), tokenizer, texts, answers)
         facts = [fact for fact, hit in zip(facts, right.tolist(), strict=True) if hit]
     rng.shuffle(facts)
     partners = {
@@ -133,9 +135,9 @@ def _two_values(rng: random.Random, values: list[Ids], taken: set[int]) -> tuple
             return one, two
 
 
-def name_contests(
+def name_conflicts(
     model, n: int, *, repeated: Sequence[int] = (0, 4, 8), seed: int = 0, split: skills.Split = "test"
-) -> Contests:
+) -> KnowledgeConflicts:
     """The indirect object (first) against a copy from the context (second).
 
     ``BOS x1 ... xm John gave the drink to Anna. When Mary and John went to the store, x1 ... xm John gave the drink
@@ -181,7 +183,7 @@ def name_contests(
     raise ValueError(f"of {TRIES * n} draws {len(rows)} have names of equal length: the tokenizer splits names")
 
 
-def conflict_contests(
+def taught_conflicts(
     model,
     relation_or_name: Relation | str,
     n: int,
@@ -189,7 +191,7 @@ def conflict_contests(
     paraphrase: int = 0,
     seed: int = 0,
     split: skills.Split = "train",
-) -> Contests:
+) -> KnowledgeConflicts:
     """Two conflicting facts about one subject: the first was taught in the share ``told``, the second in the rest.
 
     There are at most ``n`` contests, fewer if the relation hasn't so many.
@@ -223,7 +225,7 @@ def conflict_contests(
     first, second = ([said[fact][0][i] for fact, _ in chosen] for i in (0, 1))
     other_first, other_second = ([said[other][0][i] for _, other in chosen] for i in (0, 1))
     about = [{"subject": fact.subject, "group": fact.group, "told": said[fact][1]} for fact, _ in chosen]
-    return Contests(
+    return KnowledgeConflicts(
         PromptPairs.from_tokens(model, clean, corrupt, first, second),
         PromptPairs.from_tokens(model, clean, corrupt, first, other_first),
         PromptPairs.from_tokens(model, clean, corrupt, second, other_second),

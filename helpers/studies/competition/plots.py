@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from helpers.figures.display import COLORS, INK
 
 
-def foreseen(table: pd.DataFrame, names: tuple[str, str], *, title: str) -> go.Figure:
+def predicted_against_measured(table: pd.DataFrame, names: tuple[str, str], *, title: str) -> go.Figure:
     """Measured over predicted logit differences: a dot for each contest, in the colour of its winner.
 
     Args:

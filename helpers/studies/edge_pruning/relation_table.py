@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.evaluation import Ends, ends, faithfulness
-from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import Metric, hit_at_k, logit_diff, match_nll, mean_metric
+from helpers.circuits.evaluation import baselines, evaluate_circuit
+from helpers.circuits.graph import Graph
+from helpers.circuits.metrics import HITS, logit_diff, match_nll, mean_metric
 from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import eap_ig
-from helpers.studies.tables import Load, Write
+from helpers.studies.tables import SHARE, Load, Write
 
 PAIRS = {"train": 20, "test": 40}
-SHARE = 0.03  # of all edges
 RANDOM_SEEDS = 10
 TAU = 0.05  # nats of the answer token; see the chapter on edge pruning for how it compares with the paper's
-HITS = {"hit1": partial(hit_at_k, k=1), "hit10": partial(hit_at_k, k=10)}
 
 
 def both_halves(model, name: str) -> dict[str, PromptPairs]:
@@ -30,28 +26,21 @@ def both_halves(model, name: str) -> dict[str, PromptPairs]:
     return {split: relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()}
 
 
-def judge(
-    model, circuit: Circuit, pairs: PromptPairs, scale: Ends | None = None, metric: Metric = logit_diff, **options
-) -> dict[str, float]:
-    """What a circuit keeps on some pairs: faithfulness with its interval, and its hits."""
-    kept = faithfulness(model, circuit, pairs, metric, scale=scale, **options)
-    logits = run_circuit(model, circuit, pairs, **options)
-    hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
-    return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}
-
-
 def relation_row(model, name: str) -> dict[str, object]:
     """The circuit of one relation: EAP-IG on the train half, 3 % of the edges, judged on the test half."""
     graph, pairs = Graph.from_model(model), both_halves(model, name)
     test = pairs["test"]
-    scale = ends(model, test, logit_diff, "corrupt")
+    scale = baselines(model, test, logit_diff, "corrupt")
     circuit = eap_ig(model, pairs["train"]).greedy(int(SHARE * graph.n_edges))
-    own = judge(model, circuit, test, scale)
+    own = evaluate_circuit(model, circuit, test, scale)
     chance = [
-        judge(model, random_circuit(graph, circuit.n_edges, seed=seed), test, scale) for seed in range(RANDOM_SEEDS)
+        evaluate_circuit(model, random_circuit(graph, circuit.n_edges, seed=seed), test, scale)
+        for seed in range(RANDOM_SEEDS)
     ]
     model_hits = {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
-    relabelled = [judge(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)]
+    relabelled = [
+        evaluate_circuit(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)
+    ]
     row: dict[str, object] = {
         "relation": name,
         "kind": relation(name).kind,
@@ -82,7 +71,7 @@ def paper_row(model, name: str) -> dict[str, object]:
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Find and judge a circuit of each relation, in two ways."""
+    """Find and evaluate_circuit a circuit of each relation, in two ways."""
     model = load("atlas")
     for table, row in (("relations", relation_row), ("acdc", paper_row)):
         write(table, pd.DataFrame([row(model, name) for name in tqdm(asked_relations())]))

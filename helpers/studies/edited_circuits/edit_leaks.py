@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.editing.contexts import At, contexts, make_batch
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest
@@ -35,7 +35,7 @@ def edit_keys(model, requests: Sequence[EditRequest], layer: int, at: At) -> Flo
         return part.keys(part.cut(net, layer))
 
 
-def fired(
+def key_overlap(
     change: Float[Tensor, "d_mlp d_model"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
 ) -> Float[Tensor, " key"]:
     """How much of what an edit writes at its own key it also writes at other keys: 1 all of it, 0 nothing.
@@ -49,7 +49,7 @@ def fired(
 def key_similarity(
     moment: Float[Tensor, "d_mlp d_mlp"], own: Float[Tensor, " d_mlp"], keys: Float[Tensor, "key d_mlp"]
 ) -> Float[Tensor, " key"]:
-    """``k^T C^-1 k* / k*^T C^-1 k*``: for ROME with one key, the same as `fired` (arXiv 2202.05262, equation 2)."""
+    """``k^T C^-1 k* / k*^T C^-1 k*``: with one key the same as `key_overlap` (arXiv 2202.05262, equation 2)."""
     solved = _solve(moment, own.double())
     return (keys.double() @ solved / (own.double() @ solved)).to(keys.dtype)
 
@@ -61,7 +61,7 @@ def _solve(moment: Tensor, right: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: int = 0) -> dict[str, float]:
+def mean_key_similarity(model, requests: Sequence[EditRequest], layer: int, wordings: int = 0) -> dict[str, float]:
     """How much of ROME's new value other prompts get on average: the mean of `key_similarity` over requests.
 
     The edits are those at the prompt's last token.
@@ -80,7 +80,7 @@ def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: in
     net, tokenizer = read_network(model), model.tokenizer
     parts = [make_batch(contexts(tokenizer, r, (), wordings, "last"), net.W_E.device) for r in requests]
     own = torch.stack([part.keys(part.cut(net, layer)).mean(0) for part in parts]).double()
-    solved = _solve(corpus_moment(model, layer), own.T).T
+    solved = _solve(corpus_covariance(model, layer), own.T).T
     scale, found = (own * solved).sum(-1), {}
     for kind in ("paraphrases", "neighbours"):
         asked = [(i, q.prompt) for i, r in enumerate(requests) for q in getattr(r, kind)]
@@ -93,7 +93,7 @@ def mean_shares(model, requests: Sequence[EditRequest], layer: int, wordings: in
 
 @torch.no_grad()
 def fired_behind(model, edit: Edit, request: EditRequest, prompts: Sequence[str], layer: int) -> list[float]:
-    """`fired` at the last token of other prompts, for an edit at the last token of the request's own prompt.
+    """`key_overlap` at the last token of other prompts, for an edit at the last token of the request's own prompt.
 
     Args:
         model: unedited.
@@ -107,7 +107,7 @@ def fired_behind(model, edit: Edit, request: EditRequest, prompts: Sequence[str]
         raise ValueError(f"the edit changes {', '.join(edit.before)}, not {name} alone")
     before = edit.before[name]
     own, *keys = _last_keys(model, [request.text, *prompts], layer)
-    return fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
+    return key_overlap(edit.after[name] - before, own, torch.stack(keys)).tolist()
 
 
 def _last_keys(model, prompts: Sequence[str], layer: int) -> Float[Tensor, "prompt d_mlp"]:
@@ -122,7 +122,7 @@ def said_ids(model, prompts: Sequence[str]) -> list[int]:
     return last_logits(read_network(model), ids).argmax(-1).tolist()
 
 
-def leaked_pairs(model, edit: Edit, request: EditRequest, n: int = 12) -> PromptPairs:
+def bleedover_pairs(model, edit: Edit, request: EditRequest, n: int = 12) -> PromptPairs:
     """Pairs of the edited model about other subjects: one that now gets the new answer beside one that kept its own.
 
     The prompt is the request's. The answer is the new one, the wrong answer is what the corrupt prompt still gives;

@@ -116,7 +116,7 @@ def fact_circuit(model, pairs: PromptPairs, share: float = SHARE) -> Circuit:
     return eap_ig(model, pairs).greedy(int(share * Graph.from_model(model).n_edges))
 
 
-def natural_twin(request: EditRequest) -> EditRequest:
+def control_fact(request: EditRequest) -> EditRequest:
     """Another subject of the relation whose true answer is the request's new one: what the edit imitates.
 
     Raises:

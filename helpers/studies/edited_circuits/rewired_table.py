@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.atlas.sample import corpus_moment
-from helpers.circuits.evaluation import ends, faithfulness
+from helpers.atlas.sample import corpus_covariance
+from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
 from helpers.components.head_classes import classify_heads
-from helpers.components.heads import same_layers
-from helpers.components.lens import answer_by_layer, written_by_sublayer
+from helpers.components.heads import random_heads_like
+from helpers.components.lens import answer_by_layer, attribution_by_sublayer
 from helpers.editing.contexts import At
 from helpers.editing.edit import Edit
 from helpers.editing.fine_tuning import ft_m
@@ -34,13 +34,13 @@ from helpers.models.run import stop_names
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import relation
 from helpers.statistics import Estimate, judge, with_interval
-from helpers.studies.edited_circuits.edit_leaks import edit_keys, fired, key_similarity, said_ids
+from helpers.studies.edited_circuits.edit_leaks import edit_keys, key_overlap, key_similarity, said_ids
 from helpers.studies.edited_circuits.edited_circuits import (
     asked_again,
     carried,
+    control_fact,
     fact_circuit,
     fact_pairs,
-    natural_twin,
     near_from,
     other_facts,
     shared,
@@ -87,7 +87,7 @@ def make_case(model, request: EditRequest, movers: Sequence[str]) -> Case:
         ValueError: if the relation has no other subjects of equal length.
     """
     train, test = (fact_pairs(model, request, half=half) for half in ("train", "test"))
-    before, twin = (fact_circuit(model, p) for p in (train, fact_pairs(model, natural_twin(request))))
+    before, twin = (fact_circuit(model, p) for p in (train, fact_pairs(model, control_fact(request))))
     template = relation(request.relation).templates.index(request.prompt)
     others = other_facts(model, request, NEIGHBOURS, paraphrase=template)
     bare = replace(request, paraphrases=(), neighbours=(), portability=())
@@ -163,15 +163,15 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
     edit = make(model, editor, request, layer, moment)
     stop = 2 * layer + 2
     old = asked_again(model, case.test, request.new)
-    wrote = -written_by_sublayer(model, old)[stop].mean().item()
+    wrote = -attribution_by_sublayer(model, old)[stop].mean().item()
     with edit:
         train, test = (asked_again(model, pairs, request.new) for pairs in (case.train, case.test))
         after = fact_circuit(model, train)
-        scale = ends(model, test, logit_diff, "corrupt")
+        scale = baselines(model, test, logit_diff, "corrupt")
         circuits = {"kept": after, "kept_before": case.before, "kept_chance": random_circuit(after.graph, like=after)}
         kept = {name: float(faithfulness(model, c, test, scale=scale)) for name, c in circuits.items()}
         ranks = _ranks(model, test)
-        wrote += written_by_sublayer(model, test)[stop].mean().item()
+        wrote += attribution_by_sublayer(model, test)[stop].mean().item()
         said = said_ids(model, [n.text for n in case.neighbours])
     logs = _log_ranks(ranks)
     new = first_token(model, request.text, request.new)
@@ -191,7 +191,7 @@ def _neighbours(model, case: Case, edit: Edit, editor: str, layer: int, moment: 
     own, *keys = edit_keys(model, [case.request, *case.neighbours], layer, place_of(editor))
     ((name, before),) = edit.before.items()
     keys = torch.stack(keys)
-    rows = {"fired": fired(edit.after[name] - before, own, keys), "similar": key_similarity(moment, own, keys)}
+    rows = {"fired": key_overlap(edit.after[name] - before, own, keys), "similar": key_similarity(moment, own, keys)}
     return pd.DataFrame({column: values.tolist() for column, values in rows.items()})
 
 
@@ -209,7 +209,7 @@ def _carried(model, case: Case, edit: Edit, layer: int) -> dict[str, float]:
     """`carried` by the movers above the edited MLP, by as many other heads of their layers, and by all heads there."""
     above = heads_above(Graph.from_model(model), layer)
     movers = [head for head in case.movers if head in above]
-    sets = {"movers": movers, "others": same_layers(model, movers, movers), "heads": above}
+    sets = {"movers": movers, "others": random_heads_like(model, movers, movers), "heads": above}
     table = carried(model, edit, case.test, case.request, sets)
     return {f"{column}_{name}": table.loc[name, column].item() for column in ("alone", "lost") for name in sets}
 
@@ -219,7 +219,7 @@ def model_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All edits in one model: their rows, with the yardsticks', and their neighbours."""
     rows, neighbours = [], []
-    moments = {layer: corpus_moment(model, layer) for layer in LAYERS}
+    moments = {layer: corpus_covariance(model, layer) for layer in LAYERS}
     for name in names:
         movers = movers_of(model, name)
         for number, request in enumerate(tqdm(edit_requests(model, name, n, SEED), disable=not progress, desc=name)):

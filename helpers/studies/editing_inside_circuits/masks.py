@@ -104,7 +104,7 @@ def full_mask(model, embeddings: bool = False) -> ParameterMask:
 
 
 @contextmanager
-def lent(model, names: Mapping[str, object]) -> Iterator[dict[str, Tensor]]:
+def trainable(model, names: Mapping[str, object]) -> Iterator[dict[str, Tensor]]:
     """The weights of these names, free to be changed and with gradients; afterwards they are as before, bit by bit.
 
     Raises:
@@ -136,7 +136,7 @@ def masked(model, mask: ParameterMask) -> Iterator[None]:
     for name, part in mask.kept.items():
         if name in weights and part.shape != weights[name].shape:
             raise ValueError(f"the mask of {name} has shape {list(part.shape)}, not {list(weights[name].shape)}")
-    with lent(model, mask.kept) as places, torch.no_grad():
+    with trainable(model, mask.kept) as places, torch.no_grad():
         for name, place in places.items():
             place.requires_grad_(False).mul_(mask.kept[name])
         yield

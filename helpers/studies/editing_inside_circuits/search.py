@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from helpers.models.network import read_network
 from helpers.models.run import last_logits, padded, run_above
-from helpers.studies.editing_inside_circuits.masks import ParameterMask, lent, maskable, masked, top_mask
+from helpers.studies.editing_inside_circuits.masks import ParameterMask, maskable, masked, top_mask, trainable
 from helpers.studies.editing_inside_circuits.tasks import MaskTask
 
 SHARES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -60,7 +60,7 @@ def right_nll(model, task: MaskTask) -> Float[Tensor, ""]:
 def mask_gradient(model, task: MaskTask, mask: ParameterMask, loss=divergence) -> dict[str, Tensor]:
     """The gradient of a loss by each entry of a mask: the whole weight times the gradient at the masked weight."""
     whole = {name: w.detach().clone() for name, w in maskable(model, True).items() if name in mask.kept}
-    with lent(model, mask.kept) as places:
+    with trainable(model, mask.kept) as places:
         _put(places, {name: whole[name] * mask.kept[name] for name in places})
         found = torch.autograd.grad(loss(model, task), list(places.values()))
     return {name: whole[name] * g for name, g in zip(places, found, strict=True)}
@@ -71,7 +71,7 @@ def first_order(
 ) -> dict[str, Float[Tensor, "*shape"]]:
     """SNIP: ``|weight x gradient|`` of the right answer's loss in the whole model, summed over batches."""
     some = task.sample(FIRST_ORDER_PROMPTS, seed)
-    with lent(model, maskable(model, embeddings)) as places:
+    with trainable(model, maskable(model, embeddings)) as places:
         scores = {name: torch.zeros_like(w) for name, w in places.items()}
         for start in range(0, len(some), batch):
             loss = right_nll(model, some.select(range(start, min(start + batch, len(some)))))
@@ -111,7 +111,7 @@ def learn_masks(
     scores = (flat - flat.mean()) / flat.std()
     adam = torch.optim.Adam([scores], lr=rate, betas=(0.9, 0.99), eps=1e-10)
     generator, found = torch.Generator().manual_seed(seed), {}
-    with lent(model, whole) as places:
+    with trainable(model, whole) as places:
         for share in tqdm(shares, disable=not progress, desc="learning masks"):
             for _ in range(steps):
                 threshold = scores.kthvalue(max(1, round((1 - share) * len(scores)))).values

@@ -21,7 +21,7 @@ from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import Metric
 from helpers.models.network import Network, read_network
-from helpers.models.run import Past, residuals, resume, run_past, run_writes, said_in_logits
+from helpers.models.run import Past, direct_logit_attribution, residuals, resume, run_past, run_writes
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skill_pairs import start_years, year_ids
 from helpers.statistics import Estimate, bootstrap
@@ -62,7 +62,7 @@ def _said(
 ) -> Float[Tensor, "write batch year"]:
     """What writes add to the logits of the years, against their mean."""
     years = net.W_U[:, list(ids)].T
-    return said_in_logits(net, written, resid, (years - years.mean(0)).expand(len(resid), -1, -1))
+    return direct_logit_attribution(net, written, resid, (years - years.mean(0)).expand(len(resid), -1, -1))
 
 
 def centred(values: Float[Tensor, "start year"]) -> Float[Tensor, "start year"]:

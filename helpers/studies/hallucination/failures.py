@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.components.lens import PARTS, lens_logits
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import against_mean, residuals, resume, run_layers, said_in_logits, stop_names
+from helpers.models.run import against_mean, direct_logit_attribution, residuals, resume, run_layers, stop_names
 from helpers.prompts.questions import groups, subject_mask, type_ids
 
 KINDS = ("led, then lost", "ahead, then passed", "never ahead")
@@ -59,7 +59,7 @@ def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | N
         own, other = (logits.gather(-1, ids.expand(len(stops), -1)[..., None])[..., 0] for ids in (ours, theirs))
         written = torch.cat((stops[:1], stops.diff(dim=0)))
         direction = (against_mean(net, ours) - against_mean(net, theirs))[:, None]
-        added = said_in_logits(net, written, stops[-1], direction)[..., 0]
+        added = direct_logit_attribution(net, written, stops[-1], direction)[..., 0]
         rank = (logits > own[..., None]).sum(-1) + 1
         for stop, name in enumerate(names):
             part = {"question": places, "stop": stop, "behind": name, "gap": (own - other)[stop].tolist()}
@@ -137,7 +137,7 @@ def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 
 @torch.no_grad()
-def head_pulls(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
+def head_attributions(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
     """What each head does at the last position of each question.
 
     Returns:
@@ -155,7 +155,7 @@ def head_pulls(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | Non
         ids = torch.stack((answer[places], rival[places]), 1).to(tokens.device)
         directions = against_mean(net, ids.flatten()).unflatten(0, ids.shape)
         for n, run in enumerate(runs):
-            said = said_in_logits(net, run.written[:, :, -1], resid[:, -1], directions)  # [head batch kind]
+            said = direct_logit_attribution(net, run.written[:, :, -1], resid[:, -1], directions)  # [head batch kind]
             looks = torch.einsum("bhk,bk->hb", run.pattern[:, :, -1], subject)
             for h in range(net.n_heads):
                 columns = {"question": places, "head": f"a{n}.h{h}", "to_subject": looks[h].tolist()}

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from helpers.atlas.corpus import exposures
-from helpers.prompts.pairs import split_of
+from helpers.atlas.questions import Case, question_rows
 from helpers.prompts.questions import ask
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, stable_hash, taught_paraphrases
 
@@ -30,7 +29,6 @@ CASES = (
 ASKED = ("country_currency", "country_capital", "landmark_country", "company_country", "person_language")
 REVERSED = {"novel_author": "novel asked", "author_novel": "author asked"}
 RARE = (1, 3, 10)  # exposures
-Case = tuple[str, Fact, int, str, str]  # case, fact, wording, context, what the context says
 
 
 def question_table(model: str = "atlas", n: int = 60, *, names: Sequence[str] = ASKED, seed: int = 0) -> pd.DataFrame:
@@ -50,20 +48,7 @@ def question_table(model: str = "atlas", n: int = 60, *, names: Sequence[str] = 
     for case in cases(names, rng):
         by_case[case[0]].append(case)
     chosen = [case for name in CASES for case in _spread(by_case[name], n, rng)]
-    return tidy(chosen, model)
-
-
-def tidy(chosen: Sequence[Case], model: str = "atlas") -> pd.DataFrame:
-    """One row for each question, in the columns of `question_table`."""
-    counts = exposures(model).groupby(["relation", "subject", "answer"])["count"].sum()
-    rows = []
-    for case, fact, wording, context, says in chosen:
-        asked = relation(fact.relation).prompt(fact, wording)
-        key = (fact.relation, fact.subject, fact.answer)
-        about = {"case": case, "relation": fact.relation, "subject": fact.subject, "wording": wording}
-        about |= {"context": context, "prompt": f"{context} {asked}".strip(), "answer": fact.answer, "says": says}
-        rows.append(about | {"exposures": int(counts.get(key, 0)), "half": split_of(fact)})
-    return pd.DataFrame(rows)
+    return question_rows(chosen, model)
 
 
 def cases(names: Sequence[str], rng: random.Random) -> Iterator[Case]:
@@ -130,4 +115,6 @@ def ask_facts(
     def drawn(fact: Fact) -> Sequence[int]:
         return rng.sample(taught_paraphrases(relation(fact.relation), fact), n) if wordings is None else wordings
 
-    return ask(model, tidy([("asked", fact, wording, "", "") for fact in facts for wording in drawn(fact)], name))
+    return ask(
+        model, question_rows([("asked", fact, wording, "", "") for fact in facts for wording in drawn(fact)], name)
+    )

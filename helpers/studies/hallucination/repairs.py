@@ -28,7 +28,7 @@ def matched_rows(asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return tuple(part.loc[both].reset_index()[asked.columns] for part in (wrong, right))
 
 
-def strangers(donors: pd.DataFrame) -> pd.DataFrame:
+def mismatched_donors(donors: pd.DataFrame) -> pd.DataFrame:
     """The donors, each in the place of another about a different answer: what a patch brings apart from the fact.
 
     Raises:
@@ -46,7 +46,7 @@ def strangers(donors: pd.DataFrame) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def patched_logits(
+def patch_residual(
     model, failing: pd.DataFrame, donors: pd.DataFrame, stop: int, place: str = "last"
 ) -> Float[Tensor, "question d_vocab"]:
     """The logits of failing questions when the residual at one place and stop is the donors'.
@@ -79,17 +79,17 @@ def repair_table(model, asked: pd.DataFrame, stops: Sequence[int], place: str = 
 
     Args:
         asked: of `ask`; its `matched_rows` are patched.
-        stops, place: as in `patched_logits`.
+        stops, place: as in `patch_residual`.
 
     Returns:
         Columns ``stop, question, own`` (the right answer comes after the patch from its own donor), ``stranger`` (it
         comes after a stranger's) and ``transplant`` (the stranger's answer comes after the stranger's).
     """
     failing, working = matched_rows(asked)
-    others, tables = strangers(working), []
+    others, tables = mismatched_donors(working), []
     answer, foreign = (torch.tensor(table["first"].tolist()) for table in (failing, others))
     for stop in stops:
-        own, other = (patched_logits(model, failing, t, stop, place).argmax(-1) for t in (working, others))
+        own, other = (patch_residual(model, failing, t, stop, place).argmax(-1) for t in (working, others))
         hits = {"own": own == answer, "stranger": other == answer, "transplant": other == foreign}
         columns = {name: hit.tolist() for name, hit in hits.items()}
         tables.append(pd.DataFrame({"stop": stop, "question": range(len(failing)), **columns}))
@@ -97,7 +97,7 @@ def repair_table(model, asked: pd.DataFrame, stops: Sequence[int], place: str = 
 
 
 @torch.no_grad()
-def turned_logits(model, asked: pd.DataFrame, factors: Factors) -> Float[Tensor, "question d_vocab"]:
+def scale_components(model, asked: pd.DataFrame, factors: Factors) -> Float[Tensor, "question d_vocab"]:
     """The logits when heads and MLPs write so many times what they compute, at the last position.
 
     Raises:

@@ -77,7 +77,7 @@ def edge_contributions(
     return result
 
 
-def warning_signs(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[Tensor, " question"]) -> pd.DataFrame:
+def error_predictors(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[Tensor, " question"]) -> pd.DataFrame:
     """The signs of `LOGIT_SIGNS` and `CIRCUIT_SIGNS` for questions of one relation.
 
     - ``circuit lead``: the best answer's logit before the type's mean when the circuit runs alone.
@@ -109,11 +109,13 @@ def warning_signs(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[Tens
     return asked.assign(**{name: values.tolist() for name, values in signs.items()})
 
 
-def judge_signs(signs: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> tuple[dict[str, Estimate], pd.DataFrame]:
+def evaluate_predictors(
+    signs: pd.DataFrame, sets: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, Estimate], pd.DataFrame]:
     """How well sets of signs foresee a right answer: logistic regression on the train half, judged on the test half.
 
     Args:
-        signs: of `warning_signs`, with further columns at will.
+        signs: of `error_predictors`, with further columns at will.
         sets: the name of a prediction and the columns that it may use.
 
     Returns:

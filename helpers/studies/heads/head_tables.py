@@ -9,79 +9,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from helpers.components.head_classes import KNOWLEDGE, LETTERS, classify_heads, name_heads
-from helpers.components.heads import falls, measure_heads, risen_words, same_layers, silenced
-from helpers.prompts.pairs import PromptPairs, relation_pairs
-from helpers.prompts.relations import asked_relations, held_out_paraphrases, relation, taught_paraphrases
+from helpers.components.heads import ablate_heads, logit_drops, measure_heads, random_heads_like, risen_words
+from helpers.prompts.relations import asked_relations, relation
+from helpers.prompts.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, worded_pairs
 from helpers.studies.heads.head_controls import with_wrong_type, wrong_subjects
 from helpers.studies.tables import SEEDS, Load, Write, read_table
 
-N_PAIRS = 20
 RANDOM_SEEDS = 10
 CONTROL_SEEDS = 3
 CONTROL_STEP = 3  # every third relation
-WORDING_STEP = 2  # every second one
-Wording = Literal["first wording", "other facts", "second wording", "taught", "held out"]
-WORDINGS: tuple[Wording, ...] = get_args(Wording)
 DROPPED = ["to_first", "to_self", "ov_answer", "ov_type", "writes_subject"]  # that nothing in the chapters asks for
-
-
-def worded_pairs(model, name: str, wording: Wording = "first wording", n: int = N_PAIRS) -> PromptPairs:
-    """Pairs of a relation in one of several wordings.
-
-    - ``"first wording"``, ``"second wording"``: facts of the train half in one paraphrase.
-    - ``"other facts"``: facts of the test half in the first paraphrase.
-    - ``"taught"``, ``"held out"``: the same facts of the train half, each in a paraphrase in which training stated it,
-      or in one in which it never did; only facts that the model knows in both. They may be fewer than ``n``.
-
-    Raises:
-        ValueError: for an unknown wording, or if there aren't so many pairs.
-    """
-    if wording not in WORDINGS:
-        raise ValueError(f"unknown wording {wording!r}; choose from {', '.join(WORDINGS)}")
-    if wording in ("taught", "held out"):
-        return dict(zip(("taught", "held out"), taught_and_held_out(model, name, n), strict=True))[wording]
-    split = "test" if wording == "other facts" else "train"
-    return relation_pairs(model, name, n, split=split, paraphrase=int(wording == "second wording"))
-
-
-def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs, PromptPairs]:
-    """The same facts in words in which training stated them, and in words in which it never did.
-
-    Raises:
-        ValueError: if the model knows no fact in both.
-    """
-    asked, base = relation(name), relation_pairs(model, name, n)
-    fact_of = {asked.prompt(fact): fact for fact in asked.facts}
-    rows: tuple[list, list] = ([], [])
-    for place, (clean, corrupt) in enumerate(zip(base.clean, base.corrupt, strict=True)):
-        fact, other = fact_of[clean], fact_of[corrupt]
-        choices = [kind(asked, fact) for kind in (taught_paraphrases, held_out_paraphrases)]
-        for row, paraphrases in zip(rows, choices, strict=True):
-            p = paraphrases[place % len(paraphrases)]
-            row.append((fact, other, asked.prompt(fact, p), asked.prompt(other, p)))
-    lengths = [len(model.tokenizer.encode(text)) for part in rows for row in part for text in row[2:]]
-    equal = torch.tensor(lengths).view(2, -1, 2)
-    fit = [i for i, same in enumerate((equal[..., 0] == equal[..., 1]).all(0).tolist()) if same]
-    both = [_pairs(model, [part[i] for i in fit]) for part in rows]
-    known = torch.stack([pairs.reference.argmax(-1) == pairs.answer_ids for pairs in both]).all(0)
-    if not known.any():
-        raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")
-    taught, held_out = (pairs.select(known.nonzero()[:, 0]) for pairs in both)
-    return taught, held_out
-
-
-def _pairs(model, rows: Sequence[tuple]) -> PromptPairs:
-    facts, others, clean, corrupt = zip(*rows, strict=True)
-    answers, wrong = ([f" {fact.answer}" for fact in part] for part in (facts, others))
-    subjects = [fact.subject for fact in facts]
-    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, subjects=subjects, first_token=True)
 
 
 def measured_rows(model, name: str, label: str) -> pd.DataFrame:
@@ -146,11 +89,11 @@ def knockout_rows(model, name: str, frame: pd.DataFrame) -> list[dict[str, objec
         heads = list(classes.index[classes == kind])
         if not heads:
             continue
-        after = silenced(model, pairs, heads)
+        after = ablate_heads(model, pairs, heads)
         row = {"relation": name, "class": kind, "heads": len(heads)}
-        row |= {key: value.mean().item() for key, value in falls(pairs.reference, after, pairs).items()}
-        chance = [same_layers(model, heads, spared, seed) for seed in range(RANDOM_SEEDS)]
-        others = [falls(pairs.reference, silenced(model, pairs, drawn), pairs) for drawn in chance]
+        row |= {key: value.mean().item() for key, value in logit_drops(pairs.reference, after, pairs).items()}
+        chance = [random_heads_like(model, heads, spared, seed) for seed in range(RANDOM_SEEDS)]
+        others = [logit_drops(pairs.reference, ablate_heads(model, pairs, drawn), pairs) for drawn in chance]
         row |= {f"random_{key}": sum(o[key].mean().item() for o in others) / len(others) for key in others[0]}
         rows.append(row | {"risen": "|".join(risen_words(model, pairs.reference, after, 4))})
     return rows

@@ -23,7 +23,7 @@ from helpers.atlas.abilities import (
     induction,
     recall_held_out,
 )
-from helpers.circuits.evaluation import Ends, ends, faithfulness
+from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Circuit
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.random import random_circuit
@@ -96,7 +96,7 @@ def find(model, pairs: PromptPairs) -> tuple[Scores, Circuit]:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinalModel:
     """A task in the finished model: its pairs, and the circuits found on either half.
 
     ``own`` is found with the train half, as all circuits along the run; ``other`` and ``scores`` with the test half,
@@ -108,10 +108,10 @@ class Finished:
     own: Circuit
     other: Circuit
     scores: Scores
-    scale: Ends
+    scale: Baselines
 
 
-def finished(model, task: str) -> Finished:
+def finished(model, task: str) -> FinalModel:
     """Find a task's circuits in the finished model.
 
     Raises:
@@ -119,10 +119,10 @@ def finished(model, task: str) -> Finished:
     """
     train, test = (task_pairs(model, task, split) for split in ("train", "test"))
     (_, own), (scores, other) = (find(model, pairs) for pairs in (train, test))
-    return Finished(train, test, own, other, scores, ends(model, test, logit_diff, "corrupt"))
+    return FinalModel(train, test, own, other, scores, baselines(model, test, logit_diff, "corrupt"))
 
 
-def shared_edges(circuit: Circuit, scores: Scores, task: str, done: Mapping[str, Finished]) -> dict[str, float]:
+def shared_edges(circuit: Circuit, scores: Scores, task: str, done: Mapping[str, FinalModel]) -> dict[str, float]:
     """What a circuit shares with the finished one, beside chance and beside other tasks' finished circuits.
 
     Returns:
@@ -136,7 +136,7 @@ def shared_edges(circuit: Circuit, scores: Scores, task: str, done: Mapping[str,
     drawn = [random_circuit(own.other.graph, like=own.other, seed=seed) for seed in range(DRAWS)]
     blind = [random_circuit(circuit.graph, circuit.n_edges, seed) for seed in range(DRAWS)]
 
-    def correlation(other: Finished) -> float:
+    def correlation(other: FinalModel) -> float:
         edges = other.other.mask
         return float(spearmanr(scores.values[edges], other.scores.values[edges]).statistic)
 
@@ -154,14 +154,14 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Ends) -> float:
+def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Baselines) -> float:
     """The circuit's faithfulness; not a number where the whole model hardly does better than none of its edges."""
     if (scale.full - scale.ablated).mean() < LEAST:
         return float("nan")
     return float(faithfulness(model, circuit, pairs, scale=scale))
 
 
-def circuit_row(model, last, task: str, done: Mapping[str, Finished]) -> tuple[dict[str, float], Circuit]:
+def circuit_row(model, last, task: str, done: Mapping[str, FinalModel]) -> tuple[dict[str, float], Circuit]:
     """A task's circuit in a model on its way, and how it compares with that of the finished one.
 
     Args:
@@ -178,7 +178,7 @@ def circuit_row(model, last, task: str, done: Mapping[str, Finished]) -> tuple[d
     own = done[task]
     train, test = (asked_of(model, pairs) for pairs in (own.train, own.test))
     scores, circuit = find(model, train)
-    scale = ends(model, test, logit_diff, "corrupt")
+    scale = baselines(model, test, logit_diff, "corrupt")
     row = {"accuracy": hit_at_k(test.reference, test, k=1).mean().item(), "logit_diff": scale.full.mean().item()}
     row |= shared_edges(circuit, scores, task, done)
     exchanged = [random_circuit(c.graph, like=c) for c in (own.own, circuit)]

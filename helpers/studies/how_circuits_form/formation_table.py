@@ -31,12 +31,12 @@ from helpers.studies.how_circuits_form.formation import (
     RELATIONS,
     TASKS,
     TOWNS,
-    Finished,
+    FinalModel,
     ability_row,
     circuit_row,
     finished,
 )
-from helpers.studies.how_circuits_form.head_matching import Seen, compare
+from helpers.studies.how_circuits_form.head_matching import ModelProfile, compare
 from helpers.studies.tables import Load, Write
 
 Steps = Mapping[int, str]  # step -> model
@@ -61,7 +61,7 @@ def numbered_circuit(graph: Graph, numbers: str) -> Circuit:
     return Circuit(graph, mask.view_as(graph.edges))
 
 
-def finished_tasks(model, progress: bool = True) -> dict[str, Finished]:
+def finished_tasks(model, progress: bool = True) -> dict[str, FinalModel]:
     """`finished` for all tasks; home towns of which the model knows too few are left out."""
     done = {}
     for task in tqdm(TASKS, disable=not progress):
@@ -79,8 +79,8 @@ def named(model, pairs: Mapping[str, PromptPairs]) -> dict[str, pd.DataFrame]:
 
 
 def checkpoint_rows(
-    model, last, done: Mapping[str, Finished], progress: bool = True
-) -> tuple[dict[str, pd.DataFrame], Seen]:
+    model, last, done: Mapping[str, FinalModel], progress: bool = True
+) -> tuple[dict[str, pd.DataFrame], ModelProfile]:
     """The tables ``formation``, ``formation_circuits`` and ``formation_heads`` of one model, and what `compare` needs.
 
     Args:
@@ -99,10 +99,10 @@ def checkpoint_rows(
         "formation_circuits": pd.DataFrame(rows),
         "formation_heads": pd.DataFrame(letters, columns=["relation", "classes"]),
     }
-    return tables, Seen(heads, {name: found[name] for name in RELATIONS})
+    return tables, ModelProfile(heads, {name: found[name] for name in RELATIONS})
 
 
-def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iterator[tuple[str, dict, Seen]]:
+def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iterator[tuple[str, dict, ModelProfile]]:
     """For each step of a run its tables, with columns ``run`` and ``step``, and what `compare` needs.
 
     The first part is of the finished model on the other half of its prompts: the yardstick.
@@ -117,14 +117,14 @@ def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iter
     heads = named(last, {name: done[name].test for name in RELATIONS})
     place = {"run": run, "step": end}
     tables = {"formation_circuits": pd.DataFrame(rows).assign(**place)}
-    yield "other half", tables, Seen(heads, {name: done[name].other for name in RELATIONS})
+    yield "other half", tables, ModelProfile(heads, {name: done[name].other for name in RELATIONS})
     for step, name in steps.items():
         tables, seen = checkpoint_rows(last if step == end else load(name), last, done, progress)
         tables = {key: table.assign(run=run, step=step) for key, table in tables.items()}
         yield FINISHED if step == end else str(step), tables, seen
 
 
-def comparable(one: Seen, other: Seen) -> bool:
+def comparable(one: ModelProfile, other: ModelProfile) -> bool:
     """Whether two models have the same edges, and heads that can change places.
 
     Heads that share a key and a value can't move singly, so a matching head by head isn't defined for them.
@@ -133,7 +133,7 @@ def comparable(one: Seen, other: Seen) -> bool:
     return graph == second and graph.n_groups == graph.n_heads
 
 
-def alike_rows(seen: Mapping[tuple[str, str], Seen]) -> pd.DataFrame:
+def alike_rows(seen: Mapping[tuple[str, str], ModelProfile]) -> pd.DataFrame:
     """Two models beside each other: any two runs at a step that both have, and each finished model beside itself.
 
     Only models that are `comparable`.
@@ -166,13 +166,13 @@ def name_agreement(names: pd.DataFrame, run: str, first: int, second: int) -> Es
     return with_interval([kappa(list(one[name]), list(other[name])) for name in one.index])
 
 
-def read_seen(names: pd.DataFrame, circuits: pd.DataFrame, graph: Graph, run: str, step: int) -> Seen:
+def read_seen(names: pd.DataFrame, circuits: pd.DataFrame, graph: Graph, run: str, step: int) -> ModelProfile:
     """What the tables ``formation_heads`` and ``formation_circuits`` hold of a model: names, but no profiles."""
     full = {letter: name for name, letter in LETTERS.items()}
     own = names[(names.run == run) & (names.step == step)].set_index("relation").classes
     found = circuits[(circuits.run == run) & (circuits.step == step) & (circuits.half == "train")].set_index("task")
     heads = {name: pd.DataFrame({"class": [full[letter] for letter in text]}) for name, text in own.items()}
-    return Seen(heads, {name: numbered_circuit(graph, found.edges[name]) for name in heads})
+    return ModelProfile(heads, {name: numbered_circuit(graph, found.edges[name]) for name in heads})
 
 
 def course_rows(run: str) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def write_tables(load: Load, write: Write, runs: Mapping[str, Steps] | None = No
     """Follow the circuits of all shipped runs; or of others, given by their steps."""
     runs = runs or training_runs()
     done: dict[str, list[pd.DataFrame]] = {}
-    seen: dict[tuple[str, str], Seen] = {}
+    seen: dict[tuple[str, str], ModelProfile] = {}
     for run, steps in runs.items():
         for at, tables, own in run_parts(load, run, steps):
             seen[run, at] = own

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
 from helpers.circuits.graph import Circuit
-from helpers.circuits.random import move_heads
+from helpers.circuits.random import permute_heads
 from helpers.components.head_classes import kappa
 
 Orders = list[list[int]]  # for each layer the new number of each head
@@ -23,7 +23,7 @@ DRAWS = 20
 
 
 @dataclass(frozen=True)
-class Seen:
+class ModelProfile:
     """What is known of a model's heads and circuits: by relation the heads' table with their ``class``, and a circuit.
 
     Raises:
@@ -62,7 +62,7 @@ def profile(heads: pd.DataFrame) -> Float[np.ndarray, "head feature"]:
     return (table - table.mean(0)) / np.where(spread > 0, spread, 1)
 
 
-def match_heads(first: Seen, second: Seen, names: Sequence[str]) -> Orders:
+def match_heads(first: ModelProfile, second: ModelProfile, names: Sequence[str]) -> Orders:
     """For each head of the second model the number of the first's head that it is most like, layer by layer.
 
     Args:
@@ -97,7 +97,7 @@ def moved_names(heads: pd.DataFrame, orders: Orders) -> list[str]:
     return moved.flatten().tolist()
 
 
-def alike(first: Seen, second: Seen, name: str, orders: Orders | None = None) -> dict[str, float]:
+def alike(first: ModelProfile, second: ModelProfile, name: str, orders: Orders | None = None) -> dict[str, float]:
     """How alike two models are in one relation: kappa of the heads' names, Jaccard overlap of the circuits' edges.
 
     Args:
@@ -106,11 +106,11 @@ def alike(first: Seen, second: Seen, name: str, orders: Orders | None = None) ->
     orders = orders or [list(range(first.shape[1]))] * first.shape[0]
     return {
         "names": kappa(first.heads[name]["class"].tolist(), moved_names(second.heads[name], orders)),
-        "edges": first.circuits[name].jaccard(move_heads(second.circuits[name], orders)),
+        "edges": first.circuits[name].jaccard(permute_heads(second.circuits[name], orders)),
     }
 
 
-def compare(first: Seen, second: Seen, draws: int = DRAWS) -> pd.DataFrame:
+def compare(first: ModelProfile, second: ModelProfile, draws: int = DRAWS) -> pd.DataFrame:
     """How alike two models' heads and circuits are in each relation, in three arrangements of the second's heads.
 
     Returns:
@@ -135,7 +135,7 @@ def compare(first: Seen, second: Seen, draws: int = DRAWS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def luck(first: Seen, second: Seen, draws: int = 100) -> pd.DataFrame:
+def luck(first: ModelProfile, second: ModelProfile, draws: int = 100) -> pd.DataFrame:
     """Whether two models are more alike, head by head as numbered, than random orders of the heads would make them.
 
     One order holds for all relations at once, so it is the orders, and not the relations, that are drawn again.

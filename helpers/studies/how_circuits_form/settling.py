@@ -33,7 +33,7 @@ def progress(values: Values, chance: Values | float = 0.0) -> np.ndarray:
     return beyond / beyond[-1]
 
 
-def settled(steps: Sequence[int], way: Values, share: float = SETTLED) -> tuple[int, int]:
+def converged(steps: Sequence[int], way: Values, share: float = SETTLED) -> tuple[int, int]:
     """The two checkpoints between which a measure settles.
 
     Args:
@@ -51,12 +51,12 @@ def settled(steps: Sequence[int], way: Values, share: float = SETTLED) -> tuple[
     return (int(steps[first - 1]) if first else 0), int(steps[first])
 
 
-def half_way(steps: Sequence[int], way: Values, share: float = HALF) -> float:
+def midpoint_step(steps: Sequence[int], way: Values, share: float = HALF) -> float:
     """The step at which a measure has gone half of its way for good, interpolated on a logarithmic axis of steps.
 
     Where it has at the first checkpoint already, that checkpoint's step: it may have been earlier.
     """
-    low, high = settled(steps, way, share)
+    low, high = converged(steps, way, share)
     if not low:
         return float(high)
     places = [list(steps).index(step) for step in (low, high)]
@@ -65,7 +65,7 @@ def half_way(steps: Sequence[int], way: Values, share: float = HALF) -> float:
     return math.exp((1 - part) * math.log(low) + part * math.log(high))
 
 
-def ways(part: pd.DataFrame) -> dict[str, np.ndarray]:
+def trajectories(part: pd.DataFrame) -> dict[str, np.ndarray]:
     """The progress of a task's ``answers``, of its ``margin`` (the logit difference) and of its ``edges``.
 
     Args:
@@ -102,9 +102,9 @@ def timing(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for task, part in table.sort_values("step").groupby("task", sort=False):
         steps, row = part.step.tolist(), {}
-        for name, way in ways(part).items():
-            row[f"{name} from"], row[f"{name} to"] = settled(steps, way)
-            row[f"{name} half"], row[f"{name} half by"] = half_way(steps, way), settled(steps, way, HALF)[1]
+        for name, way in trajectories(part).items():
+            row[f"{name} from"], row[f"{name} to"] = converged(steps, way)
+            row[f"{name} half"], row[f"{name} half by"] = midpoint_step(steps, way), converged(steps, way, HALF)[1]
         row["lag"] = math.log2(row["edges half"] / row["answers half"])
         row["margin lag"] = math.log2(row["edges half"] / row["margin half"])
         rows[task] = row

@@ -11,20 +11,20 @@ from helpers.circuits.graph import Circuit, Graph, heads_of
 from helpers.circuits.metrics import hit_at_k
 from helpers.circuits.overlap import overlaps
 from helpers.circuits.random import random_circuit
-from helpers.components.heads import same_layers, silenced
+from helpers.components.heads import ablate_heads, random_heads_like
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
 from helpers.statistics import Estimate, with_interval
-from helpers.studies.in_context_learning.few_shot import Shots, part_names
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, part_names
 from helpers.studies.in_context_learning.list_pairs import as_pairs, few_shot_pairs
 
 LINES = ("key", "mark", "value", "separator")  # the parts that only lines have
 SHARE = 0.02  # of all edges, in the circuits that are compared
 
 
-def circuits_by_lines(model, shots: Sequence[Shots], share: float = SHARE) -> dict[str, Circuit]:
+def circuits_by_lines(model, shots: Sequence[FewShotPrompts], share: float = SHARE) -> dict[str, Circuit]:
     """Circuits of the same questions with and without their lines, each found twice, on two halves of the questions.
 
     Returns:
@@ -77,7 +77,7 @@ def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
 
 
 @torch.no_grad()
-def attention_to_lines(model, shots: Sequence[Shots]) -> pd.DataFrame:
+def attention_to_lines(model, shots: Sequence[FewShotPrompts]) -> pd.DataFrame:
     """Where each head looks from the last token of a list, on the mean over the lists.
 
     Returns:
@@ -115,8 +115,10 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
     """
     if draws < 1:
         raise ValueError(f"other heads have to be drawn at least once, not {draws} times")
-    whole, without = (hit_at_k(silenced(model, pairs, h), pairs, k=1) for h in ([], heads))
-    others = [hit_at_k(silenced(model, pairs, same_layers(model, heads, seed=s)), pairs, k=1) for s in range(draws)]
+    whole, without = (hit_at_k(ablate_heads(model, pairs, h), pairs, k=1) for h in ([], heads))
+    others = [
+        hit_at_k(ablate_heads(model, pairs, random_heads_like(model, heads, seed=s)), pairs, k=1) for s in range(draws)
+    ]
     chance = torch.stack(others).mean(0)
     values = {"all heads": whole, "without": without, "without others": chance, "costs more": chance - without}
     return {name: with_interval(value) for name, value in values.items()}
@@ -125,4 +127,4 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
 def silenced_alone(model, pairs: PromptPairs, layer: int) -> dict[str, float]:
     """The share of right answers without one head, for each head of a layer."""
     heads = [f"a{layer}.h{number}" for number in range(read_network(model).n_heads)]
-    return {head: hit_at_k(silenced(model, pairs, [head]), pairs, k=1).mean().item() for head in heads}
+    return {head: hit_at_k(ablate_heads(model, pairs, [head]), pairs, k=1).mean().item() for head in heads}

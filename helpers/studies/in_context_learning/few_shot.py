@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from helpers.atlas.corpus import held_out_format, is_listed
-from helpers.models.predict import prompt_ids, recalled
+from helpers.models.predict import prompt_ids, top1_correct
 from helpers.prompts import skills
 from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import Fact, Relation, relation, relations, stable_hash
@@ -28,7 +28,7 @@ Wrong = Literal["shuffled", "other relation", "answered wrongly"]
 
 
 @dataclass(frozen=True)
-class Shots:
+class FewShotPrompts:
     """A list's lines, the key that is asked, its answer, and the format (`LIST_FORMATS`)."""
 
     lines: tuple[Line, ...]
@@ -52,12 +52,12 @@ class Shots:
         """The text, ready for the answer."""
         return " ".join(text for text, _ in self.pieces)
 
-    def without_lines(self) -> Shots:
+    def without_lines(self) -> FewShotPrompts:
         """The same question as the first line of a list."""
         return replace(self, lines=())
 
 
-def part_names(tokenizer, shots: Shots) -> list[str]:
+def part_names(tokenizer, shots: FewShotPrompts) -> list[str]:
     """The part that each token of the prompt belongs to, BOS included (``"first"``).
 
     ``key, mark, value, separator`` are of the lines, ``query`` is the asked key, ``end`` its marks.
@@ -74,7 +74,7 @@ def part_names(tokenizer, shots: Shots) -> list[str]:
     return names
 
 
-def where(tokenizer, shots: Sequence[Shots], part: str) -> Bool[Tensor, "batch pos"]:
+def where(tokenizer, shots: Sequence[FewShotPrompts], part: str) -> Bool[Tensor, "batch pos"]:
     """Where a part stands in prompts of equal length.
 
     Raises:
@@ -85,7 +85,7 @@ def where(tokenizer, shots: Sequence[Shots], part: str) -> Bool[Tensor, "batch p
     return torch.tensor([[name == part for name in part_names(tokenizer, one)] for one in shots])
 
 
-def mixed_shots(shots: Sequence[Shots], seed: int = 0) -> list[Shots]:
+def mixed_demonstrations(shots: Sequence[FewShotPrompts], seed: int = 0) -> list[FewShotPrompts]:
     """The same questions behind as many lines, each of another relation: they show the format and name no relation."""
     rng, tables = random.Random(stable_hash(seed, "mixed lines")), listed_tables()
     result = []
@@ -96,7 +96,7 @@ def mixed_shots(shots: Sequence[Shots], seed: int = 0) -> list[Shots]:
     return result
 
 
-def few_shots(
+def few_shot_prompts(
     relation_or_name: Relation | str,
     n: int,
     lines: int = 4,
@@ -104,7 +104,7 @@ def few_shots(
     split: Literal["train", "test"] = "test",
     *,
     style: str | None = None,
-) -> list[Shots]:
+) -> list[FewShotPrompts]:
     """Questions about a relation, each behind lines of the same relation; never the asked fact among them.
 
     Each fact is asked once before one is asked twice.
@@ -128,11 +128,11 @@ def few_shots(
     for fact in order[:n]:
         shown = rng.sample([f for f in facts if f.subject != fact.subject], lines)
         shown = tuple((f.subject, f.answer) for f in shown)
-        result.append(Shots(shown, fact.subject, fact.answer, style or held_out_format(fact)))
+        result.append(FewShotPrompts(shown, fact.subject, fact.answer, style or held_out_format(fact)))
     return result
 
 
-def novel_shots(n: int, lines: int = 4, seed: int = 0) -> list[Shots]:
+def copy_demonstrations(n: int, lines: int = 4, seed: int = 0) -> list[FewShotPrompts]:
     """Lists of pairs made on the spot, one of whose keys is asked again: nothing to recall, only to copy.
 
     Raises:
@@ -144,11 +144,13 @@ def novel_shots(n: int, lines: int = 4, seed: int = 0) -> list[Shots]:
     for _ in range(n):
         pairs = skills.novel_pairs(draw, lines)
         key, value = draw.choice(pairs)
-        result.append(Shots(tuple(pairs), key, value, draw.choice(sorted(skills.LIST_FORMATS))))
+        result.append(FewShotPrompts(tuple(pairs), key, value, draw.choice(sorted(skills.LIST_FORMATS))))
     return result
 
 
-def misled(shots: Sequence[Shots], kind: str, seed: int = 0) -> tuple[list[Shots], list[str]]:
+def corrupted_demonstrations(
+    shots: Sequence[FewShotPrompts], kind: str, seed: int = 0
+) -> tuple[list[FewShotPrompts], list[str]]:
     """The same questions behind wrong lines, and the answer that the wrong lines suggest.
 
     - ``"shuffled"``: the lines' values change places, so that none stays where it was (where they differ). They suggest
@@ -199,7 +201,7 @@ def ambiguity(fact: Fact) -> int:
     return sum(fact.subject in table for table in listed_tables())
 
 
-def right(model, shots: Sequence[Shots], answers: Sequence[str] | None = None) -> Tensor:
+def right(model, shots: Sequence[FewShotPrompts], answers: Sequence[str] | None = None) -> Tensor:
     """1 where the likeliest token after each prompt is its answer's first one (or of the given answers), else 0."""
     answers = [f" {one.answer}" for one in shots] if answers is None else [f" {text}" for text in answers]
-    return recalled(model, model.tokenizer, [one.prompt for one in shots], answers)
+    return top1_correct(model, model.tokenizer, [one.prompt for one in shots], answers)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from helpers.circuits.metrics import hit_at_k
 from helpers.components.skill_heads import measure_repeats
 from helpers.models.load import checkpoints
-from helpers.models.predict import recalled
+from helpers.models.predict import top1_correct
 from helpers.models.run import random_vector
 from helpers.prompts.pairs import relation_pairs
 from helpers.prompts.relations import relation
@@ -26,7 +26,13 @@ from helpers.studies.in_context_learning.demonstrations import (
     new_heads,
     overlap_by_lines,
 )
-from helpers.studies.in_context_learning.few_shot import few_shots, misled, mixed_shots, novel_shots, right
+from helpers.studies.in_context_learning.few_shot import (
+    copy_demonstrations,
+    corrupted_demonstrations,
+    few_shot_prompts,
+    mixed_demonstrations,
+    right,
+)
 from helpers.studies.in_context_learning.function_vectors import (
     function_vector,
     indirect_effects,
@@ -69,7 +75,7 @@ def head_sets(model, name: str) -> tuple[dict[str, list[str]], pd.Series]:
     The sets: heads that are new in the circuit with lines; the heads that look most at lines; those that say most of
     the relation (`indirect_effects`). The shares are Jaccard overlaps of edges.
     """
-    train = few_shots(name, FOUND_ON, LINES, split="train")
+    train = few_shot_prompts(name, FOUND_ON, LINES, split="train")
     circuits = circuits_by_lines(model, train)
     looks = attention_to_lines(model, train).sort_values("lines", ascending=False, kind="stable")
     says = indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), mean_writes(model, train))
@@ -89,7 +95,7 @@ def silence_rows(model, name: str) -> pd.DataFrame:
         ``without others``, ``costs more, low, high``, and the overlaps of `head_sets`.
     """
     sets, shared = head_sets(model, name)
-    known = {"list": as_pairs(model, few_shots(name, JUDGED_ON, LINES))}
+    known = {"list": as_pairs(model, few_shot_prompts(name, JUDGED_ON, LINES))}
     known["sentence"] = relation_pairs(model, name, 12, split="test", known=False)
     rows = []
     for label, heads in sets.items():
@@ -142,19 +148,21 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
         Columns ``relation, kind, style`` (a taught or an untaught format), ``layer`` (-1: nothing added) and
         ``value, low, high``.
     """
-    train = few_shots(name, FOUND_ON, LINES, split="train")
+    train = few_shot_prompts(name, FOUND_ON, LINES, split="train")
     means = mean_writes(model, train)
     heads = strongest(indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), means))
     own = function_vector(means, heads)
     vectors = {"its own": own, "random": random_vector(own)}
     vectors["another relation's"] = function_vector(
-        mean_writes(model, few_shots(OTHER[name], FOUND_ON, LINES, split="train")), heads
+        mean_writes(model, few_shot_prompts(OTHER[name], FOUND_ON, LINES, split="train")), heads
     )
-    vectors["of mixed lines"] = function_vector(mean_writes(model, mixed_shots(train)), heads)
-    vectors["of shuffled values"] = function_vector(mean_writes(model, misled(train, "shuffled")[0]), heads)
+    vectors["of mixed lines"] = function_vector(mean_writes(model, mixed_demonstrations(train)), heads)
+    vectors["of shuffled values"] = function_vector(
+        mean_writes(model, corrupted_demonstrations(train, "shuffled")[0]), heads
+    )
     rows = []
     for style, where in (("taught", layers), ("untaught", (AT,))):
-        pairs = as_pairs(model, few_shots(name, JUDGED_ON, 0, style=None if style == "taught" else "slash"))
+        pairs = as_pairs(model, few_shot_prompts(name, JUDGED_ON, 0, style=None if style == "taught" else "slash"))
         runs = {("none", -1): pairs.reference}
         runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
         for (kind, layer), logits in runs.items():
@@ -175,10 +183,10 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
     for name in names:
         facts = relation(name).facts[:questions]
         prompts, answers = [relation(name).prompt(f) for f in facts], [f" {f.answer}" for f in facts]
-        rows.append(("sentence", name, recalled(model, model.tokenizer, prompts, answers).mean().item()))
+        rows.append(("sentence", name, top1_correct(model, model.tokenizer, prompts, answers).mean().item()))
         for lines in GROWTH:
-            rows.append((f"lines {lines}", name, right(model, few_shots(name, questions, lines)).mean().item()))
-    rows.append(("novel", "", right(model, novel_shots(2 * questions)).mean().item()))
+            rows.append((f"lines {lines}", name, right(model, few_shot_prompts(name, questions, lines)).mean().item()))
+    rows.append(("novel", "", right(model, copy_demonstrations(2 * questions)).mean().item()))
     rows.append(("induction", "", measure_repeats(model, count=8).induction.max()))
     return pd.DataFrame(rows, columns=["measure", "relation", "value"])
 

@@ -17,14 +17,14 @@ from helpers.circuits.metrics import match_nll
 from helpers.models.network import read_network
 from helpers.models.run import residuals, resume, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.in_context_learning.few_shot import Shots
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts
 from helpers.studies.in_context_learning.list_pairs import as_pairs
 
 TOP = 10  # heads in a vector; the paper takes as many for a model with several times more heads
 
 
 @torch.no_grad()
-def mean_writes(model, shots: Sequence[Shots]) -> Float[Tensor, "layer head d_model"]:
+def mean_writes(model, shots: Sequence[FewShotPrompts]) -> Float[Tensor, "layer head d_model"]:
     """What each head writes at the last token, on the mean over lists."""
     net, pairs = read_network(model), as_pairs(model, shots)
     total = torch.zeros(len(net.layers), net.n_heads, net.W_U.shape[0], device=net.W_U.device)
@@ -82,7 +82,7 @@ def function_vector(means: Float[Tensor, "layer head d_model"], heads: Sequence[
     return torch.stack([means[head_place(head)] for head in heads]).sum(0)
 
 
-def relation_vector(model, shots: Sequence[Shots], n: int = TOP) -> Float[Tensor, " d_model"]:
+def relation_vector(model, shots: Sequence[FewShotPrompts], n: int = TOP) -> Float[Tensor, " d_model"]:
     """The function vector of lists: the means of those ``n`` heads that say most of the relation without lines."""
     means = mean_writes(model, shots)
     effects = indirect_effects(model, as_pairs(model, [one.without_lines() for one in shots]), means)

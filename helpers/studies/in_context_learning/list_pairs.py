@@ -10,18 +10,18 @@ from functools import cache, partial
 from helpers.models.predict import answer_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import stable_hash
-from helpers.studies.in_context_learning.few_shot import Line, Shots, listed_tables, part_names, right
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, Line, listed_tables, part_names, right
 
 Size = Callable[[str], int]  # a word's number of tokens
 
 
-def as_pairs(model, shots: Sequence[Shots]) -> PromptPairs:
+def as_pairs(model, shots: Sequence[FewShotPrompts]) -> PromptPairs:
     """Each list as a pair with itself, for runs that need no corrupt prompt."""
     prompts, answers = [one.prompt for one in shots], [f" {one.answer}" for one in shots]
     return PromptPairs.from_prompts(model, prompts, prompts, answers, answers, first_token=True)
 
 
-def few_shot_pairs(model, shots: Sequence[Shots], seed: int = 0, *, known: bool = True) -> PromptPairs:
+def few_shot_pairs(model, shots: Sequence[FewShotPrompts], seed: int = 0, *, known: bool = True) -> PromptPairs:
     """Each list beside one of the same format in which all words are others: its lines, its question, its answer.
 
     With lines, the other list is of a relation drawn from all, so mostly another one (novel lists: of other words);
@@ -52,7 +52,9 @@ def word_size(tokenizer, text: str) -> int:
     return len(answer_ids(tokenizer, "a", f" {text}"))
 
 
-def _candidates(one: Shots, shots: Sequence[Shots], size: Size, rng: random.Random) -> Iterator[Shots]:
+def _candidates(
+    one: FewShotPrompts, shots: Sequence[FewShotPrompts], size: Size, rng: random.Random
+) -> Iterator[FewShotPrompts]:
     """Lists that may be the partner of one: other questions, other novel lists, or lines of another relation."""
     if not one.lines or any(key == one.query for key, _ in one.lines):
         yield from (replace(s, style=one.style) for s in rng.sample(list(shots), len(shots)))
@@ -64,7 +66,7 @@ def _candidates(one: Shots, shots: Sequence[Shots], size: Size, rng: random.Rand
             yield other
 
 
-def _drawn(one: Shots, table: Mapping[str, str], size: Size, rng: random.Random) -> Shots | None:
+def _drawn(one: FewShotPrompts, table: Mapping[str, str], size: Size, rng: random.Random) -> FewShotPrompts | None:
     """Lines and a question of one relation with as many tokens each; only the answer may have any number."""
     chosen: list[Line] = []
     barred = {one.query, *(key for key, _ in one.lines)}
@@ -76,9 +78,9 @@ def _drawn(one: Shots, table: Mapping[str, str], size: Size, rng: random.Random)
         chosen.append(rng.choice(pool))
         barred.add(chosen[-1][0])
     (query, answer), lines = chosen[-1], tuple(chosen[:-1])
-    return Shots(lines, query, answer, one.style)
+    return FewShotPrompts(lines, query, answer, one.style)
 
 
-def _fits(tokenizer, one: Shots, other: Shots) -> bool:
+def _fits(tokenizer, one: FewShotPrompts, other: FewShotPrompts) -> bool:
     firsts = [answer_ids(tokenizer, s.prompt, f" {s.answer}")[0] for s in (one, other)]
     return firsts[0] != firsts[1] and part_names(tokenizer, one) == part_names(tokenizer, other)

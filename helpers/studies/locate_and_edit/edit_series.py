@@ -24,8 +24,8 @@ from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import last_logits
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
-from helpers.studies.locate_and_edit.edit_table import ASKED, BEST, methods
-from helpers.studies.tables import SEEDS, Load, Write, write_parts
+from helpers.studies.locate_and_edit.edit_table import methods
+from helpers.studies.tables import ASKED, BEST, SEEDS, Load, Write, write_parts
 
 COUNTS = (0, 1, 3, 10, 30, 60, 100, 150, 200, 300)
 SERIES = (BEST, ("FT-M, 3 wordings", 4), ("FT-M, 3 wordings", 5))  # method, layer; 4 is the best layer of FT-M
@@ -36,7 +36,7 @@ Editor = Callable[[EditRequest], Edit]
 
 
 @contextmanager
-def restored(model) -> Iterator[None]:
+def weights_restored(model) -> Iterator[None]:
     """Whatever the block does to the model's weights, they come back bit by bit, also after an error or interrupt."""
     weights = named_weights(model)
     kept = {name: weight.detach().clone() for name, weight in weights.items()}
@@ -119,7 +119,7 @@ def edit_series(
     texts = unrelated_texts() if unrelated is None else unrelated
     rows = [prompt_ids(model.tokenizer, text) for text in texts]
     before, parts = all_log_probs(read_network(model), rows), []
-    with restored(model):
+    with weights_restored(model):
         for done in tqdm(range(max(counts) + 1), disable=not progress, desc="edits in sequence"):
             if done:
                 editor(requests[done - 1]).apply()

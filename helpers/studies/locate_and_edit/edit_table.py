@@ -13,31 +13,16 @@ from functools import partial
 import pandas as pd
 from tqdm.auto import tqdm
 
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.editing.contexts import sample_prefixes, taught_prefixes
 from helpers.editing.edit import Edit
 from helpers.editing.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
-from helpers.studies.tables import Load, Write, write_parts
+from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
-ASKED = (
-    "country_capital",
-    "landmark_country",
-    "person_hometown",
-    "company_country",
-    "person_occupation",
-    "element_symbol",
-    "novel_author",
-    "person_employer",
-    "city_country",
-    "product_company",
-)
-EDITS = 10  # for each relation
 SEED = 1  # of the requests; all settings but the layer were chosen on those of seed 0, the layer on these
-FRESH = 2  # of the requests that the best method is judged on again, relation by relation: nothing was chosen on them
-BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
 # Drift and fluency take longer to measure than all the rest, so they are measured here only.
 FULL = {BEST, ("ROME, last token, 3 wordings", 4), ("ROME, last token, 3 wordings, each key", 4)}
 
@@ -55,7 +40,7 @@ def methods(model) -> list[Method]:
     """All ways that the table compares."""
 
     def by_rome(layer: int, **options) -> Callable[[EditRequest], Edit]:
-        return partial(_rome, model, layer=layer, moment=corpus_moment(model, layer), **options)
+        return partial(_rome, model, layer=layer, moment=corpus_covariance(model, layer), **options)
 
     def by(editor, **options):
         return lambda layer: partial(_tuned, editor, model, layer=layer, **options)

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 from helpers.editing.requests import EditRequest
 from helpers.editing.tracing import causal_trace, trace_summary, trace_table, traced_prompts
 from helpers.models.predict import first_token, next_token_probabilities
-from helpers.studies.locate_and_edit.edit_table import ASKED, FRESH, asked_requests, methods
-from helpers.studies.tables import SEEDS, Load, Write
+from helpers.studies.locate_and_edit.edit_table import asked_requests, methods
+from helpers.studies.tables import ASKED, FRESH, SEEDS, Load, Write
 
 TRACED = 5  # prompts of each relation
 

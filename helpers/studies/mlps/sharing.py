@@ -15,7 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.evaluation import Ends, ends
+from helpers.circuits.evaluation import Baselines, baselines
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
@@ -26,8 +26,7 @@ from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation, relations
 from helpers.searches.attribution import eap_ig
-from helpers.studies.edge_pruning.relation_table import SHARE
-from helpers.studies.tables import Load, Write, read_table
+from helpers.studies.tables import SHARE, Load, Write, read_table
 
 N_PAIRS = 20
 RELABELLED = 5  # draws for each circuit
@@ -96,18 +95,18 @@ def read_circuits(graph: Graph, draw: str = "first", table: pd.DataFrame | None 
     return {row.relation: Circuit.from_edges(graph, row.edges.split()) for row in chosen.itertuples()}
 
 
-def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Ends) -> float:
+def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Baselines) -> float:
     """The share of the mean logit difference that a circuit keeps (`helpers.faithfulness` without its interval)."""
     value = logit_diff(run_circuit(model, circuit, pairs), pairs).mean()
     bottom = scale.ablated.mean()
     return ((value - bottom) / (scale.full.mean() - bottom)).item()
 
 
-def asked(model, names: Sequence[str], progress: bool = True) -> Iterator[tuple[str, PromptPairs, Ends]]:
+def asked(model, names: Sequence[str], progress: bool = True) -> Iterator[tuple[str, PromptPairs, Baselines]]:
     """For each relation the held-out questions, and the ends of their scale."""
     for name in tqdm(names, disable=not progress):
         pairs = relation_pairs(model, name, N_PAIRS, split="test")
-        yield name, pairs, ends(model, pairs, logit_diff, "corrupt")
+        yield name, pairs, baselines(model, pairs, logit_diff, "corrupt")
 
 
 def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str], progress: bool = True) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from helpers.statistics import Estimate, bootstrap
 from helpers.studies.two_hops_and_reversal.two_hops import bridge_id, donors, hop_questions
 
 
-def standing(
+def percentile_rank(
     logits: Float[Tensor, "*at d_vocab"], word: Int[Tensor, ""], members: Int[Tensor, " member"]
 ) -> Float[Tensor, "*at"]:
     """The share of a type's other members that a word is ahead of: 1 is the best, one half is chance.
@@ -40,7 +40,7 @@ def bridge_readings(model, asked: pd.DataFrame, place: str = "last") -> pd.DataF
         place: the last position, or the subject's last token.
 
     Returns:
-        Columns ``question, stop, behind, bridge, answer``: `standing` among all bridges and among all answers.
+        Columns ``question, stop, behind, bridge, answer``: `percentile_rank` among all bridges and among all answers.
     """
     net, tokenizer = read_network(model), model.tokenizer
     logits = lens_logits(net, states(model, asked, place, net).to(net.W_U.device)).cpu()
@@ -51,7 +51,7 @@ def bridge_readings(model, asked: pd.DataFrame, place: str = "last") -> pd.DataF
                 types[row.relation, name] = type_ids(tokenizer, name, row.prompt)
         words = {"bridge": (bridge_id(model, row), row.first_hop), "answer": (row.first, row.relation)}
         found = {
-            column: standing(logits[:, question], torch.tensor(word), types[row.relation, name]).tolist()
+            column: percentile_rank(logits[:, question], torch.tensor(word), types[row.relation, name]).tolist()
             for column, (word, name) in words.items()
         }
         rows.append(pd.DataFrame({"question": question, "stop": range(len(names)), "behind": names, **found}))
@@ -59,7 +59,7 @@ def bridge_readings(model, asked: pd.DataFrame, place: str = "last") -> pd.DataF
 
 
 @torch.no_grad()
-def moved_logits(
+def add_to_residual(
     model, asked: pd.DataFrame, added: Float[Tensor, "question d_model"], stop: int, place: str = "last"
 ) -> Float[Tensor, "question d_vocab"]:
     """The logits when something is added to the residual stream at one place and stop of each question.
@@ -109,7 +109,7 @@ def swap_first_hops(
     tables = []
     for stop in stops:
         added = there[stop] - here[stop]
-        said = moved_logits(model, own, random_vector(added, seed) if control else added, stop).argmax(-1)
+        said = add_to_residual(model, own, random_vector(added, seed) if control else added, stop).argmax(-1)
         columns = {name: (said == torch.tensor(list(ids))).tolist() for name, ids in wanted.items()}
         tables.append(pd.DataFrame({"question": places, "stop": stop, **columns}))
     return pd.concat(tables, ignore_index=True)

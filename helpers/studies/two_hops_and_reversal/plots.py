@@ -10,7 +10,7 @@ from helpers.figures.plots import curves
 from helpers.statistics import Estimate
 
 
-def standings(
+def percentile_curves(
     stops: Sequence[str], lines: Mapping[str, Sequence[Estimate]], colors: Sequence[str], *, title: str, y_title: str
 ) -> go.Figure:
     """How far words are ahead of others of their type, at each stop, with intervals; dotted: chance, one half."""

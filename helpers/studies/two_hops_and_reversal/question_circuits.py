@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from helpers.circuits.evaluation import ends, faithfulness
+from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
@@ -99,7 +99,7 @@ def carried(model, circuits: Mapping[str, Circuit], pairs: Mapping[str, PromptPa
     """
     columns = {}
     for what, asked in pairs.items():
-        scale = ends(model, asked, logit_diff, "corrupt")
+        scale = baselines(model, asked, logit_diff, "corrupt")
         columns[what] = {
             name: float(faithfulness(model, circuit, asked, scale=scale)) for name, circuit in circuits.items()
         }

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
+from helpers.atlas.questions import question_rows
 from helpers.circuits.graph import Circuit
 from helpers.circuits.random import random_circuit
 from helpers.models.predict import answer_ids, prompt_ids
@@ -20,7 +21,6 @@ from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.questions import ask, type_ids
 from helpers.prompts.relations import Fact, hops, relation, stable_hash
 from helpers.statistics import Estimate, with_interval
-from helpers.studies.hallucination.questions import tidy
 
 Hop = Literal["first", "second"]
 CircuitParts = Literal["edges", "nodes"]
@@ -50,7 +50,7 @@ def chain_questions(
     if unknown := set(names) - set(chains):
         raise ValueError(f"{min(unknown)!r} isn't composed; choose from {', '.join(chains)}")
     facts = [(f.group, f, p, "", "") for name in names for f in relation(name).facts for p in wordings]
-    table = tidy(facts, model)
+    table = question_rows(facts, model)
     between = {(name, f.subject): f.answer for name in names for f in relation(chains[name][0]).facts}
     table["bridge"] = [between[key] for key in zip(table.relation, table.subject, strict=True)]
     for place, column in enumerate(("first_hop", "second_hop")):
@@ -72,7 +72,7 @@ def hop_questions(chains: pd.DataFrame, hop: Hop, wording: int = 0, model: str =
         answer = row.bridge if hop == "first" else row.answer
         fact = Fact(row.first_hop if hop == "first" else row.second_hop, subject, answer)
         facts.append((row.case, fact, wording, "", ""))
-    return tidy(facts, model).assign(bridge=chains.bridge.tolist())
+    return question_rows(facts, model).assign(bridge=chains.bridge.tolist())
 
 
 def chain_kinds(model, asked: pd.DataFrame) -> list[str]:

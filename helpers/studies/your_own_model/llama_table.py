@@ -13,8 +13,8 @@ from functools import partial
 import pandas as pd
 from tqdm.auto import tqdm
 
-from helpers.atlas.sample import corpus_moment
-from helpers.circuits.evaluation import ends, faithfulness
+from helpers.atlas.sample import corpus_covariance
+from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
@@ -24,11 +24,10 @@ from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
 from helpers.prompts.pairs import relation_pairs
 from helpers.prompts.relations import asked_relations
+from helpers.prompts.wordings import WORDING_STEP, worded_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
-from helpers.studies.heads.head_tables import WORDING_STEP, worded_pairs
-from helpers.studies.locate_and_edit.edit_table import ASKED, BEST, EDITS, FRESH
-from helpers.studies.tables import Load, Write, write_parts
+from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
 MODELS = ("atlas", "atlas-llama")
 SIZES = (50, 100, 200)
@@ -42,7 +41,7 @@ AGAIN = ("other facts", "second wording")
 def discovery_rows(model, name: str) -> list[dict[str, object]]:
     """Faithfulness on held-out subjects of circuits of `SIZES`, by each search and by chance (mean over seeds)."""
     train, test = (relation_pairs(model, name, n, split=half) for n, half in ((TRAIN, "train"), (TEST, "test")))
-    scale, graph, rows = ends(model, test, logit_diff, "corrupt"), Graph.from_model(model), []
+    scale, graph, rows = baselines(model, test, logit_diff, "corrupt"), Graph.from_model(model), []
     for label, search in SEARCHES.items():
         scores = search(model, train)
         for size in SIZES:
@@ -74,7 +73,7 @@ def edit_rows(model) -> pd.DataFrame:
     """A hundred edits by ROME as it was chosen for Atlas, on requests on which nothing was chosen."""
     layer = BEST[1]
     requests = [request for name in ASKED for request in edit_requests(model, name, EDITS, FRESH)]
-    moment = corpus_moment(model, layer)
+    moment = corpus_covariance(model, layer)
     editor = partial(_rome, model, layer, moment)
     table = evaluate_edits(model, requests, editor, unrelated=(), fluency=False)
     found = edit_summary(table.assign(relation="all"), ["relation", "score", "measure"])

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from helpers.models.load import embedded_models, load_model
-from helpers.models.predict import first_token, logits_after, prompt_ids, prompts_at_once, said
+from helpers.models.predict import exact_match, first_token, logits_after, prompt_ids, prompts_at_once
 from helpers.prompts.relations import REAL, Fact, Relation, relations
 
 FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
@@ -82,7 +82,7 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
 
     logits = torch.cat(logits_after(forward, [prompt_ids(model.tokenizer, p) for p in prompts], batch=batch))
     own = logits.gather(1, torch.tensor(first)[:, None])
-    whole = said(forward, model.tokenizer, prompts, [f" {fact.answer}" for fact in kept])
+    whole = exact_match(forward, model.tokenizer, prompts, [f" {fact.answer}" for fact in kept])
     return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})
 
 

@@ -9,13 +9,19 @@ from sklearn.metrics import roc_auc_score
 
 from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
 from helpers.statistics import _auc, judge
-from helpers.studies.competition.competition import foresee, scaled_logits, strength, tilt, winners
-from helpers.studies.competition.contests import fact_contests
+from helpers.studies.competition.competition import (
+    circuit_contribution,
+    predict_winner,
+    scale_edges,
+    steer_between,
+    winners,
+)
+from helpers.studies.competition.contests import fact_conflicts
 
 
 @pytest.fixture(scope="module")
 def contests(atlas):
-    return fact_contests(atlas, "landmark_country", 8, repeated=[2], split="test")
+    return fact_conflicts(atlas, "landmark_country", 8, repeated=[2], split="test")
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +33,17 @@ def test_the_whole_graph_has_the_whole_effect(atlas, contests):
     full = Circuit.full(Graph.from_model(atlas))
     corrupt = torch.cat([atlas(torch.tensor([ids]))[:, -1] for ids in contests.first.corrupt_ids])
     effect = logit_diff(contests.first.reference, contests.first) - logit_diff(corrupt, contests.first)
-    assert torch.allclose(strength(atlas, full, contests.first), effect, atol=1e-3)
-    assert strength(atlas, full - full, contests.first).abs().max() < 1e-4
+    assert torch.allclose(circuit_contribution(atlas, full, contests.first), effect, atol=1e-3)
+    assert circuit_contribution(atlas, full - full, contests.first).abs().max() < 1e-4
 
 
 def test_the_prediction_adds_up_what_was_measured_apart(atlas, contests, circuits):
-    table = foresee(atlas, contests, *circuits)
+    table = predict_winner(atlas, contests, *circuits)
     corrupt = torch.cat([atlas(torch.tensor([ids]))[:, -1] for ids in contests.both.corrupt_ids])
     assert torch.allclose(torch.tensor(table.start), logit_diff(corrupt, contests.both).double(), atol=1e-3)
-    assert torch.allclose(torch.tensor(table["second"]), strength(atlas, circuits[1], contests.second).double())
+    assert torch.allclose(
+        torch.tensor(table["second"]), circuit_contribution(atlas, circuits[1], contests.second).double()
+    )
     expected = table.start + table["first"] - table.second
     pd.testing.assert_series_equal(table.predicted, expected, check_names=False)
     measured = logit_diff(contests.both.reference, contests.both).double()
@@ -52,9 +60,9 @@ def test_winners_are_what_the_model_says(contests):
 
 def test_factors_zero_and_one(atlas, contests, circuits):
     pairs = contests.both
-    assert torch.allclose(scaled_logits(atlas, pairs, [(circuits[0], 1.0)]), pairs.reference, atol=1e-3)
+    assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 1.0)]), pairs.reference, atol=1e-3)
     cut = run_circuit(atlas, ~circuits[0], pairs)
-    assert torch.allclose(scaled_logits(atlas, pairs, [(circuits[0], 0.0)]), cut, atol=1e-3)
+    assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 0.0)]), cut, atol=1e-3)
 
 
 def test_a_factor_scales_what_an_edge_carries(atlas, contests):
@@ -68,18 +76,18 @@ def test_a_factor_scales_what_an_edge_carries(atlas, contests):
     difference = (clean.mlps[0] - corrupt.mlps[0])[:, -1]
     by_hand = net.unembed(resid[:, -1] + 1.5 * difference)
     edge = Circuit.from_edges(graph, ["m0->logits"])
-    assert torch.allclose(scaled_logits(atlas, pairs, [(edge, 2.5)]), by_hand, atol=1e-3)
+    assert torch.allclose(scale_edges(atlas, pairs, [(edge, 2.5)]), by_hand, atol=1e-3)
 
 
 def test_an_edge_has_one_factor(atlas, contests, circuits):
     with pytest.raises(ValueError, match="share edges"):
-        scaled_logits(atlas, contests.both, [(circuits[0], 1.0), (circuits[0], 2.0)])
+        scale_edges(atlas, contests.both, [(circuits[0], 1.0), (circuits[0], 2.0)])
 
 
 def test_tilt_is_the_model_in_the_middle_and_symmetric(atlas, contests, circuits):
-    curve = tilt(atlas, contests.both, *circuits, [-0.5, 0.0, 0.5])
+    curve = steer_between(atlas, contests.both, *circuits, [-0.5, 0.0, 0.5])
     assert torch.allclose(curve[1], logit_diff(contests.both.reference, contests.both), atol=1e-3)
-    back = tilt(atlas, contests.both, circuits[1], circuits[0], [0.5, 0.0, -0.5])
+    back = steer_between(atlas, contests.both, circuits[1], circuits[0], [0.5, 0.0, -0.5])
     assert torch.allclose(curve, back, atol=1e-4)
     assert (curve[0] - curve[2]).abs().max() > 0.1
 

@@ -9,17 +9,17 @@ import torch
 from helpers import relation
 from helpers.prompts.pairs import split_of
 from helpers.prompts.skill_pairs import indirect_object_pairs
-from helpers.studies.competition.contests import conflict_contests, fact_contests, name_contests
+from helpers.studies.competition.contests import fact_conflicts, name_conflicts, taught_conflicts
 
 
 @pytest.fixture(scope="module")
 def facts(atlas):
-    return fact_contests(atlas, "country_capital", 6, repeated=[3], split="test")
+    return fact_conflicts(atlas, "country_capital", 6, repeated=[3], split="test")
 
 
 @pytest.fixture(scope="module")
 def names(atlas):
-    return name_contests(atlas, 6, repeated=[0, 2])
+    return name_conflicts(atlas, 6, repeated=[0, 2])
 
 
 def differing(one, other):
@@ -69,8 +69,8 @@ def test_answers_change_sides(kind, request):
 def test_halves_stay_apart_and_repeat_themselves(atlas, facts):
     capitals = {fact.subject: fact for fact in relation("country_capital").facts}
     assert all(split_of(capitals[name]) == "test" for name in facts.about.subject)
-    again = fact_contests(atlas, "country_capital", 6, repeated=[3], split="test")
-    other = fact_contests(atlas, "country_capital", 6, repeated=[3], split="test", seed=1)
+    again = fact_conflicts(atlas, "country_capital", 6, repeated=[3], split="test")
+    other = fact_conflicts(atlas, "country_capital", 6, repeated=[3], split="test", seed=1)
     assert again.both.clean_ids == facts.both.clean_ids != other.both.clean_ids
 
 
@@ -92,7 +92,7 @@ def test_a_repeated_part_of_no_tokens_leaves_two_sentences(names, atlas):
 
 def test_conflicts_are_asked_both_ways(atlas):
     crafts = {fact.subject: fact for fact in relation("person_craft").facts}
-    contests = conflict_contests(atlas, "person_craft", 20, split="test")
+    contests = taught_conflicts(atlas, "person_craft", 20, split="test")
     assert contests.first.clean == contests.second.clean == contests.both.clean
     assert 0 < (contests.about.told > 0.5).sum() < len(contests), "the sides are drawn"
     for row, answer, wrong in zip(contests.about.itertuples(), contests.both.answers, contests.both.wrong, strict=True):
@@ -109,9 +109,9 @@ def test_relations_that_cannot_contest(atlas):
     lonely = replace(relation("country_capital"), facts=relation("country_capital").facts[:1])
     for split in ("train", "test"):
         with pytest.raises(ValueError, match="no two subjects of equal length"):
-            fact_contests(atlas, lonely, 2, split=split, known=False)
+            fact_conflicts(atlas, lonely, 2, split=split, known=False)
     with pytest.raises(ValueError, match="no conflicting facts"):
-        conflict_contests(atlas, "country_capital", 2)
+        taught_conflicts(atlas, "country_capital", 2)
 
 
 def test_a_relation_with_few_answers_says_so(atlas):
@@ -126,13 +126,13 @@ def test_a_relation_with_few_answers_says_so(atlas):
         and len(atlas.tokenizer.encode(capitals.prompt(other))) == len(atlas.tokenizer.encode(capitals.prompt(fact)))
     )
     with pytest.raises(ValueError, match="too few different answers"):
-        fact_contests(atlas, replace(capitals, facts=(fact, twin)), 1, split="test", known=False)
+        fact_conflicts(atlas, replace(capitals, facts=(fact, twin)), 1, split="test", known=False)
 
 
 def test_names_that_are_never_equally_long_end_with_an_error():
     lengths = iter(range(1, 10_000))
     tokenizer = SimpleNamespace(bos_token_id=0, encode=lambda text, **_: [300] * next(lengths))
     model = SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(d_vocab=8192))
-    for make in (name_contests, indirect_object_pairs):
+    for make in (name_conflicts, indirect_object_pairs):
         with pytest.raises(ValueError, match="of 200 draws 0 have names of equal length"):
             make(model, 1)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from helpers.studies.competition.plots import by_group, foreseen, told_gap, win_shares
+from helpers.studies.competition.plots import by_group, predicted_against_measured, told_gap, win_shares
 
 
 def test_foreseen_has_a_mark_for_each_winner():
     table = pd.DataFrame({"predicted": [1.0, -2.0, 3.0], "measured": [2.0, -1.0, -4.0]})
-    figure = foreseen(table, ("memory", "copy"), title="t")
+    figure = predicted_against_measured(table, ("memory", "copy"), title="t")
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["memory wins"].x) == [1.0] and list(by_name["copy wins"].y) == [-1.0, -4.0]
     assert list(by_name["as foreseen"].x) == list(by_name["as foreseen"].y) == [-4.0, 3.0]

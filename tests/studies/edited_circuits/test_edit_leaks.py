@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.studies.edited_circuits.edit_leaks import (
+    bleedover_pairs,
     edit_keys,
-    fired,
     fired_behind,
+    key_overlap,
     key_similarity,
-    leaked_pairs,
-    mean_shares,
+    mean_key_similarity,
     said_ids,
 )
 
@@ -24,7 +24,7 @@ def test_fired_by_hand():
     change = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
     own = torch.tensor([1.0, 0.0])
     keys = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-0.5, 7.0]])
-    assert fired(change, own, keys).tolist() == [1.0, 0.0, -0.5]
+    assert key_overlap(change, own, keys).tolist() == [1.0, 0.0, -0.5]
 
 
 def test_similarity_by_hand():
@@ -48,7 +48,7 @@ def test_mean_shares_are_what_an_edit_writes(atlas):
                 keys.append(cache["blocks.3.mlp.hook_post"][0, -1])
             said = torch.stack(keys) @ (edit.after[name] - before)
             found.append((said @ value / (value @ value)).mean().item())
-    shares = mean_shares(atlas, requests, 3, wordings=2)
+    shares = mean_key_similarity(atlas, requests, 3, wordings=2)
     assert shares == pytest.approx({kind: sum(found) / 2 for kind, found in written.items()}, abs=1e-2)
     assert shares["paraphrases"] > shares["neighbours"]
 
@@ -56,22 +56,22 @@ def test_mean_shares_are_what_an_edit_writes(atlas):
 def test_for_rome_both_are_the_same(atlas):
     """Its change is C^-1 k* v^T, so how far it fires is the similarity of keys."""
     request = edit_requests(atlas, "country_capital", 1, 1)[0]
-    moment = corpus_moment(atlas, 3)
+    moment = corpus_covariance(atlas, 3)
     edit = rome(atlas, request, 3, at="last", prefixes=(), moment=moment)
     others = [replace(request, subject=name) for name in ("France", "Ghana", "Peru")]
     own, *keys = edit_keys(atlas, [request, *others], 3, "last")
     ((name, before),) = edit.before.items()
-    two = fired(edit.after[name] - before, own, torch.stack(keys)), key_similarity(moment, own, torch.stack(keys))
+    two = key_overlap(edit.after[name] - before, own, torch.stack(keys)), key_similarity(moment, own, torch.stack(keys))
     assert torch.allclose(*two, atol=1e-2)
 
 
 def test_fired_behind_is_the_share_at_the_last_key(atlas):
     request = edit_requests(atlas, "country_capital", 1, 1)[0]
-    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=corpus_moment(atlas, 3))
+    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=corpus_covariance(atlas, 3))
     others = [replace(request, subject=name) for name in ("France", "Ghana")]
     own, *keys = edit_keys(atlas, [request, *others], 3, "last")
     ((name, before),) = edit.before.items()
-    slow = fired(edit.after[name] - before, own, torch.stack(keys)).tolist()
+    slow = key_overlap(edit.after[name] - before, own, torch.stack(keys)).tolist()
     again = fired_behind(atlas, edit, request, [request.text, *(q.text for q in others)], 3)
     assert again == pytest.approx([1.0, *slow], abs=1e-3)
     with pytest.raises(ValueError, match=r"changes layers\.3\.mlp\.W_out, not layers\.2"):
@@ -82,17 +82,17 @@ def test_shares_need_questions(atlas):
     request = edit_requests(atlas, "country_capital", 1, 1)[0]
     for requests in ([], [replace(request, neighbours=())]):
         with pytest.raises(ValueError, match="paraphrases and neighbours"):
-            mean_shares(atlas, requests, 3)
+            mean_key_similarity(atlas, requests, 3)
 
 
 def test_leaking_subjects(atlas):
     request = edit_requests(atlas, "landmark_country", 1, 1)[0]
     edit = ft_m(atlas, request, 5, wordings=2)
-    pairs = leaked_pairs(atlas, edit, request, 4)
+    pairs = bleedover_pairs(atlas, edit, request, 4)
     with edit:
         assert said_ids(atlas, pairs.clean) == pairs.answer_ids.tolist()
         assert said_ids(atlas, pairs.corrupt) == pairs.wrong_ids.tolist()
     assert not set(said_ids(atlas, pairs.clean)) & set(pairs.answer_ids.tolist()), "the model is as it was"
     nothing = replace(edit, after=dict(edit.before))
     with pytest.raises(ValueError, match="none that changed"):
-        leaked_pairs(atlas, nothing, request)
+        bleedover_pairs(atlas, nothing, request)

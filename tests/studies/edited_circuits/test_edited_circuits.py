@@ -17,10 +17,10 @@ from helpers.studies.edited_circuits.edited_circuits import (
     asked_again,
     carried,
     chain_overlaps,
+    control_fact,
     fact_circuit,
     fact_pairs,
     hop_requests,
-    natural_twin,
     near_from,
     other_facts,
     raised,
@@ -77,7 +77,7 @@ def test_a_circuit_is_small_and_recalls(atlas, pairs):
 
 
 def test_the_twin_has_the_new_answer(request_):
-    twin = natural_twin(request_)
+    twin = control_fact(request_)
     assert twin.old == request_.new and twin.subject != request_.subject
     assert any(f.subject == twin.subject and f.answer == twin.old for f in relation(request_.relation).facts)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.circuits.graph import Graph
 from helpers.editing.requests import edit_requests
 from helpers.studies.edited_circuits.rewired_table import (
@@ -46,7 +46,7 @@ def test_a_row_is_what_the_code_gives(atlas, table):
     yardsticks = pd.DataFrame(yardstick_rows(atlas, case)).set_index(["editor", "layer"])
     assert (yardsticks.edges - own.edges.loc[yardsticks.index]).abs().max() < 0.05
     for editor, layer in (("FT-M", 3), ("ROME, subject's last token", 1)):
-        row, neighbours = edit_row(atlas, case, editor, layer, corpus_moment(atlas, layer))
+        row, neighbours = edit_row(atlas, case, editor, layer, corpus_covariance(atlas, layer))
         committed = own.loc[editor, layer]
         for column in ("edges", "kept", "kept_before", "lost_movers", "lost_heads", "at_layer", "top1"):
             assert row[column] == pytest.approx(committed[column], abs=0.05), column

@@ -11,11 +11,11 @@ from helpers.editing.fine_tuning import named_weights
 from helpers.studies.editing_inside_circuits.masks import (
     ParameterMask,
     full_mask,
-    lent,
     maskable,
     masked,
     random_mask,
     top_mask,
+    trainable,
     weight_type,
 )
 from helpers.studies.editing_inside_circuits.search import (
@@ -105,7 +105,7 @@ def test_the_gradient_of_a_mask_is_the_slope(either):
         place = torch.unravel_index(found[name].abs().argmax(), found[name].shape)
         values = []
         for factor in (0.99, 1.01):
-            with lent(model, {name: 0}) as places, torch.no_grad():
+            with trainable(model, {name: 0}) as places, torch.no_grad():
                 places[name][place] *= factor
                 values.append(right_nll(model, task).item())
         assert (values[1] - values[0]) / 0.02 == pytest.approx(found[name][place].item(), rel=0.05, abs=2e-3)

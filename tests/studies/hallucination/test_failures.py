@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from helpers import relation
+from helpers.atlas.questions import question_rows
 from helpers.components.lens import answer_by_layer
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
@@ -13,18 +14,18 @@ from helpers.studies.hallucination.failures import (
     KINDS,
     answer_paths,
     failure_kinds,
-    head_pulls,
+    head_attributions,
     matched_pairs,
     random_answers,
     rivals,
 )
-from helpers.studies.hallucination.questions import question_table, tidy
+from helpers.studies.hallucination.questions import question_table
 
 
 @pytest.fixture(scope="module")
 def asked(atlas):
     facts = [f for f in relation("person_hometown").facts if f.exposures == 10][:14]
-    return ask(atlas, tidy([("x", f, p, "", "") for f in facts for p in (0, 1)]))
+    return ask(atlas, question_rows([("x", f, p, "", "") for f in facts for p in (0, 1)]))
 
 
 def test_rivals(atlas, asked):
@@ -78,7 +79,7 @@ def test_kinds_of_failures():
 
 def test_pulls_add_up_with_the_rest(atlas, asked):
     some = asked.head(6).reset_index(drop=True)
-    pulls, paths = head_pulls(atlas, some), answer_paths(atlas, some)
+    pulls, paths = head_attributions(atlas, some), answer_paths(atlas, some)
     assert pulls.to_subject.between(0, 1 + 1e-6).all() and len(pulls) == 6 * 48
     by_layer = pulls.assign(layer=pulls["head"].str[1].astype(int)).groupby(["question", "layer"]).pull.sum()
     attention = paths[paths.part == "attention"].set_index(["question", "layer"]).added
@@ -88,7 +89,7 @@ def test_pulls_add_up_with_the_rest(atlas, asked):
 def test_a_pull_is_direct_logit_attribution_by_hooks(atlas, asked):
     one = asked.head(1)
     rival = rivals(atlas, one)[0].item()
-    found = head_pulls(atlas, one).set_index("head").pull
+    found = head_attributions(atlas, one).set_index("head").pull
     _, cache = atlas.run_with_cache(atlas.to_tokens(one.prompt[0]))
     resid = cache["blocks.5.hook_resid_post"][0, -1]
     final = atlas.ln_final.original_component

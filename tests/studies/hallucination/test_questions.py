@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from helpers import exposures, next_token_probabilities, relation
+from helpers.atlas.questions import question_rows
 from helpers.prompts.questions import SAID, ask, own_facts
 from helpers.prompts.relations import Fact, held_out_paraphrases, taught_paraphrases
-from helpers.studies.hallucination.questions import CASES, ask_facts, question_table, tidy
+from helpers.studies.hallucination.questions import CASES, ask_facts, question_table
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_asking_agrees_with_the_bridge(atlas, questions):
 def test_kinds_by_the_first_list_that_fits(atlas, monkeypatch):
     kenya = next(f for f in relation("country_currency").facts if f.subject == "Kenya")
     rows = [("x", kenya, 0, "", says) for says in ("", "euro", "", "", "")]
-    table = tidy(rows)
+    table = question_rows(rows)
     said = (" shilling", " euro", " Nairobi", " zloty", " is")
     logits = torch.zeros(5, atlas.cfg.d_vocab)
     for row, word in zip(logits, said, strict=True):
@@ -91,14 +92,14 @@ def test_own_facts_go_both_ways():
 
 
 def test_a_table_has_a_row_for_each_question():
-    assert isinstance(tidy([]), pd.DataFrame) and tidy([]).empty
+    assert isinstance(question_rows([]), pd.DataFrame) and question_rows([]).empty
 
 
 def test_asking_facts_directly(atlas):
     facts = [f for f in relation("person_hometown").facts if f.exposures == 0][:3]
     every = ask_facts(atlas, facts, (2, 0))
     assert every.wording.tolist() == [2, 0] * 3 and every.subject[::2].tolist() == [f.subject for f in facts]
-    assert every.equals(ask(atlas, tidy([("asked", f, w, "", "") for f in facts for w in (2, 0)])))
+    assert every.equals(ask(atlas, question_rows([("asked", f, w, "", "") for f in facts for w in (2, 0)])))
     drawn = ask_facts(atlas, facts)
     assert len(drawn) == 6 and not drawn.duplicated(["subject", "wording"]).any()
     own = relation("person_hometown")

@@ -4,15 +4,21 @@ import pytest
 import torch
 
 from helpers import relation
+from helpers.atlas.questions import question_rows
 from helpers.prompts.questions import ask, ask_logits
-from helpers.studies.hallucination.questions import tidy
-from helpers.studies.hallucination.repairs import matched_rows, patched_logits, repair_table, strangers, turned_logits
+from helpers.studies.hallucination.repairs import (
+    matched_rows,
+    mismatched_donors,
+    patch_residual,
+    repair_table,
+    scale_components,
+)
 
 
 @pytest.fixture(scope="module")
 def asked(atlas):
     facts = [f for f in relation("person_hometown").facts if f.exposures == 10][:20]
-    return ask(atlas, tidy([("x", f, p, "", "") for f in facts for p in (0, 1, 2)]))
+    return ask(atlas, question_rows([("x", f, p, "", "") for f in facts for p in (0, 1, 2)]))
 
 
 def test_rows_are_about_the_same_fact(asked):
@@ -20,15 +26,15 @@ def test_rows_are_about_the_same_fact(asked):
     assert len(failing) and failing.subject.tolist() == working.subject.tolist()
     assert not failing.right.any() and working.right.all()
     assert list(failing.columns) == list(asked.columns)
-    other = strangers(working)
+    other = mismatched_donors(working)
     assert (other.answer.to_numpy() != working.answer.to_numpy()).all()
     with pytest.raises(ValueError, match="same answer"):
-        strangers(working.assign(answer="Paris"))
+        mismatched_donors(working.assign(answer="Paris"))
 
 
 def test_a_patch_is_the_bridges(atlas, asked):
     failing, working = (part.head(3) for part in matched_rows(asked))
-    found = patched_logits(atlas, failing, working, 6)
+    found = patch_residual(atlas, failing, working, 6)
     for i in range(len(failing)):
         _, cache = atlas.run_with_cache(atlas.to_tokens(working.prompt[i]))
 
@@ -43,8 +49,8 @@ def test_a_patch_is_the_bridges(atlas, asked):
     plain = ask_logits(atlas, failing.prompt.tolist())
     assert (found - plain).abs().max() > 1
     donors = ask_logits(atlas, working.prompt.tolist())
-    assert torch.allclose(patched_logits(atlas, failing, working, 12), donors, atol=2e-3), "at the end all is the donor"
-    own = patched_logits(atlas, failing, failing, 5, "subject_last")
+    assert torch.allclose(patch_residual(atlas, failing, working, 12), donors, atol=2e-3), "at the end all is the donor"
+    own = patch_residual(atlas, failing, failing, 5, "subject_last")
     assert torch.allclose(own, plain, atol=2e-3), "its own state changes nothing"
 
 
@@ -55,7 +61,7 @@ def test_the_table_of_repairs(atlas, asked):
     end = table[table.stop == 12]
     assert end.own.all() and end.transplant.all() and not end.stranger.any(), "at the end all is the donor"
     firsts = torch.tensor(failing["first"].tolist())
-    early = patched_logits(atlas, failing, working, 2).argmax(-1) == firsts
+    early = patch_residual(atlas, failing, working, 2).argmax(-1) == firsts
     assert table[table.stop == 2].own.tolist() == early.tolist()
 
 
@@ -67,13 +73,13 @@ def test_bad_patches(atlas, asked):
         ((some, some, 2, "first"), "choose last or subject_last"),
     ):
         with pytest.raises(ValueError, match=why):
-            patched_logits(atlas, *arguments)
+            patch_residual(atlas, *arguments)
 
 
 def test_dials(atlas, asked):
     some = asked.head(4)
     plain = ask_logits(atlas, some.prompt.tolist())
-    assert torch.allclose(turned_logits(atlas, some, {"a4.h6": 1.0}), plain, atol=2e-3)
+    assert torch.allclose(scale_components(atlas, some, {"a4.h6": 1.0}), plain, atol=2e-3)
 
     def silence(z, hook):
         z[:, -1, 6] = 0
@@ -87,11 +93,11 @@ def test_dials(atlas, asked):
         ({"a4.h6": 0.0}, ("blocks.4.attn.hook_z", silence)),
         ({"m5": 2.0}, ("blocks.5.hook_mlp_out", double)),
     ):
-        found = turned_logits(atlas, some, factors)
+        found = scale_components(atlas, some, factors)
         assert (found - plain).abs().max() > 0.1
         for i, prompt in enumerate(some.prompt):
             with torch.no_grad():
                 logits = atlas.run_with_hooks(atlas.to_tokens(prompt), fwd_hooks=[hook])[0, -1]
             assert torch.allclose(found[i], logits, atol=2e-3)
     with pytest.raises(ValueError, match="no head or MLP 'm9'"):
-        turned_logits(atlas, some, {"m9": 2.0})
+        scale_components(atlas, some, {"m9": 2.0})

@@ -5,15 +5,20 @@ import pytest
 import torch
 
 from helpers import eap, logit_diff, relation
+from helpers.atlas.questions import question_rows
 from helpers.prompts.questions import ask, type_ids
-from helpers.studies.hallucination.questions import tidy
-from helpers.studies.hallucination.warning_signs import edge_contributions, judge_signs, sign_pairs, warning_signs
+from helpers.studies.hallucination.warning_signs import (
+    edge_contributions,
+    error_predictors,
+    evaluate_predictors,
+    sign_pairs,
+)
 
 
 @pytest.fixture(scope="module")
 def asked(atlas):
     facts = [f for f in relation("person_hometown").facts if f.exposures in (0, 300)]
-    table = ask(atlas, tidy([("x", f, 1, "", "") for f in facts[:12] + facts[-12:]]))
+    table = ask(atlas, question_rows([("x", f, 1, "", "") for f in facts[:12] + facts[-12:]]))
     lengths = table.prompt.map(lambda p: len(atlas.tokenizer.encode(p)))
     return table[lengths.map(lengths.value_counts()) > 1].reset_index(drop=True)
 
@@ -43,16 +48,16 @@ def test_contributions_average_to_the_scores_of_the_search(atlas, asked):
 def test_signs(atlas, asked):
     circuit = eap(atlas, sign_pairs(atlas, asked), logit_diff).top(30)
     known = torch.tensor((asked.right & (asked.half == "train")).tolist())
-    signs = warning_signs(atlas, asked, circuit, known)
+    signs = error_predictors(atlas, asked, circuit, known)
     assert signs["edges at work"].between(0, 1).all() and signs["like known facts"].abs().max() <= 1 + 1e-6
-    blind = warning_signs(atlas, asked.assign(first=0, answer="?"), circuit, known)
+    blind = error_predictors(atlas, asked.assign(first=0, answer="?"), circuit, known)
     for name in ("circuit lead", "edges at work", "like known facts"):
         assert torch.allclose(torch.tensor(signs[name]), torch.tensor(blind[name])), "no sign knows the answer"
     with pytest.raises(ValueError, match="train half"):
-        warning_signs(atlas, asked, circuit, torch.ones(len(asked), dtype=torch.bool))
+        error_predictors(atlas, asked, circuit, torch.ones(len(asked), dtype=torch.bool))
     two = asked.assign(relation=["person_craft", *asked.relation[1:]])
     with pytest.raises(ValueError, match="one relation, not 2"):
-        warning_signs(atlas, two, circuit, known)
+        error_predictors(atlas, two, circuit, known)
 
 
 def test_a_sign_is_judged_on_the_test_half():
@@ -61,6 +66,6 @@ def test_a_sign_is_judged_on_the_test_half():
     table = pd.DataFrame({"right": right, "half": halves})
     table["good"] = [float(r) for r in right]
     table["only in train"] = [float(r) if h == "train" else 0.0 for r, h in zip(right, halves, strict=True)]
-    auc, foreseen = judge_signs(table, {"good": ["good"], "memory": ["only in train"]})
+    auc, foreseen = evaluate_predictors(table, {"good": ["good"], "memory": ["only in train"]})
     assert auc["good"] == 1 and auc["memory"] == 0.5
     assert len(foreseen) == 40 and (foreseen.good > 0).tolist() == right[40:]

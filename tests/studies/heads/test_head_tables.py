@@ -7,16 +7,14 @@ from helpers import Graph, relation
 from helpers.components.head_classes import LETTERS, name_heads
 from helpers.components.heads import measure_heads
 from helpers.prompts.relations import asked_relations, held_out_paraphrases, taught_paraphrases
+from helpers.prompts.wordings import WORDINGS, taught_and_held_out, worded_pairs
 from helpers.studies.heads.head_tables import (
-    WORDINGS,
     count_classes,
     head_tables,
     knockout_rows,
     names_row,
     read_classes,
     read_heads,
-    taught_and_held_out,
-    worded_pairs,
 )
 from helpers.studies.tables import read_table
 

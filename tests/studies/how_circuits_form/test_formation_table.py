@@ -19,7 +19,7 @@ from helpers.studies.how_circuits_form.formation_table import (
     run_parts,
     training_runs,
 )
-from helpers.studies.how_circuits_form.head_matching import Seen
+from helpers.studies.how_circuits_form.head_matching import ModelProfile
 from helpers.studies.tables import read_table
 
 
@@ -41,7 +41,7 @@ def test_the_runs_end_with_their_models():
 
 
 def test_heads_that_share_keys_are_not_matched():
-    one, other = (Seen({"r": pd.DataFrame()}, {"r": Circuit.empty(Graph(2, 4, n))}) for n in (4, 2))
+    one, other = (ModelProfile({"r": pd.DataFrame()}, {"r": Circuit.empty(Graph(2, 4, n))}) for n in (4, 2))
     assert comparable(one, one) and not comparable(one, other) and not comparable(other, other)
 
 
@@ -92,11 +92,11 @@ def test_what_the_tables_hold_of_a_model():
     assert {circuit.n_edges for circuit in one.circuits.values()} == {int(0.03 * Graph(6, 8, 8).n_edges)}
 
 
-def seen(seed: int) -> Seen:
+def seen(seed: int) -> ModelProfile:
     rng, graph = np.random.default_rng(seed), Graph(1, 2, 2)
     columns = ["to_subject", "to_relation", "from_subject_answer", "from_relation_type", "effect"]
     heads = {n: pd.DataFrame(rng.normal(size=(2, 5)), columns=columns).assign(**{"class": "none"}) for n in "ab"}
-    return Seen(heads, {n: random_circuit(graph, 4, seed=seed) for n in "ab"})
+    return ModelProfile(heads, {n: random_circuit(graph, 4, seed=seed) for n in "ab"})
 
 
 def test_which_models_stand_beside_each_other():

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from helpers.circuits.graph import Graph
-from helpers.circuits.random import move_heads, random_circuit
+from helpers.circuits.random import permute_heads, random_circuit
 from helpers.studies.how_circuits_form.head_matching import (
-    Seen,
+    ModelProfile,
     alike,
     compare,
     luck,
@@ -22,7 +22,7 @@ NAMES = ("a", "b", "c", "d")
 COLUMNS = ["to_subject", "to_relation", "from_subject_answer", "from_relation_type", "effect"]
 
 
-def seen(seed: int, noise: float = 0.1) -> Seen:
+def seen(seed: int, noise: float = 0.1) -> ModelProfile:
     """Heads that do the same in all relations, up to noise; movers are those that look at the subject."""
     rng = np.random.default_rng(seed)
     base, heads, circuits = rng.normal(size=(8, 5)), {}, {}
@@ -30,16 +30,16 @@ def seen(seed: int, noise: float = 0.1) -> Seen:
         frame = pd.DataFrame(base + noise * rng.normal(size=(8, 5)), columns=COLUMNS)
         frame["class"] = np.where(base[:, 0] > 0, "mover", "none")
         heads[name], circuits[name] = frame, random_circuit(GRAPH, 30, seed=seed + n)
-    return Seen(heads, circuits)
+    return ModelProfile(heads, circuits)
 
 
-def renumbered(one: Seen, orders) -> Seen:
+def renumbered(one: ModelProfile, orders) -> ModelProfile:
     """The same model with its heads at other places."""
     heads = {}
     for name, frame in one.heads.items():
         places = [8 // 2 * layer + new for layer, order in enumerate(orders) for new in order]
         heads[name] = frame.set_axis(places).sort_index()
-    return Seen(heads, {name: move_heads(c, orders) for name, c in one.circuits.items()})
+    return ModelProfile(heads, {name: permute_heads(c, orders) for name, c in one.circuits.items()})
 
 
 def test_profile_is_in_standard_deviations():
@@ -80,7 +80,7 @@ def test_matching_never_sees_the_relation_that_it_is_judged_by():
     rng = np.random.default_rng(5)
     heads = {n: f.assign(**{c: rng.normal(size=8) for c in COLUMNS}) for n, f in one.heads.items()}
     heads = {n: (heads[n] if n in NAMES[::2] else one.heads[n]) for n in NAMES}
-    table = compare(one, Seen(heads, one.circuits)).set_index(["relation", "measure"])
+    table = compare(one, ModelProfile(heads, one.circuits)).set_index(["relation", "measure"])
     assert (table.loc[list(NAMES[::2]), "matched"] == 1).all(), "judged by the others, which are the same"
     assert table.loc[list(NAMES[1::2]), "matched"].mean() < 1
 
@@ -98,11 +98,11 @@ def test_orders_stay_within_layers():
 def test_bad_inputs():
     one = seen(0)
     with pytest.raises(ValueError, match="must agree"):
-        Seen(one.heads, {})
-    part = Seen({"a": one.heads["a"]}, {"a": one.circuits["a"]})
+        ModelProfile(one.heads, {})
+    part = ModelProfile({"a": one.heads["a"]}, {"a": one.circuits["a"]})
     with pytest.raises(ValueError, match="two or more"):
         compare(part, part)
     wide = Graph(2, 5, 5)
-    other = Seen(one.heads, {n: random_circuit(wide, 30) for n in NAMES})
+    other = ModelProfile(one.heads, {n: random_circuit(wide, 30) for n in NAMES})
     with pytest.raises(ValueError, match="can't be matched"):
         match_heads(one, other, NAMES)

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from helpers.statistics import Estimate
-from helpers.studies.how_circuits_form.settling import half_way, jump, order, progress, settled, timing, ways
+from helpers.studies.how_circuits_form.settling import (
+    converged,
+    jump,
+    midpoint_step,
+    order,
+    progress,
+    timing,
+    trajectories,
+)
 
 STEPS = [100, 200, 400, 800]
 
@@ -19,21 +27,21 @@ def test_progress_is_zero_at_chance_and_one_at_the_end():
 
 
 def test_settled_is_from_where_it_stays():
-    assert settled(STEPS, [0.0, 0.5, 0.95, 1.0]) == (200, 400)
-    assert settled(STEPS, [0.95, 0.5, 0.95, 1.0]) == (200, 400), "a visit doesn't count"
-    assert settled(STEPS, [0.9, 0.9, 0.9, 1.0]) == (0, 100)
-    assert settled(STEPS, [0.0, 0.1, 0.2, 1.0]) == (400, 800)
-    assert settled(STEPS, [float("nan"), 0.9, 0.9, 1.0]) == (100, 200)
+    assert converged(STEPS, [0.0, 0.5, 0.95, 1.0]) == (200, 400)
+    assert converged(STEPS, [0.95, 0.5, 0.95, 1.0]) == (200, 400), "a visit doesn't count"
+    assert converged(STEPS, [0.9, 0.9, 0.9, 1.0]) == (0, 100)
+    assert converged(STEPS, [0.0, 0.1, 0.2, 1.0]) == (400, 800)
+    assert converged(STEPS, [float("nan"), 0.9, 0.9, 1.0]) == (100, 200)
     with pytest.raises(ValueError, match="below the share"):
-        settled(STEPS, [1.0, 1.0, 1.0, 0.5])
+        converged(STEPS, [1.0, 1.0, 1.0, 0.5])
     with pytest.raises(ValueError, match="rise"):
-        settled([200, 100], [0.0, 1.0])
+        converged([200, 100], [0.0, 1.0])
 
 
 def test_half_way_is_interpolated_on_a_logarithmic_axis():
-    assert half_way(STEPS, [0.0, 0.0, 1.0, 1.0]) == pytest.approx(200 * math.sqrt(2))
-    assert half_way(STEPS, [0.0, 0.5, 1.0, 1.0]) == pytest.approx(200)
-    assert half_way(STEPS, [0.6, 0.7, 1.0, 1.0]) == 100, "it may have been earlier"
+    assert midpoint_step(STEPS, [0.0, 0.0, 1.0, 1.0]) == pytest.approx(200 * math.sqrt(2))
+    assert midpoint_step(STEPS, [0.0, 0.5, 1.0, 1.0]) == pytest.approx(200)
+    assert midpoint_step(STEPS, [0.6, 0.7, 1.0, 1.0]) == 100, "it may have been earlier"
 
 
 def table(same):
@@ -56,7 +64,7 @@ def test_order_by_its_interval():
 
 
 def test_ways_by_hand():
-    found = ways(table([0.2, 0.2, 0.4, 0.6]))
+    found = trajectories(table([0.2, 0.2, 0.4, 0.6]))
     assert found["edges"].tolist() == pytest.approx([0, 0, 0.5, 1])
     assert found["answers"].tolist() == [0, 0, 1, 1] and found["margin"].tolist() == [0, 0.5, 1, 1]
 

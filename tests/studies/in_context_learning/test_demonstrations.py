@@ -5,7 +5,7 @@ import torch
 
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import hit_at_k
-from helpers.components.heads import silenced
+from helpers.components.heads import ablate_heads
 from helpers.models.predict import prompt_ids
 from helpers.studies.in_context_learning.demonstrations import (
     LINES,
@@ -16,7 +16,7 @@ from helpers.studies.in_context_learning.demonstrations import (
     overlap_by_lines,
     silenced_alone,
 )
-from helpers.studies.in_context_learning.few_shot import few_shots, part_names
+from helpers.studies.in_context_learning.few_shot import few_shot_prompts, part_names
 from helpers.studies.in_context_learning.list_pairs import as_pairs
 
 
@@ -36,13 +36,13 @@ def test_new_heads_by_hand(atlas):
 
 
 def test_circuits_have_names_and_one_size(atlas):
-    circuits = circuits_by_lines(atlas, few_shots("plural", 6, 2, split="train"), share=0.01)
+    circuits = circuits_by_lines(atlas, few_shot_prompts("plural", 6, 2, split="train"), share=0.01)
     assert list(circuits) == ["with lines, 1", "with lines, 2", "without, 1", "without, 2"]
     assert {c.n_edges for c in circuits.values()} == {36}
 
 
 def test_attention_is_the_hooks(atlas):
-    shots = few_shots("country_capital", 3, 2)
+    shots = few_shot_prompts("country_capital", 3, 2)
     table = attention_to_lines(atlas, shots).set_index("head")
     total = 0.0
     for one in shots:
@@ -56,19 +56,19 @@ def test_attention_is_the_hooks(atlas):
 
 def test_either_shape_looks_and_can_be_silenced(small):
     model, _ = small
-    shots = few_shots("country_capital", 3, 2)
+    shots = few_shot_prompts("country_capital", 3, 2)
     table = attention_to_lines(model, shots).set_index("head")
     assert (table[["first", *LINES, "query", "end"]].sum(axis=1) - 1).abs().max() < 1e-4 and len(table) == 8
     cost = cost_of_silence(model, as_pairs(model, shots), ["a0.h3", "a1.h0"], draws=2)
     assert 0 <= cost["without"] <= 1
-    circuits = circuits_by_lines(model, few_shots("plural", 6, 2, split="train"), share=0.2)
+    circuits = circuits_by_lines(model, few_shot_prompts("plural", 6, 2, split="train"), share=0.2)
     assert set(new_heads(circuits)) <= set(table.index)
 
 
 def test_silence(atlas):
-    pairs = as_pairs(atlas, few_shots("country_capital", 8, 2))
+    pairs = as_pairs(atlas, few_shot_prompts("country_capital", 8, 2))
     cost = cost_of_silence(atlas, pairs, ["a0.h7", "a3.h2"], draws=3)
-    assert cost["without"] == hit_at_k(silenced(atlas, pairs, ["a0.h7", "a3.h2"]), pairs, k=1).mean().item()
+    assert cost["without"] == hit_at_k(ablate_heads(atlas, pairs, ["a0.h7", "a3.h2"]), pairs, k=1).mean().item()
     assert cost["costs more"] == pytest.approx(cost["without others"] - cost["without"])
     nothing = cost_of_silence(atlas, pairs, [], draws=2)
     assert nothing["all heads"] == nothing["without"] and nothing["costs more"] == 0
@@ -91,7 +91,7 @@ def test_overlap_by_lines_by_hand(atlas):
 
 
 def test_silenced_alone(atlas):
-    pairs = as_pairs(atlas, few_shots("country_capital", 6, 2))
+    pairs = as_pairs(atlas, few_shot_prompts("country_capital", 6, 2))
     found = silenced_alone(atlas, pairs, 0)
     assert list(found) == [f"a0.h{n}" for n in range(8)]
-    assert found["a0.h7"] == hit_at_k(silenced(atlas, pairs, ["a0.h7"]), pairs, k=1).mean().item()
+    assert found["a0.h7"] == hit_at_k(ablate_heads(atlas, pairs, ["a0.h7"]), pairs, k=1).mean().item()

@@ -7,13 +7,13 @@ from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import relation, relations
 from helpers.prompts.skills import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
 from helpers.studies.in_context_learning.few_shot import (
-    Shots,
+    FewShotPrompts,
     ambiguity,
-    few_shots,
+    copy_demonstrations,
+    corrupted_demonstrations,
+    few_shot_prompts,
     listed_tables,
-    misled,
-    mixed_shots,
-    novel_shots,
+    mixed_demonstrations,
     part_names,
     right,
     where,
@@ -24,12 +24,12 @@ from helpers.studies.in_context_learning.few_shot import (
 def test_the_text_is_that_of_the_corpus(style):
     lines = (("Mali", "Bamako"), ("Peru", "Lima"))
     for shown in (lines, ()):
-        one = Shots(shown, "Japan", "Tokyo", style)
+        one = FewShotPrompts(shown, "Japan", "Tokyo", style)
         assert one.prompt == list_example(shown, ("Japan", "Tokyo"), style).prompt.strip()
 
 
 def test_parts_by_hand(atlas):
-    one = Shots((("dog", "bark"),), "cat", "meow", "question")
+    one = FewShotPrompts((("dog", "bark"),), "cat", "meow", "question")
     assert one.prompt == "Q: dog A: bark . Q: cat A:"
     names = part_names(atlas.tokenizer, one)
     assert names[0] == "first" and names.count("separator") == 1 and names[-1] == "end"
@@ -44,45 +44,49 @@ def test_parts_by_hand(atlas):
 def test_questions_are_of_their_half_and_not_among_the_lines():
     facts = {f.subject: f for f in relation("country_capital").facts}
     for split in ("train", "test"):
-        for one in few_shots("country_capital", 30, 4, split=split):
+        for one in few_shot_prompts("country_capital", 30, 4, split=split):
             keys = [key for key, _ in one.lines]
             assert len(set(keys)) == 4 and one.query not in keys
             assert {split_of(facts[k]) for k in (*keys, one.query)} == {split}
             assert one.style == held_out_format(facts[one.query]) and facts[one.query].answer == one.answer
-    assert few_shots("plural", 5, 2, seed=1) == few_shots("plural", 5, 2, seed=1) != few_shots("plural", 5, 2)
+    assert (
+        few_shot_prompts("plural", 5, 2, seed=1)
+        == few_shot_prompts("plural", 5, 2, seed=1)
+        != few_shot_prompts("plural", 5, 2)
+    )
     with pytest.raises(ValueError, match="too few"):
-        few_shots("fruit_inside_color", 3, 40)
+        few_shot_prompts("fruit_inside_color", 3, 40)
 
 
 def test_misleading_lines():
-    shots = few_shots("country_capital", 12, 4)
-    shuffled, first = misled(shots, "shuffled")
+    shots = few_shot_prompts("country_capital", 12, 4)
+    shuffled, first = corrupted_demonstrations(shots, "shuffled")
     for one, other, text in zip(shots, shuffled, first, strict=True):
         assert {v for _, v in one.lines} == {v for _, v in other.lines} and text == other.lines[0][1]
         assert all(a != b for a, b in zip(one.lines, other.lines, strict=True))
-    wrongly, said = misled(shots, "answered wrongly")
+    wrongly, said = corrupted_demonstrations(shots, "answered wrongly")
     assert all(o.lines[0] == (o.query, text) and text != o.answer for o, text in zip(wrongly, said, strict=True))
-    others, suggested = misled(shots, "other relation")
+    others, suggested = corrupted_demonstrations(shots, "other relation")
     for one, text in zip(others, suggested, strict=True):
         assert any({**table}.items() >= {*one.lines, (one.query, text)} for table in listed_tables())
         assert text != one.answer
     with pytest.raises(ValueError, match="unknown kind 'bad'"):
-        misled(shots, "bad")
+        corrupted_demonstrations(shots, "bad")
     with pytest.raises(ValueError, match="at least 2 lines"):
-        misled(few_shots("country_capital", 2, 1), "shuffled")
+        corrupted_demonstrations(few_shot_prompts("country_capital", 2, 1), "shuffled")
     with pytest.raises(ValueError, match="at least 1 lines"):
-        misled(few_shots("country_capital", 2, 0), "answered wrongly")
+        corrupted_demonstrations(few_shot_prompts("country_capital", 2, 0), "answered wrongly")
     with pytest.raises(ValueError, match="needs a line"):
-        novel_shots(2, 0)
+        copy_demonstrations(2, 0)
 
 
 def test_mixed_lines_are_each_of_another_relation():
-    for one in mixed_shots(few_shots("plural", 6, 4)):
+    for one in mixed_demonstrations(few_shot_prompts("plural", 6, 4)):
         assert len(one.lines) == 4 and one.query not in [key for key, _ in one.lines]
 
 
 def test_novel_lists_hold_their_answer():
-    for one in novel_shots(10, 5):
+    for one in copy_demonstrations(10, 5):
         assert (one.query, one.answer) in one.lines and len(one.lines) == 5
 
 
@@ -93,6 +97,6 @@ def test_ambiguity_counts_listed_relations():
 
 
 def test_lines_make_atlas_right(atlas):
-    shots = few_shots("country_capital", 20)
+    shots = few_shot_prompts("country_capital", 20)
     assert right(atlas, shots).mean() > right(atlas, [s.without_lines() for s in shots]).mean() + 0.3
     assert right(atlas, shots, ["Rome"] * 20).mean() < 0.2

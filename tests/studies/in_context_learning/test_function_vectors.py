@@ -6,7 +6,7 @@ import torch
 from helpers.circuits.metrics import match_nll
 from helpers.models.predict import prompt_ids
 from helpers.models.run import random_vector
-from helpers.studies.in_context_learning.few_shot import few_shots
+from helpers.studies.in_context_learning.few_shot import few_shot_prompts
 from helpers.studies.in_context_learning.function_vectors import (
     function_vector,
     indirect_effects,
@@ -21,8 +21,8 @@ from helpers.studies.in_context_learning.list_pairs import as_pairs
 
 @pytest.fixture(scope="module")
 def lists(atlas):
-    shots = few_shots("country_capital", 8, 3, split="train")
-    return shots, mean_writes(atlas, shots), as_pairs(atlas, few_shots("country_capital", 6, 0))
+    shots = few_shot_prompts("country_capital", 8, 3, split="train")
+    return shots, mean_writes(atlas, shots), as_pairs(atlas, few_shot_prompts("country_capital", 6, 0))
 
 
 def test_means_are_the_hooks(atlas, lists):
@@ -37,8 +37,8 @@ def test_means_are_the_hooks(atlas, lists):
 
 def test_either_shape_has_vectors(small):
     model, _ = small
-    shots = few_shots("country_capital", 3, 1, split="train")
-    means, pairs = mean_writes(model, shots), as_pairs(model, few_shots("country_capital", 2, 0))
+    shots = few_shot_prompts("country_capital", 3, 1, split="train")
+    means, pairs = mean_writes(model, shots), as_pairs(model, few_shot_prompts("country_capital", 2, 0))
     total = 0.0
     for one in shots:
         _, cache = model.run_with_cache(torch.tensor([prompt_ids(model.tokenizer, one.prompt)]))
@@ -62,7 +62,7 @@ def test_either_shape_has_vectors(small):
 def test_own_writes_change_nothing(atlas, lists):
     _, _, pairs = lists
     one = pairs.select([0])
-    own = mean_writes(atlas, few_shots("country_capital", 6, 0)[:1])
+    own = mean_writes(atlas, few_shot_prompts("country_capital", 6, 0)[:1])
     assert torch.allclose(with_writes(atlas, one, own, ["a2.h1", "a4.h6"]), one.reference, atol=1e-3)
     assert torch.equal(with_writes(atlas, one, own, []).argmax(-1), one.reference.argmax(-1))
 

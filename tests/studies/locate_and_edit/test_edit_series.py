@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.atlas.sample import corpus_moment
+from helpers.atlas.sample import corpus_covariance
 from helpers.editing.fine_tuning import ft_m, named_weights
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
@@ -13,10 +13,10 @@ from helpers.studies.locate_and_edit.edit_series import (
     ORDERS,
     SERIES,
     edit_series,
-    restored,
     said_right,
     series_requests,
     unedited_questions,
+    weights_restored,
 )
 from helpers.studies.tables import read_table
 
@@ -38,7 +38,7 @@ def test_whatever_happens_the_weights_come_back(small):
     model, _ = small
     kept = weights(model)
     for error in (RuntimeError, KeyboardInterrupt):
-        with pytest.raises(error), restored(model):
+        with pytest.raises(error), weights_restored(model):
             with torch.no_grad():
                 for weight in named_weights(model).values():
                     weight.add_(1)
@@ -62,7 +62,7 @@ def test_an_interrupted_series_leaves_nothing(atlas, requests):
 
 
 def test_a_short_series(atlas, requests):
-    kept, moment = weights(atlas), corpus_moment(atlas, 5)
+    kept, moment = weights(atlas), corpus_covariance(atlas, 5)
     unedited = unedited_questions(atlas, requests, 4)
 
     def editor(request):

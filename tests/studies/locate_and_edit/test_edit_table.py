@@ -3,17 +3,8 @@
 import pytest
 
 from helpers.editing.requests import edit_requests
-from helpers.studies.locate_and_edit.edit_table import (
-    ASKED,
-    BEST,
-    EDITS,
-    FRESH,
-    SEED,
-    edit_rows,
-    methods,
-    relation_rows,
-)
-from helpers.studies.tables import read_table
+from helpers.studies.locate_and_edit.edit_table import SEED, edit_rows, methods, relation_rows
+from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, read_table
 
 
 @pytest.fixture(scope="module")

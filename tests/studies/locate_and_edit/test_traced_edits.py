@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from helpers.editing.requests import edit_requests
-from helpers.studies.locate_and_edit.edit_table import ASKED, FRESH
 from helpers.studies.locate_and_edit.traced_edits import traced_edits, tracing_adds
-from helpers.studies.tables import read_table
+from helpers.studies.tables import ASKED, FRESH, read_table
 
 
 def test_the_committed_traced_edits(atlas):

@@ -3,9 +3,8 @@
 import pytest
 
 from helpers import Graph, faithfulness, logit_diff, relation_pairs, run_circuit
-from helpers.circuits.evaluation import ends
+from helpers.circuits.evaluation import baselines
 from helpers.circuits.graph import Circuit
-from helpers.studies.edge_pruning.relation_table import SHARE
 from helpers.studies.mlps.sharing import (
     DRAWS,
     N_PAIRS,
@@ -17,7 +16,7 @@ from helpers.studies.mlps.sharing import (
     relation_types,
     shared_relations,
 )
-from helpers.studies.tables import read_table
+from helpers.studies.tables import SHARE, read_table
 
 
 @pytest.mark.parametrize("name, draw", [("comparative", "first"), ("element_number", "other words")])
@@ -40,7 +39,7 @@ def test_transfer_is_what_the_code_gives(atlas):
     assert len(table) == len(TRANSFERRED) ** 2
     circuits = read_circuits(Graph.from_model(atlas))
     pairs = relation_pairs(atlas, "plural", N_PAIRS, split="test")
-    scale = ends(atlas, pairs, logit_diff, "corrupt")
+    scale = baselines(atlas, pairs, logit_diff, "corrupt")
     for other in ("plural", "first_letter"):
         value = kept(atlas, circuits[other], pairs, scale)
         assert table.loc[("plural", other), "kept"] == pytest.approx(value, abs=0.02)
@@ -55,7 +54,7 @@ def test_cuts_are_circuits_without_a_source(atlas):
     assert committed.to_dict() == pytest.approx(rows.to_dict(), abs=0.02)
     assert set(table.relation) == set(shared_relations())
     graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, name, N_PAIRS, split="test")
-    scale = ends(atlas, pairs, logit_diff, "corrupt")
+    scale = baselines(atlas, pairs, logit_diff, "corrupt")
     for source in ("a0.h0", "a3.h1", "m0", "m5"):
         mask = graph.edges.clone()
         mask[:, graph.sources.index(source)] = False

@@ -5,11 +5,11 @@ import torch
 
 from helpers.prompts.questions import ask
 from helpers.studies.two_hops_and_reversal.bridges import (
+    add_to_residual,
     bridge_readings,
     donor_swaps,
     explained_by_bridge,
-    moved_logits,
-    standing,
+    percentile_rank,
 )
 
 from helpers.studies.two_hops_and_reversal.bridges import swap_first_hops  # isort: skip
@@ -25,10 +25,10 @@ def asked(atlas):
 
 def test_standing_by_hand():
     logits = torch.tensor([[5.0, 1.0, 3.0, 4.0, 9.0], [0.0, 2.0, 1.0, 1.0, 0.0]])
-    found = standing(logits, torch.tensor(2), torch.tensor([1, 2, 3]))
+    found = percentile_rank(logits, torch.tensor(2), torch.tensor([1, 2, 3]))
     assert found.tolist() == [0.5, 0.0], "a tie isn't ahead"
     with pytest.raises(ValueError, match="no other member"):
-        standing(logits, torch.tensor(2), torch.tensor([2]))
+        percentile_rank(logits, torch.tensor(2), torch.tensor([2]))
 
 
 def test_readings_end_with_what_is_said(atlas, asked):
@@ -53,7 +53,7 @@ def test_moved_is_the_bridges_hook_in_either_shape(small, asked):
         with torch.no_grad():
             tokens = torch.tensor([prompt_ids(model.tokenizer, prompt)])
             logits = model.run_with_hooks(tokens, fwd_hooks=[("blocks.0.hook_resid_post", put)])[0, -1]
-        assert torch.allclose(moved_logits(model, some, added, 2)[i], logits, atol=1e-2)
+        assert torch.allclose(add_to_residual(model, some, added, 2)[i], logits, atol=1e-2)
     table = bridge_readings(model, some)
     assert len(table) == 3 * 5 and table[["bridge", "answer"]].stack().between(0, 1).all()
 
@@ -62,7 +62,7 @@ def test_moved_is_the_bridges_hook(atlas, asked):
     some = asked.head(3)
     added = torch.randn(3, atlas.cfg.d_model, generator=torch.Generator().manual_seed(0)) * 3
     plain = ask_logits(atlas, some.prompt.tolist())
-    assert torch.allclose(moved_logits(atlas, some, 0 * added, 6), plain, atol=2e-3)
+    assert torch.allclose(add_to_residual(atlas, some, 0 * added, 6), plain, atol=2e-3)
     for i, prompt in enumerate(some.prompt):
 
         def put(resid, hook, i=i):
@@ -72,11 +72,11 @@ def test_moved_is_the_bridges_hook(atlas, asked):
         hooks = [("blocks.2.hook_resid_post", put)]
         with torch.no_grad():
             logits = atlas.run_with_hooks(atlas.to_tokens(prompt), fwd_hooks=hooks)[0, -1]
-        assert torch.allclose(moved_logits(atlas, some, added, 6)[i], logits, atol=2e-3)
+        assert torch.allclose(add_to_residual(atlas, some, added, 6)[i], logits, atol=2e-3)
         assert (logits - plain[i]).abs().max() > 0.1
     for arguments, why in (((some, added[:1], 2), "as many vectors"), ((some, added, 13), "no stop 13")):
         with pytest.raises(ValueError, match=why):
-            moved_logits(atlas, *arguments)
+            add_to_residual(atlas, *arguments)
 
 
 def test_swaps(atlas, asked):

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.prompts.questions import ask, ask_logits
-from helpers.studies.two_hops_and_reversal.reversal import WAYS, answer_standings, reversal_questions
+from helpers.studies.two_hops_and_reversal.reversal import WAYS, answer_percentiles, reversal_questions
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_cases_follow_from_the_exposures(questions):
 
 def test_standings_by_hand(atlas, questions):
     some = ask(atlas, questions[(questions.relation == "novel_author") & (questions.case == WAYS[2])].head(6))
-    table = answer_standings(atlas, some)
+    table = answer_percentiles(atlas, some)
     assert len(table) == 6 * 13 and table.standing.between(0, 1).all()
     logits, own = ask_logits(atlas, some.prompt.tolist()), some["first"].iloc[0]
     others = [word for word in set(some["first"]) if word != own]
@@ -36,5 +36,5 @@ def test_standings_by_hand(atlas, questions):
 
 def test_taught_answers_stand_on_top(atlas, questions):
     some = ask(atlas, questions[(questions.relation == "novel_author") & (questions.case == WAYS[1])].head(10))
-    table = answer_standings(atlas, some)
+    table = answer_percentiles(atlas, some)
     assert (table[table.behind == "m5"].standing == 1).all()

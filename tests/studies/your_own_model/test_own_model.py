@@ -9,7 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from helpers import Circuit, Graph, eap, load_model, relation, relation_pairs, run_circuit
-from helpers.models.predict import answer_ids, prompt_ids, recalled, token_span
+from helpers.editing.covariance import statements
+from helpers.models.predict import answer_ids, prompt_ids, token_span, top1_correct
 from helpers.studies.your_own_model.own_model import (
     FALLBACKS,
     answer_ranks,
@@ -17,7 +18,6 @@ from helpers.studies.your_own_model.own_model import (
     known_table,
     made_up,
     open_model,
-    statements,
 )
 
 
@@ -52,7 +52,7 @@ def test_ranks_are_those_of_recall(atlas):
     asked = relation("country_language")
     ranks = answer_ranks(atlas, asked, asked.facts[:20])
     prompts, answers = [asked.prompt(f) for f in asked.facts[:20]], [f" {f.answer}" for f in asked.facts[:20]]
-    assert ((ranks["rank"] == 0).tolist()) == recalled(atlas, atlas.tokenizer, prompts, answers).bool().tolist()
+    assert ((ranks["rank"] == 0).tolist()) == top1_correct(atlas, atlas.tokenizer, prompts, answers).bool().tolist()
     assert ranks.fact.tolist() == list(asked.facts[:20])
     assert not (ranks.whole & (ranks["rank"] > 0)).any(), "who says the whole answer says its beginning"
 
