@@ -40,7 +40,7 @@ book: $(READY) ## build the book strictly, check its pages, also in a browser, s
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
 
 pdf: $(READY) ## print the built book as one PDF (needs Chromium; SOLUTIONS=1 prints the solutions too)
-	$(BIN)/python -m helpers pdf $(if $(SOLUTIONS),--solutions)
+	$(BIN)/python book/_tools pdf $(if $(SOLUTIONS),--solutions)
 
 # Chromium comes from the system's packages. Where it can't be installed, the tests skip and say so loudly.
 browser: $(READY) ## try the built book in Chromium: every page, narrow and wide, light and dark
@@ -48,7 +48,7 @@ browser: $(READY) ## try the built book in Chromium: every page, narrow and wide
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -p no:cacheprovider tests/browser -n $(JOBS)
 
 picture: $(READY) ## take the README's picture from the built book (needs Chromium)
-	$(BIN)/python -m helpers picture
+	$(BIN)/python book/_tools picture
 
 test: $(READY) ## run the unit tests, the structure tests and every chapter
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbval-lax tests book -n $(JOBS) --dist loadfile --durations=15
@@ -75,11 +75,10 @@ KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869
 train: $(READY) ## train the models again from nothing (some hours; goes on where it was stopped)
 	$(KEEP_MEMORY) $(BIN)/python -m helpers train
 
-abilities: $(READY) ## measure what the model can do, and write the table
-	$(BIN)/python -m helpers abilities
+NAME ?=
 
-relations: $(READY) ## find and judge the circuits of all relations as chapter 3 does, and write the tables
-	$(BIN)/python -m helpers relations
+tables: $(READY) ## compute committed tables anew: make tables NAME="relations heads" (all: many hours)
+	$(BIN)/python -m helpers tables $(NAME)
 
 SWEEP = $(BIN)/python -m helpers sweep --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)
 SWEEP_OPTIONS ?=
@@ -89,44 +88,14 @@ sweep: $(READY) ## sweep Atlas: three draws of pairs by EAP-IG, one by ACDC; goe
 	$(SWEEP) --seeds 1 --relations all --methods acdc
 	$(SWEEP) --seeds 3 --relations all --methods eap_ig --table sweep
 
-heads: $(READY) ## name the heads in all relations and several wordings, and write the tables
-	$(BIN)/python -m helpers heads
-
-sharing: $(READY) ## compare the circuits of all relations, and write the tables
-	$(BIN)/python -m helpers sharing
-
-edits: $(READY) ## trace facts, judge a hundred edits by each editor and edits in sequence; write the tables
-	$(BIN)/python -m helpers edits
-
-rewired: $(READY) ## find the circuits of facts before and after an edit, and write the tables
-	$(BIN)/python -m helpers rewired
-
-masks: $(READY) ## find masks over weights, edit inside and outside them, and write the tables
-	$(BIN)/python -m helpers masks
-
-lists: $(READY) ## measure few-shot lists: silenced heads, function vectors, training; write the tables
-	$(BIN)/python -m helpers lists
-
-formation: $(READY) ## follow circuits along the training runs, and write the tables
-	$(BIN)/python -m helpers formation
-
-llama: $(READY) ## measure circuits, heads and edits on Atlas in both shapes, and write the table
-	$(BIN)/python -m helpers llama
-
-memory: $(READY) ## measure the memory of searches on large shapes (needs 8 GB), estimate the rest; write the table
-	$(BIN)/python -m helpers memory
-
-bench: $(READY) ## time the searches beside their slow references, and write the tables
-	$(BIN)/python -m helpers bench
-
 explorer: $(READY) ## write the data of the circuit explorer: circuits, attention and lens of all relations
-	$(BIN)/python -m helpers explorer
+	$(BIN)/python book/_tools explorer
 
 repository: $(READY) ## tell the book its address: make repository URL=https://github.com/OWNER/NAME
-	$(BIN)/python -m helpers repository "$(URL)"
+	$(BIN)/python book/_tools repository "$(URL)"
 
 slides: $(READY) ## make slides of the chapters from the built book
-	$(BIN)/python -m helpers slides
+	$(BIN)/python book/_tools slides
 
 clean: ## remove what was built (keeps the virtual environment)
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
