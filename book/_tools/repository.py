@@ -29,8 +29,10 @@ if importlib.util.find_spec("helpers") is None:
         raise SystemExit("This book has no address yet. In its folder: pip install .")
     %pip install -q git+{REPOSITORY}
 import helpers
-from helpers import display
+from helpers.figures import display
+from helpers.studies.model_switch import use_model
 
+display.setup()
 MODEL = "atlas"  # @param ["atlas", "atlas-llama", "gpt2"] {allow-input: true}
 MODEL = use_model(MODEL)"""
 )
