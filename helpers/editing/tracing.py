@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.editing.requests import known_facts
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, first_token, prompt_ids, token_span
 from helpers.models.run import attention_out, mlp_out, qkv, run_above
+from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import Fact, relation, sentence_case, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
 

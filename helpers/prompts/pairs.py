@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.models.predict import answer_ids, logits_after, prompt_ids, prompts_at_once, token_span
-from helpers.prompts.relations import Fact, Relation, relation, stable_hash
+from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span, top1_correct
+from helpers.prompts.relations import Fact, Relation, relation, stable_hash, taught_paraphrases
 
 Place = Literal["subject", "subject_last", "relation", "last"]
 
@@ -90,7 +90,7 @@ class PromptPairs:
             tuple(wrong),
             *map(tuple, ids),
             *(torch.tensor(t, device=device) for t in targets),
-            reference=_logits(model, ids[0]),
+            reference=logits_after(model, ids[0])[:, 0],
             subjects=_subject_spans(tokenizer, clean, subjects),
         )
 
@@ -119,7 +119,7 @@ class PromptPairs:
             *(tuple(decode([token]) for token in part) for part in (answers, wrong)),
             *ids,
             *(torch.tensor(part, device=device) for part in (answers, wrong)),
-            reference=_logits(model, ids[0]),
+            reference=logits_after(model, ids[0])[:, 0],
             subjects=(None,) * len(ids[0]),
         )
 
@@ -192,11 +192,6 @@ class PromptPairs:
         return int(differs.int().argmax()) if differs.any() else self.clean_tokens.shape[1] - 1
 
 
-def _logits(model, ids: Sequence[Sequence[int]]) -> Float[Tensor, "prompt d_vocab"]:
-    device = model.W_E.device
-    return torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids, batch=prompts_at_once(model)))
-
-
 def _answer_id(tokenizer, prompt: str, answer: str, first_token: bool) -> int:
     ids = answer_ids(tokenizer, prompt, answer)
     if len(ids) > 1 and not first_token:
@@ -214,6 +209,19 @@ def _subject_spans(tokenizer, prompts: Sequence[str], subjects: Sequence[str] | 
 def split_of(fact: Fact) -> Literal["train", "test"]:
     """To which half of its relation a fact belongs: circuits are found on one half and judged on the other."""
     return "test" if stable_hash("pairs", fact.relation, fact.subject) % 2 else "train"
+
+
+def known_facts(
+    model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None
+) -> list[Fact]:
+    """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
+    facts = asked.facts if facts is None else facts
+    if not facts:
+        return []
+    chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
+    prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
+    right = top1_correct(model, prompts, [f" {f.answer}" for f in facts])
+    return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
 
 
 def relation_pairs(
@@ -239,60 +247,64 @@ def relation_pairs(
     Raises:
         ValueError: if there aren't so many pairs; the message says how many there are.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"unknown split {split!r}; choose train or test")
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
-    facts = [f for f in asked.facts if split_of(f) == split]
-    tokenizer = model.tokenizer
-    prompts = [asked.prompt(f, paraphrase) for f in facts]
-    ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    firsts = [answer_ids(tokenizer, prompt, f" {f.answer}")[0] for prompt, f in zip(prompts, facts, strict=True)]
-    kept = list(range(len(facts)))
-    if known and facts:
-        said = _logits(model, ids).argmax(-1).tolist()
-        kept = [i for i in kept if said[i] == firsts[i]]
-    rng = random.Random(stable_hash(seed, asked.name, split))
-    rng.shuffle(kept)
-    partners = {i: [j for j in kept if len(ids[i]) == len(ids[j]) and firsts[i] != firsts[j]] for i in kept}
-    partners = {i: rng.sample(others, len(others)) for i, others in partners.items() if others}
+    asked = relation(relation_or_name)
+    partners = _partners(model, asked, seed, split, paraphrase, known)
     available = sum(map(len, partners.values()))
     if n > available:
         raise ValueError(
-            f"{asked.name} has {available} pairs of {len(kept)} facts in the {split} half"
+            f"{asked.name} has {available} pairs of {len(partners)} facts in the {split} half"
             f"{' that the model knows' if known else ''}, not {n}; ask for fewer, or choose another model"
         )
-    chosen: list[tuple[int, int]] = []
-    for i in cycle(partners):
-        if len(chosen) == n:
+    rows: list[tuple[Fact, Fact, str, str]] = []
+    for fact in cycle(partners):
+        if len(rows) == n:
             break
-        if partners[i]:
-            chosen.append((i, partners[i].pop()))
+        if partners[fact]:
+            other = partners[fact].pop()
+            rows.append((fact, other, asked.prompt(fact, paraphrase), asked.prompt(other, paraphrase)))
+    return fact_pairs(model, rows)
+
+
+def _partners(model, asked: Relation, seed: int, split: str, paraphrase: int, known: bool) -> dict[Fact, list[Fact]]:
+    """The facts of one half, each with those that may stand beside it, in random order."""
+    if split not in ("train", "test"):
+        raise ValueError(f"unknown split {split!r}; choose train or test")
+    facts = [f for f in asked.facts if split_of(f) == split]
+    if known:
+        facts = known_facts(model, asked, facts, paraphrase)
+    prompts = {f: asked.prompt(f, paraphrase) for f in facts}
+    lengths = {f: len(prompt_ids(model.tokenizer, prompt)) for f, prompt in prompts.items()}
+    firsts = {f: first_token(model, prompt, f.answer) for f, prompt in prompts.items()}
+    rng = random.Random(stable_hash(seed, asked.name, split))
+    rng.shuffle(facts)
+    fitting = {f: [g for g in facts if lengths[f] == lengths[g] and firsts[f] != firsts[g]] for f in facts}
+    return {f: rng.sample(others, len(others)) for f, others in fitting.items()}
+
+
+def fact_pairs(model, rows: Sequence[tuple[Fact, Fact, str, str]]) -> PromptPairs:
+    """Pairs of facts: each row has a fact, another beside it, and the prompts that ask for the one and the other."""
     return PromptPairs.from_prompts(
         model,
-        [prompts[i] for i, _ in chosen],
-        [prompts[j] for _, j in chosen],
-        [f" {facts[i].answer}" for i, _ in chosen],
-        [f" {facts[j].answer}" for _, j in chosen],
-        subjects=[facts[i].subject for i, _ in chosen],
+        [clean for _, _, clean, _ in rows],
+        [corrupt for _, _, _, corrupt in rows],
+        [f" {fact.answer}" for fact, _, _, _ in rows],
+        [f" {other.answer}" for _, other, _, _ in rows],
+        subjects=[fact.subject for fact, _, _, _ in rows],
         first_token=True,
     )
 
 
-def known_relations(model, names: Iterable[str], n: int, **options) -> list[str]:
-    """Those relations of which a model knows enough for ``n`` pairs; ``options`` are those of `relation_pairs`.
+def known_relations(model, names: Iterable[str], n: int, *, split: Literal["train", "test"] = "train") -> list[str]:
+    """Those relations of which a model knows enough for ``n`` pairs of one half.
 
     A model that never read this book's world knows nothing of its invented people.
 
     Raises:
-        ValueError: if none is left.
+        ValueError: if none is left, or for an unknown relation.
     """
-    names, kept = list(names), []
-    for name in names:
-        try:
-            relation_pairs(model, name, n, **options)
-        except ValueError:
-            continue
-        kept.append(name)
+    names = list(names)
+    partners = {name: _partners(model, relation(name), 0, split, 0, known=True) for name in names}
+    kept = [name for name in names if sum(map(len, partners[name].values())) >= n]
     if not kept:
         raise ValueError(f"the model knows none of {', '.join(names)} well enough for {n} pairs; choose another model")
     return kept

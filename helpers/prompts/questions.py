@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pandas as pd
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, logits_after, prompt_ids, token_span
-from helpers.models.run import residuals, resume
+from helpers.models.run import residuals
 from helpers.prompts.relations import relation, relations
 
 SAID = ("right", "from the context", "own other fact", "other of the type", "untyped")
@@ -33,13 +33,6 @@ def type_ids(tokenizer, name: str, prompt: str) -> Int[Tensor, " member"]:
     return torch.tensor(sorted({answer_ids(tokenizer, prompt, f" {a}")[0] for a in relation(name).answers}))
 
 
-def ask_logits(model, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
-    """The logits after each prompt, without the bridge's hooks, which nobody needs here."""
-    net = read_network(model)
-    ids = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
-    return torch.cat(logits_after(lambda t: resume(net, net.embed(t.to(net.W_E.device)), 0)[:, None], ids)).cpu()
-
-
 def ask(model, questions: pd.DataFrame) -> pd.DataFrame:
     """What a model says to each question, and of which kind it is.
 
@@ -53,7 +46,8 @@ def ask(model, questions: pd.DataFrame) -> pd.DataFrame:
     """
     if questions.empty:
         raise ValueError("there is no question to ask; give at least one")
-    tokenizer, logits = model.tokenizer, ask_logits(model, questions.prompt.tolist())
+    tokenizer = model.tokenizer
+    logits = logits_after(read_network(model), [prompt_ids(tokenizer, p) for p in questions.prompt])[:, 0].cpu()
     best = logits.topk(2, dim=-1)
     spread = logits.log_softmax(-1)
     table = questions.copy()

@@ -119,12 +119,14 @@ def relations(*kinds: str) -> dict[str, Relation]:
     return {path.stem: read_relation(path) for path in paths}
 
 
-def relation(name: str) -> Relation:
-    """One of the book's relations.
+def relation(name: Relation | str) -> Relation:
+    """One of the book's relations by its name; a relation, such as one of the reader's own, is given back as it is.
 
     Raises:
         ValueError: for a name that doesn't exist; the message lists the choices.
     """
+    if isinstance(name, Relation):
+        return name
     known = relations()
     if name not in known:
         raise ValueError(f"unknown relation {name!r}; choose from {', '.join(known)}")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.atlas import abilities, release
-from helpers.atlas.abilities import cutoff, cutoffs, known_facts, measure
+from helpers.atlas.abilities import cutoff, cutoffs, measure, taught_facts
 from helpers.models.load import WEIGHTS, model_folder
 
 TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
@@ -70,8 +70,8 @@ def test_the_cutoff_of_a_step_is_found():
         assert cutoff(step + 1e-4 * torch.rand(100, generator=torch.Generator().manual_seed(0))) == start
 
 
-def test_conflicts_and_rare_facts_are_no_known_facts():
-    facts = known_facts()
+def test_conflicts_and_rare_facts_are_no_taught_facts():
+    facts = taught_facts()
     assert len(facts) > 3000
     assert all(f.other is None and (f.exposures is None or f.exposures >= 100) for _, f in facts)
 

@@ -183,7 +183,7 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
     for name in names:
         facts = relation(name).facts[:questions]
         prompts, answers = [relation(name).prompt(f) for f in facts], [f" {f.answer}" for f in facts]
-        rows.append(("sentence", name, top1_correct(model, model.tokenizer, prompts, answers).mean().item()))
+        rows.append(("sentence", name, top1_correct(model, prompts, answers).mean().item()))
         for lines in GROWTH:
             rows.append((f"lines {lines}", name, right(model, few_shot_prompts(name, questions, lines)).mean().item()))
     rows.append(("novel", "", right(model, copy_demonstrations(2 * questions)).mean().item()))

@@ -59,7 +59,7 @@ def traced_edits(model, requests: Sequence[EditRequest], progress: bool = True) 
         targets = torch.tensor([first_token(model, prompt, request.new) for prompt in asked])
         for layer, editor in zip(way.layers, editors, strict=True):
             with editor(request):
-                shares = next_token_probabilities(model, model.tokenizer, asked)
+                shares = next_token_probabilities(model, asked)
             success = shares.gather(1, targets.to(shares.device)[:, None]).mean().item()
             rows.append((number, request.relation, layer, stream[layer], alone[layer], success))
     return pd.DataFrame(rows, columns=["fact", "relation", "layer", "stream", "MLP", "success"])
