@@ -29,6 +29,7 @@ from helpers.models.predict import (
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw, Example
+from helpers.statistics import with_interval
 
 TEST_SEED = 1_000_003  # training uses small seeds
 
@@ -260,14 +261,6 @@ def abilities() -> list[Ability]:
     ]
 
 
-def bootstrap_interval(values: Tensor, samples: int = 1000, level: float = 0.95) -> tuple[float, float]:
-    """A bootstrap interval of the mean (seeded)."""
-    generator = torch.Generator().manual_seed(0)
-    index = torch.randint(len(values), (samples, len(values)), generator=generator)
-    means = values[index].mean(1)
-    return tuple(means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist())
-
-
 def measure(subject: Askable, scale: float = 1.0, progress: bool = True) -> pd.DataFrame:
     """The table of abilities: one row each with its mean, interval, number of prompts and bar.
 
@@ -277,17 +270,7 @@ def measure(subject: Askable, scale: float = 1.0, progress: bool = True) -> pd.D
     rows = []
     for ability in tqdm(abilities(), disable=not progress):
         values = torch.as_tensor(list(ability.run(subject, scale)), dtype=torch.float32)
-        low, high = bootstrap_interval(values)
-        mean = values.mean().item()
-        rows.append(
-            (
-                ability.name,
-                mean,
-                low,
-                high,
-                len(values),
-                ability.bar,
-                ability.bar is None or mean >= ability.bar,
-            )
-        )
+        value = with_interval(values)
+        met = ability.bar is None or value >= ability.bar
+        rows.append((ability.name, *value.row(), len(values), ability.bar, met))
     return pd.DataFrame(rows, columns=["ability", "value", "low", "high", "prompts", "bar", "met"])

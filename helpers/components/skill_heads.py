@@ -16,7 +16,7 @@ from helpers.models.network import Network, read_network
 from helpers.models.predict import logits_after
 from helpers.models.run import LayerRun, Replaced, against_mean, direct_logit_attribution, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import indirect_object_pairs
+from helpers.prompts.skills import indirect_object_pairs
 
 TOP = 5  # a token counts as copied if its logit is among this many that are raised most (arXiv 2211.00593, appendix)
 

@@ -243,5 +243,5 @@ def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) ->
     for key, part in table.groupby(list(by), sort=False):
         back, lost = (torch.tensor((part[c] - part.corrupt).to_numpy()) for c in ("restored", "clean"))
         share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
-        rows.append((*key, float(share), share.low, share.high, len(part)))
+        rows.append((*key, *share.row(), len(part)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])

@@ -12,11 +12,13 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 HELD_OUT_PARAPHRASES = 2
+Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
 
 
 @dataclass(frozen=True)

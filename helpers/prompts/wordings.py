@@ -10,14 +10,8 @@ from helpers.prompts.pairs import PromptPairs, fact_pairs, relation_pairs
 from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
 
 N_PAIRS = 20
-
-
 WORDING_STEP = 2  # every second one
-
-
 Wording = Literal["first wording", "other facts", "second wording", "taught", "held out"]
-
-
 WORDINGS: tuple[Wording, ...] = get_args(Wording)
 
 

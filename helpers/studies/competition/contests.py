@@ -17,8 +17,7 @@ from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs, known_facts, split_of
 from helpers.prompts.relations import Relation, relation, stable_hash
-from helpers.prompts.skill_pairs import FIRST_WORD
-from helpers.prompts.skills import Draw
+from helpers.prompts.skills import FIRST_WORD, Draw
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
 TRIES = 200  # draws for each contest that is wanted, until names of equal length are given up

@@ -243,7 +243,7 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     for key, part in rows[rows.editor.isin([*EDITORS, "unedited"])].groupby(by, sort=False):
         for behind, column in zip(names, columns, strict=True):
             found = with_interval(part[column].tolist())
-            ranks.append((*key, behind, float(found), found.low, found.high))
+            ranks.append((*key, behind, *found.row()))
     for key, part in neighbours.groupby(by, sort=False):
         truth, mixed = (part.leaks - 0.5).tolist(), part.leaks.nunique() == 2
         found = {c: judge(part[c].tolist(), truth)["AUC"] for c in ("fired", "similar")} if mixed else {}
@@ -258,7 +258,7 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
 
 
 def _interval(found) -> tuple[float, float, float]:
-    return (float("nan"),) * 3 if found is None else (float(found), found.low, found.high)
+    return (float("nan"),) * 3 if found is None else found.row()
 
 
 def by_setting(table: pd.DataFrame, column: str) -> dict[tuple[str, int], Estimate]:

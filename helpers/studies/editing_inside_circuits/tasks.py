@@ -19,7 +19,7 @@ from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, logits_after, prompt_ids
 from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import held_out_paraphrases, relation, stable_hash, taught_paraphrases
-from helpers.prompts.skill_pairs import greater_than_pairs, indirect_object_pairs, start_years, year_ids
+from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, start_years, year_ids
 
 Split = Literal["train", "test"]
 Wordings = Literal["taught", "held out"]

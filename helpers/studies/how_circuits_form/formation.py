@@ -32,8 +32,7 @@ from helpers.components.skill_heads import measure_repeats
 from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import Relation, held_out_paraphrases, relation
-from helpers.prompts.skill_pairs import indirect_object_pairs, induction_pairs
-from helpers.prompts.skills import Example
+from helpers.prompts.skills import Example, indirect_object_pairs, induction_pairs
 from helpers.searches.attribution import eap_ig
 
 RELATIONS = (

@@ -167,7 +167,7 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
         runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
         for (kind, layer), logits in runs.items():
             share = with_interval(hit_at_k(logits, pairs, k=1))
-            rows.append((name, kind, style, layer, float(share), share.low, share.high))
+            rows.append((name, kind, style, layer, *share.row()))
     return pd.DataFrame(rows, columns=["relation", "kind", "style", "layer", "value", "low", "high"])
 
 

@@ -138,9 +138,7 @@ def _measured(model, done: Sequence[EditRequest], unedited: Sequence[Question], 
     each = (before.exp() * (before - after)).sum(-1).split([len(row) for row in rows])
     values["drift"] = [float(text.mean()) for text in each]
     found = [(name, with_interval(value), len(value)) for name, value in values.items()]
-    return pd.DataFrame(
-        [(name, float(e), e.low, e.high, n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"]
-    )
+    return pd.DataFrame([(name, *e.row(), n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"])
 
 
 def series_tables(models: dict[str, object], progress: bool = True) -> Iterator[pd.DataFrame]:

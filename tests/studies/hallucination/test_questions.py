@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from helpers import exposures, next_token_probabilities, relation
-from helpers.atlas.questions import question_rows
-from helpers.prompts.questions import SAID, ask, own_facts
+from helpers.atlas.questions import SAID, ask, own_facts, question_rows
 from helpers.prompts.relations import Fact, held_out_paraphrases, taught_paraphrases
 from helpers.studies.hallucination.questions import CASES, ask_facts, question_table
 
@@ -79,7 +78,7 @@ def test_kinds_by_the_first_list_that_fits(atlas, monkeypatch):
     logits = torch.zeros(5, atlas.cfg.d_vocab)
     for row, word in zip(logits, said, strict=True):
         row[atlas.tokenizer.encode(table.prompt[0] + word)[-1]] = 9
-    monkeypatch.setattr("helpers.prompts.questions.logits_after", lambda model, ids: logits[:, None])
+    monkeypatch.setattr("helpers.atlas.questions.logits_after", lambda model, ids: logits[:, None])
     assert ask(atlas, table).kind.tolist() == list(SAID)
 
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from helpers import relation
-from helpers.atlas.questions import question_rows
+from helpers.atlas.questions import ask, question_rows
 from helpers.models.predict import logits_after, prompt_ids
-from helpers.prompts.questions import ask
 from helpers.studies.hallucination.repairs import (
     matched_rows,
     mismatched_donors,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.prompts.questions import ask
+from helpers.atlas.questions import ask
 from helpers.studies.two_hops_and_reversal.bridges import (
     add_to_residual,
     bridge_readings,

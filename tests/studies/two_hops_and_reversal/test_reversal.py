@@ -2,8 +2,8 @@
 
 import pytest
 
+from helpers.atlas.questions import ask
 from helpers.models.predict import logits_after, prompt_ids
-from helpers.prompts.questions import ask
 from helpers.studies.two_hops_and_reversal.reversal import WAYS, answer_percentiles, reversal_questions
 
 

@@ -7,7 +7,7 @@ import pytest
 from helpers import Circuit, Graph, eap_ig, load_model, run_circuit
 from helpers.circuits.memory import Shape, memory_estimate
 from helpers.models.predict import logits_after
-from helpers.prompts.pairs import random_pairs
+from helpers.prompts.skills import random_pairs
 from helpers.studies.tables import read_table
 from helpers.studies.your_own_model.memory_table import (
     MACHINES,
