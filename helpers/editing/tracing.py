@@ -36,6 +36,10 @@ class Trace:
     corrupt: float
     restored: Float[Tensor, "layer pos"]
 
+    def __repr__(self) -> str:
+        shares = f"clean {self.clean:.2f}, corrupt {self.corrupt:.2f}, restored up to {self.restored.max():.2f}"
+        return f"Trace({self.restored.shape[0]} layers, {len(self.tokens)} tokens: {shares})"
+
     @property
     def recovered(self) -> Float[Tensor, "layer pos"]:
         """The share of what the corruption took that each restored state brings back."""
