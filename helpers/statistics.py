@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 import pandas as pd
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from torch import Tensor
 
 SAMPLES = 1000
@@ -28,10 +28,14 @@ class Estimate(float):
 
     def __getnewargs__(self) -> tuple[float, float, float]:
         """What copying needs to make it anew."""
-        return float(self), self.low, self.high
+        return self.row()
 
     def __repr__(self) -> str:
         return f"{float(self):.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def row(self) -> tuple[float, float, float]:
+        """The number, its lower and its upper end, for the columns ``value, low, high`` of a table."""
+        return float(self), self.low, self.high
 
     def brief(self) -> str:
         """The number and its interval in two decimals, for a table: ``0.58 [0.49, 0.67]``."""
@@ -40,6 +44,9 @@ class Estimate(float):
 
 def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
     """A statistic of paired samples with its percentile interval; nan for samples without any value.
+
+    `scipy.stats.bootstrap` gives the same kind of interval from other draws; the committed tables hold those of this
+    generator, which draws the same resamples for all statistics of samples of one size.
 
     Args:
         statistic: takes samples ``[*resample batch]`` and gives ``[*resample]``.
@@ -52,6 +59,22 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
     resampled = statistic(*(v[index] for v in values))
     low, high = resampled.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(statistic(*values).item(), low, high)
+
+
+def exact_interval(hits: int, n: int) -> Estimate:
+    """A share of independent trials with its exact 95 % interval (Clopper and Pearson 1934); nan for a share of none.
+
+    A bootstrap interval of a share that is 0 or 1 has no width, as if nothing else were possible; this one has.
+
+    Raises:
+        ValueError: unless ``hits`` is between 0 and ``n``.
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"hits must be between 0 and {n}, not {hits}")
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    interval = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    return Estimate(hits / n, float(interval.low), float(interval.high))
 
 
 def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
@@ -123,7 +146,10 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Es
 
 
 def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resample batch"]) -> Tensor:
-    """The area under the ROC curve, by ranks; 0.5 where a resample has one winner only."""
+    """The area under the ROC curve, by ranks; 0.5 where a resample has one winner only.
+
+    It equals scikit-learn's ``roc_auc_score``, which takes one resample at a time and a second for all.
+    """
     ranks = torch.from_numpy(rankdata(guess.numpy(), axis=-1))
     ones = truth.sum(-1)
     zeros = truth.shape[-1] - ones

@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 
 from helpers.atlas.corpus import held_out_format, is_listed
 from helpers.models.predict import (
-    Forward,
+    Askable,
     answer_ids,
     exact_match,
     logits_after,
@@ -28,16 +29,21 @@ from helpers.models.predict import (
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw, Example
+from helpers.statistics import with_interval
 
 TEST_SEED = 1_000_003  # training uses small seeds
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under examination: tokens in, logits out, and its tokenizer."""
+    """A model without a bridge, such as one in training, as `helpers.models.predict.Askable`."""
 
-    forward: Forward
-    tokenizer: object
+    forward: Callable[[Tensor], Tensor]
+    tokenizer: Any
+
+    def __call__(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """The logits at all positions."""
+        return self.forward(tokens)
 
 
 @dataclass(frozen=True)
@@ -45,17 +51,17 @@ class Ability:
     """A named test: ``run(subject, scale)`` gives a value for each prompt; the mean should reach ``bar``."""
 
     name: str
-    run: Callable[[Subject, float], Iterable[float]]
+    run: Callable[[Askable, float], Iterable[float]]
     bar: float | None = None
 
 
-def first_token_right(subject: Subject, examples: list[Example]) -> Tensor:
+def first_token_right(subject: Askable, examples: list[Example]) -> Tensor:
     """Whether the likeliest next token is the answer's first one."""
     prompts, answers = [e.prompt for e in examples], [e.answer for e in examples]
-    return top1_correct(subject.forward, subject.tokenizer, prompts, answers)
+    return top1_correct(subject, prompts, answers)
 
 
-def known_facts() -> list[tuple[Relation, Fact]]:
+def taught_facts() -> list[tuple[Relation, Fact]]:
     """The facts with a single answer that training states at least 100 times."""
     return [(r, f) for r in relations().values() for f in r.facts if f.well_taught]
 
@@ -69,17 +75,17 @@ def fact_examples(
     return rng.sample(examples, math.ceil(scale * len(examples)))
 
 
-def recall(subject: Subject, scale: float, forms: Callable = taught_paraphrases) -> Tensor:
+def recall(subject: Askable, scale: float, forms: Callable = taught_paraphrases) -> Tensor:
     """First-token recall of the facts that training states at least 100 times."""
-    return first_token_right(subject, fact_examples(known_facts(), forms, scale))
+    return first_token_right(subject, fact_examples(taught_facts(), forms, scale))
 
 
-def recall_held_out(subject: Subject, scale: float) -> Tensor:
+def recall_held_out(subject: Askable, scale: float) -> Tensor:
     """The same in paraphrases never used for that subject."""
     return recall(subject, scale, held_out_paraphrases)
 
 
-def recall_by_exposure(subject: Subject, scale: float, exposures: int) -> Tensor:
+def recall_by_exposure(subject: Askable, scale: float, exposures: int) -> Tensor:
     """First-token recall of home towns that training states exactly so often."""
     towns = relation("person_hometown")
     facts = [(towns, f) for f in towns.facts if f.exposures == exposures]
@@ -87,14 +93,12 @@ def recall_by_exposure(subject: Subject, scale: float, exposures: int) -> Tensor
     return first_token_right(subject, examples)
 
 
-def whole_answers(subject: Subject, scale: float) -> Tensor:
+def whole_answers(subject: Askable, scale: float) -> Tensor:
     """Whether greedy decoding gives all of an answer of several tokens, and stops there."""
-    examples = fact_examples(known_facts(), taught_paraphrases, 1.0)
+    examples = fact_examples(taught_facts(), taught_paraphrases, 1.0)
     examples = [e for e in examples if len(answer_ids(subject.tokenizer, e.prompt, e.answer)) > 1]
     examples = examples[: math.ceil(scale * len(examples))]
-    return exact_match(
-        subject.forward, subject.tokenizer, [e.prompt for e in examples], [e.answer + "." for e in examples]
-    ).float()
+    return exact_match(subject, [e.prompt for e in examples], [e.answer + "." for e in examples]).float()
 
 
 def skill_examples(make: Callable, scale: float, count: int = 500) -> list[Example]:
@@ -103,36 +107,36 @@ def skill_examples(make: Callable, scale: float, count: int = 500) -> list[Examp
     return [make(draw, "test") for _ in range(math.ceil(scale * count))]
 
 
-def indirect_object(subject: Subject, scale: float) -> Tensor:
+def indirect_object(subject: Askable, scale: float) -> Tensor:
     """Whether the likeliest next token is the name that wasn't repeated."""
     return first_token_right(subject, skill_examples(skills.indirect_object, scale))
 
 
-def right_above_wrong(subject: Subject, examples: list[Example]) -> list[float]:
+def right_above_wrong(subject: Askable, examples: list[Example]) -> list[float]:
     """Whether the answer's first token is likelier than that of the first wrong continuation."""
-    p = next_token_probabilities(subject.forward, subject.tokenizer, [e.prompt for e in examples])
+    p = next_token_probabilities(subject, [e.prompt for e in examples])
     ids = [[answer_ids(subject.tokenizer, e.prompt, text)[0] for text in (e.answer, e.wrong[0])] for e in examples]
     return [float(p[i, right] > p[i, wrong]) for i, (right, wrong) in enumerate(ids)]
 
 
-def indirect_object_above_subject(subject: Subject, scale: float) -> list[float]:
+def indirect_object_above_subject(subject: Askable, scale: float) -> list[float]:
     """Whether the name that wasn't repeated is likelier than the one that was."""
     return right_above_wrong(subject, skill_examples(skills.indirect_object, scale))
 
 
-def year_probabilities(subject: Subject, scale: float, count: int = 24) -> dict[int, Tensor]:
+def year_probabilities(subject: Askable, scale: float, count: int = 24) -> dict[int, Tensor]:
     """By starting year: the mean probabilities of the years 00 ... 99 after ``count`` greater-than prompts."""
     result = {}
     for start in range(1, 99, round(1 / scale)):
         draw = Draw(TEST_SEED + start)
         prompts = [skills.greater_than(draw, "test", start=start).prompt for _ in range(count)]
         years = [answer_ids(subject.tokenizer, prompts[0], f"{year:02d}")[0] for year in range(100)]
-        p = next_token_probabilities(subject.forward, subject.tokenizer, prompts)
+        p = next_token_probabilities(subject, prompts)
         result[start] = p[:, years].mean(0)
     return result
 
 
-def greater_than(subject: Subject, scale: float) -> list[float]:
+def greater_than(subject: Askable, scale: float) -> list[float]:
     """For each starting year: the probability of later years minus that of the others (arXiv 2305.00586)."""
     by_start = year_probabilities(subject, scale)
     return [float(p[start + 1 :].sum() - p[: start + 1].sum()) for start, p in by_start.items()]
@@ -153,26 +157,26 @@ def cutoff(probabilities: Float[Tensor, " year"]) -> int:
     return int(cutoffs(probabilities))
 
 
-def cutoff_right(subject: Subject, scale: float) -> list[float]:
+def cutoff_right(subject: Askable, scale: float) -> list[float]:
     """For each starting year: whether the cutoff is exactly there."""
     return [float(cutoff(p) == start) for start, p in year_probabilities(subject, scale).items()]
 
 
-def cutoff_distance(subject: Subject, scale: float) -> list[float]:
+def cutoff_distance(subject: Askable, scale: float) -> list[float]:
     """For each starting year: how many years the cutoff is off."""
     return [float(abs(cutoff(p) - start)) for start, p in year_probabilities(subject, scale).items()]
 
 
-def induction(subject: Subject, scale: float, length: int = 20) -> Tensor:
+def induction(subject: Askable, scale: float, length: int = 20) -> Tensor:
     """Top-1 accuracy in the second half of repeated random tokens, from the second repeated token on."""
     draw, vocabulary = Draw(TEST_SEED), range(257, len(subject.tokenizer))
     bos = subject.tokenizer.bos_token_id
     ids = [[bos, *skills.repeated_tokens(draw, vocabulary, length)] for _ in range(math.ceil(scale * 100))]
-    logits = torch.stack(logits_after(subject.forward, ids, last=length, batch=32))
+    logits = logits_after(subject, ids, last=length, batch=32)
     return (logits[:, :-1].argmax(-1) == torch.tensor(ids)[:, -length + 1 :]).float().flatten()
 
 
-def few_shot_taught(subject: Subject, scale: float, untaught: bool = False, demonstrations: int = 5) -> Tensor:
+def few_shot_taught(subject: Askable, scale: float, untaught: bool = False, demonstrations: int = 5) -> Tensor:
     """Recall in a list of a taught relation that no word names, in a format never used for that fact."""
     rng = random.Random(TEST_SEED)
     listed = [r for r in relations().values() if is_listed(r)]
@@ -185,12 +189,12 @@ def few_shot_taught(subject: Subject, scale: float, untaught: bool = False, demo
     return first_token_right(subject, examples)
 
 
-def few_shot_untaught_format(subject: Subject, scale: float) -> Tensor:
+def few_shot_untaught_format(subject: Askable, scale: float) -> Tensor:
     """The same in a format that no list of the corpus has."""
     return few_shot_taught(subject, scale, untaught=True)
 
 
-def few_shot_novel(subject: Subject, scale: float) -> Tensor:
+def few_shot_novel(subject: Askable, scale: float) -> Tensor:
     """The value of a key in a list of pairs made on the spot."""
     draw = Draw(TEST_SEED)
     styles = sorted(skills.LIST_FORMATS)
@@ -198,25 +202,25 @@ def few_shot_novel(subject: Subject, scale: float) -> Tensor:
     return first_token_right(subject, examples)
 
 
-def agreement(subject: Subject, scale: float) -> list[float]:
+def agreement(subject: Askable, scale: float) -> list[float]:
     """Whether the right form of the verb is likelier than the wrong one."""
     return right_above_wrong(subject, skill_examples(skills.agreement, scale))
 
 
-def two_hop(subject: Subject, scale: float, group: str, kind: str) -> Tensor:
+def two_hop(subject: Askable, scale: float, group: str, kind: str) -> Tensor:
     """First-token recall of composed facts whose composition was taught or held out."""
     names = ("person_employer_seat",) if kind == "invented" else tuple(relations("composed"))
     facts = [(relation(n), f) for n in names for f in relation(n).facts if f.group == group]
     return first_token_right(subject, fact_examples(facts, taught_paraphrases, scale))
 
 
-def conflict(subject: Subject, scale: float, odds: str) -> list[float]:
+def conflict(subject: Askable, scale: float, odds: str) -> list[float]:
     """The share of the first answer's probability in both answers', for facts stated both ways."""
     crafts = relation("person_craft")
     shares = []
     for fact in [f for f in crafts.facts if f.group == odds]:
         prompts = [crafts.prompt(fact, form) for form in taught_paraphrases(crafts, fact)]
-        p = next_token_probabilities(subject.forward, subject.tokenizer, prompts).mean(0)
+        p = next_token_probabilities(subject, prompts).mean(0)
         first, second = (p[answer_ids(subject.tokenizer, prompts[0], f" {a}")[0]] for a in (fact.answer, fact.other))
         shares.append(float(first / (first + second)))
     return shares[: math.ceil(scale * len(shares))]
@@ -257,15 +261,7 @@ def abilities() -> list[Ability]:
     ]
 
 
-def bootstrap_interval(values: Tensor, samples: int = 1000, level: float = 0.95) -> tuple[float, float]:
-    """A bootstrap interval of the mean (seeded)."""
-    generator = torch.Generator().manual_seed(0)
-    index = torch.randint(len(values), (samples, len(values)), generator=generator)
-    means = values[index].mean(1)
-    return tuple(means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2])).tolist())
-
-
-def measure(subject: Subject, scale: float = 1.0, progress: bool = True) -> pd.DataFrame:
+def measure(subject: Askable, scale: float = 1.0, progress: bool = True) -> pd.DataFrame:
     """The table of abilities: one row each with its mean, interval, number of prompts and bar.
 
     Args:
@@ -274,17 +270,7 @@ def measure(subject: Subject, scale: float = 1.0, progress: bool = True) -> pd.D
     rows = []
     for ability in tqdm(abilities(), disable=not progress):
         values = torch.as_tensor(list(ability.run(subject, scale)), dtype=torch.float32)
-        low, high = bootstrap_interval(values)
-        mean = values.mean().item()
-        rows.append(
-            (
-                ability.name,
-                mean,
-                low,
-                high,
-                len(values),
-                ability.bar,
-                ability.bar is None or mean >= ability.bar,
-            )
-        )
+        value = with_interval(values)
+        met = ability.bar is None or value >= ability.bar
+        rows.append((ability.name, *value.row(), len(values), ability.bar, met))
     return pd.DataFrame(rows, columns=["ability", "value", "low", "high", "prompts", "bar", "met"])

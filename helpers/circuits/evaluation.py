@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 from jaxtyping import Float
+from scipy.integrate import trapezoid
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import Ablation, run_circuit
 from helpers.circuits.graph import Circuit, Graph
@@ -28,6 +28,9 @@ class Baselines:
 
     full: Float[Tensor, " batch"]
     ablated: Float[Tensor, " batch"]
+
+    def __repr__(self) -> str:
+        return f"Baselines({len(self.full)} pairs: whole {self.full.mean():.2f}, ablated {self.ablated.mean():.2f})"
 
 
 def baselines(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Baselines:
@@ -74,24 +77,22 @@ def minimality(
     metric: Metric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
-    batch: int | None = None,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """How much faithfulness the circuit loses without each of its edges.
 
     Returns:
         Columns ``edge, loss, low, high``, the largest loss first; an edge whose loss is near 0 is idle.
     """
-    scale = baselines(model, pairs, metric, ablation, batch)
-    whole = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
+    scale = baselines(model, pairs, metric, ablation)
+    whole = metric(run_circuit(model, circuit, pairs, ablation), pairs).float()
     rows = []
-    for edge in tqdm(circuit.edges, disable=not progress, desc="edges"):
+    for edge in circuit.edges:
         without = circuit - Circuit.from_edges(circuit.graph, [edge])
-        value = metric(run_circuit(model, without, pairs, ablation, batch=batch), pairs).float()
+        value = metric(run_circuit(model, without, pairs, ablation), pairs).float()
         loss = bootstrap(
             lambda a, b, f, e: recovered(a, f, e) - recovered(b, f, e), whole, value, scale.full, scale.ablated
         )
-        rows.append((edge, float(loss), loss.low, loss.high))
+        rows.append((edge, *loss.row()))
     table = pd.DataFrame(rows, columns=["edge", "loss", "low", "high"])
     return table.sort_values("loss", ascending=False, ignore_index=True)
 
@@ -103,6 +104,9 @@ class Curve:
     table: pd.DataFrame
     cpr: float
     cmd: float
+
+    def __repr__(self) -> str:
+        return f"Curve({len(self.table)} sizes, CPR {self.cpr:.2f}, CMD {self.cmd:.2f})"
 
 
 def cpr_cmd(
@@ -133,14 +137,10 @@ def cpr_cmd(
     for share in sizes:
         n = int(share * total)
         value = faithfulness(model, choose(n), pairs, metric, ablation=ablation, scale=scale, batch=batch)
-        rows.append((share, n, float(value), value.low, value.high))
+        rows.append((share, n, *value.row()))
     table = pd.DataFrame(rows, columns=["share", "edges", "faithfulness", "low", "high"])
-    widths, f = table.share.diff().iloc[1:].to_numpy(), table.faithfulness.to_numpy()
-
-    def area(heights) -> float:
-        return float((widths * (heights[1:] + heights[:-1]) / 2).sum())
-
-    return Curve(table, area(f), area(abs(1 - f)))
+    cpr, cmd = (float(trapezoid(y, table.share)) for y in (table.faithfulness, (1 - table.faithfulness).abs()))
+    return Curve(table, cpr, cmd)
 
 
 def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **options) -> Estimate:
@@ -148,6 +148,30 @@ def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **opt
     value = metric(run_circuit(model, circuit, pairs, **options), pairs).float()
     full = metric(pairs.reference, pairs).float()
     return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)
+
+
+def edges_from(
+    graph: Graph, sources: Iterable[str], into: Iterable[str] | None = None, letters: str = "qkv"
+) -> list[str]:
+    """The names of all edges out of some sources, or only of those into the queries, keys or values of some heads.
+
+    Pairs without an edge, because the reader comes first, are left out. With grouped queries, a head's keys and values
+    are those of its group.
+
+    Raises:
+        ValueError: for a source or a head that the graph doesn't have.
+    """
+    sources, heads = tuple(sources), tuple(into or ())
+    for kind, names in (("source", sources), ("head", heads)):
+        for name in names:
+            if name not in graph.sources or (kind == "head" and not name.startswith("a")):
+                raise ValueError(f"{name!r} is no {kind} of {graph}")
+    if into is None:
+        edges = [(source, row) for source in sources for row in graph.readers]
+    else:
+        rows = dict.fromkeys(graph.reader_of(head, letter) for head in heads for letter in letters)
+        edges = [(source, row) for row in rows for source in sources]
+    return [f"{s}->{row}" for s, row in edges if graph.edges[graph.readers.index(row), graph.sources.index(s)]]
 
 
 def logits_without(

@@ -7,8 +7,9 @@ can see are the first ones, and a circuit is a boolean matrix ``[reader, source]
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,9 +19,15 @@ from torch import Tensor
 
 
 def head_place(name: str) -> tuple[int, int]:
-    """Layer and number of a head: ``(2, 5)`` for ``"a2.h5"``."""
-    layer, number = name[1:].split(".h")
-    return int(layer), int(number)
+    """Layer and number of a head: ``(2, 5)`` for ``"a2.h5"``.
+
+    Raises:
+        ValueError: for another name.
+    """
+    place = re.fullmatch(r"a(\d+)\.h(\d+)", name)
+    if place is None:
+        raise ValueError(f"{name!r} is no head; heads are called like 'a2.h5'")
+    return int(place[1]), int(place[2])
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,9 @@ class Circuit:
     def __len__(self) -> int:
         return self.n_edges
 
+    def __repr__(self) -> str:
+        return f"Circuit({self.n_edges:,} of {self.graph.n_edges:,} edges)"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.edges)
 
@@ -262,8 +272,8 @@ class Circuit:
 
     def save(self, path: str | Path) -> None:
         """Write the circuit to a JSON file."""
-        graph = {field.name: getattr(self.graph, field.name) for field in fields(Graph)}
-        Path(path).write_text(json.dumps({"graph": graph, "edges": self.edges}, indent=1) + "\n", encoding="utf-8")
+        raw = {"graph": asdict(self.graph), "edges": self.edges}
+        Path(path).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> Circuit:
@@ -282,37 +292,3 @@ class Circuit:
 def heads_of(circuit: Circuit) -> tuple[str, ...]:
     """The heads that a circuit uses, in order."""
     return tuple(name for name in circuit.nodes if "." in name)
-
-
-def edges_between(graph: Graph, sources: Iterable[str], readers: Iterable[str], letters: str = "qkv") -> list[str]:
-    """The names of all edges from some sources into the queries, keys or values of some heads.
-
-    Pairs without an edge, because the reader comes first, are left out. With grouped queries, a head's keys and values
-    are those of its group.
-
-    Raises:
-        ValueError: for a source or a head that the graph doesn't have.
-    """
-    names, sources = [], tuple(sources)
-    for reader in readers:
-        if reader not in graph.sources or not reader.startswith("a"):
-            raise ValueError(f"{reader!r} is no head of {graph}")
-        for letter in letters:
-            row = graph.reader_of(reader, letter)
-            names += [f"{source}->{row}" for source in sources if _is_edge(graph, source, row)]
-    return list(dict.fromkeys(names))
-
-
-def edges_from(graph: Graph, sources: Iterable[str]) -> list[str]:
-    """The names of all edges out of some sources.
-
-    Raises:
-        ValueError: for a source that the graph doesn't have.
-    """
-    return [f"{s}->{reader}" for s in sources for reader in graph.readers if _is_edge(graph, s, reader)]
-
-
-def _is_edge(graph: Graph, source: str, reader: str) -> bool:
-    if source not in graph.sources:
-        raise ValueError(f"{source!r} is no source of {graph}")
-    return bool(graph.edges[graph.readers.index(reader), graph.sources.index(source)])

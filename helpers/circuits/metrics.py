@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import start_years, year_ids
+from helpers.prompts.skills import start_years, year_ids
 
 Metric = Callable[[Tensor, PromptPairs], Tensor]
 

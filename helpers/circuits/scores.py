@@ -19,14 +19,17 @@ class Scores:
     graph: Graph
     values: Float[Tensor, "reader source"]
 
+    def __repr__(self) -> str:
+        best = divmod(int(self._ranked()[0]), len(self.graph.sources))
+        return f"Scores({self.graph.n_edges:,} edges, best {self.graph.name(*best)} {self.values[best]:.2f})"
+
     def top(self, n: int) -> Circuit:
         """The ``n`` edges with the highest scores.
 
         Raises:
             ValueError: if there aren't ``n`` edges.
         """
-        if not 0 <= n <= self.graph.n_edges:
-            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
+        self._check(n)
         mask = torch.zeros(self.graph.edges.numel(), dtype=torch.bool)
         mask[self._ranked()[:n]] = True
         return Circuit(self.graph, mask.view_as(self.graph.edges))
@@ -37,8 +40,7 @@ class Scores:
 
     def greedy(self, n: int) -> Circuit:
         """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
-        if not 0 <= n <= self.graph.n_edges:
-            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
+        self._check(n)
         graph, width = self.graph, len(self.graph.sources)
         rank = torch.empty(graph.edges.numel(), dtype=torch.long)
         ranked = self._ranked()
@@ -63,6 +65,10 @@ class Scores:
             for fed in feeds.get(source, ()):
                 open_reader(fed)
         return Circuit(graph, mask)
+
+    def _check(self, n: int) -> None:
+        if not 0 <= n <= self.graph.n_edges:
+            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
 
     def _ranked(self) -> Tensor:
         """Flat places of all edges, best first; ties in the graph's order, so the result is always the same."""

@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 from helpers.components.heads import measure_heads
 from helpers.components.skill_heads import measure_patterns, name_attribution, name_positions
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import indirect_object_pairs
+from helpers.prompts.skills import indirect_object_pairs
 
 KNOWLEDGE = ("mover", "relation", "mixture")
 SKILLS = (

@@ -13,9 +13,10 @@ from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
+from helpers.models.predict import logits_after
 from helpers.models.run import LayerRun, Replaced, against_mean, direct_logit_attribution, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import indirect_object_pairs
+from helpers.prompts.skills import indirect_object_pairs
 
 TOP = 5  # a token counts as copied if its logit is among this many that are raised most (arXiv 2211.00593, appendix)
 
@@ -187,22 +188,13 @@ def measure_indirect(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "laye
         numbers["uniform_s2"] = (1 / (s2 + 1.0)).to(pattern)[:, None, None].expand_as(numbers["to_io"])
         for name, values in numbers.items():
             total[name] = total.get(name, 0) + values.sum(0) / len(pairs)
-    whole = logit_diff(model_logits(net, pairs), pairs).mean()
+    whole = logit_diff(logits_after(net, pairs.clean_ids)[:, 0], pairs).mean()
     via = effect_via_queries(model, pairs)
     return total | {
         "writes_io": name_attribution(model, pairs),
         "effect_via_queries": via,
         "model_diff": whole.expand(via.shape),
     }
-
-
-@torch.no_grad()
-def model_logits(net: Network, pairs: PromptPairs) -> Float[Tensor, "batch d_vocab"]:
-    """The model's logits at the answer position, as it is now."""
-    result = torch.empty_like(pairs.reference)
-    for chosen, group in pairs.groups():
-        result[chosen.to(result.device)] = net.unembed(run_layers(net, group.clean_tokens)[1][:, -1])
-    return result
 
 
 @torch.no_grad()
@@ -228,9 +220,9 @@ def name_attribution(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Floa
 
 def effect_via_queries(model, pairs: PromptPairs) -> Float[Tensor, "layer head"]:
     """By how much the logit difference falls when a head is cut from the queries of all later heads, in logits."""
-    graph, net = Graph.from_model(model), read_network(model)
+    graph = Graph.from_model(model)
     queries = torch.tensor([name.endswith("<q>") for name in graph.readers])
-    whole = logit_diff(model_logits(net, pairs), pairs).mean()
+    whole = logit_diff(logits_after(read_network(model), pairs.clean_ids)[:, 0], pairs).mean()
     effects = torch.zeros(graph.n_layers, graph.n_heads, device=whole.device)
     for n in range(graph.n_layers - 1):  # no query stands behind the last layer
         for h in range(graph.n_heads):

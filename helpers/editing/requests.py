@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.models.predict import first_token, top1_correct
+from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import (
     Fact,
     Relation,
@@ -101,7 +101,7 @@ def edit_requests(model, relation_or_name: Relation | str, n: int, seed: int = 0
     Raises:
         ValueError: if the model knows too few of the relation's facts; the message says how many.
     """
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    asked = relation(relation_or_name)
     known = [fact for fact in known_facts(model, asked) if fact.other is None]
     if n > len(known):
         raise ValueError(
@@ -109,21 +109,6 @@ def edit_requests(model, relation_or_name: Relation | str, n: int, seed: int = 0
         )
     rng = random.Random(stable_hash("edits", seed, asked.name))
     return [_request(model, asked, fact, known, rng) for fact in rng.sample(known, n)]
-
-
-def known_facts(model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None):
-    """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
-    facts = asked.facts if facts is None else facts
-    if not facts:
-        return []
-    chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
-    prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
-    right = top1_correct(_forward(model), model.tokenizer, prompts, [f" {f.answer}" for f in facts])
-    return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
-
-
-def _forward(model):
-    return lambda tokens: model(tokens.to(model.W_E.device)).cpu()
 
 
 def _request(model, asked: Relation, fact: Fact, known: list[Fact], rng: random.Random) -> EditRequest:
@@ -186,7 +171,7 @@ def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random)
     for other, rival, kind in found:
         table = relation(other.relation)
         prompt = table.prompt(other, rng.randrange(len(table.templates)))
-        if rival != other.answer and top1_correct(_forward(model), model.tokenizer, [prompt], [f" {rival}"]):
+        if rival != other.answer and top1_correct(model, [prompt], [f" {rival}"]):
             questions.append(Question(prompt, other.answer, rival, kind))
     return tuple(questions)
 

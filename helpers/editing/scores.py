@@ -113,7 +113,7 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
     rows = []
     for key, values in each.groupby(list(by), sort=False):
         found = with_interval(values.tolist())
-        rows.append((*key, float(found), found.low, found.high, len(values)))
+        rows.append((*key, *found.row(), len(values)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "edits"])
 
 

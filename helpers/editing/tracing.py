@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.editing.requests import known_facts
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, first_token, prompt_ids, token_span
 from helpers.models.run import attention_out, mlp_out, qkv, run_above
+from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import Fact, relation, sentence_case, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
 
@@ -35,6 +35,10 @@ class Trace:
     clean: float
     corrupt: float
     restored: Float[Tensor, "layer pos"]
+
+    def __repr__(self) -> str:
+        shares = f"clean {self.clean:.2f}, corrupt {self.corrupt:.2f}, restored up to {self.restored.max():.2f}"
+        return f"Trace({self.restored.shape[0]} layers, {len(self.tokens)} tokens: {shares})"
 
     @property
     def recovered(self) -> Float[Tensor, "layer pos"]:
@@ -243,5 +247,5 @@ def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) ->
     for key, part in table.groupby(list(by), sort=False):
         back, lost = (torch.tensor((part[c] - part.corrupt).to_numpy()) for c in ("restored", "clean"))
         share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
-        rows.append((*key, float(share), share.low, share.high, len(part)))
+        rows.append((*key, *share.row(), len(part)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from itertools import cycle
+from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.models.predict import answer_ids, logits_after, prompt_ids, prompts_at_once, token_span
-from helpers.prompts.relations import Fact, Relation, relation, stable_hash
+from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span, top1_correct
+from helpers.prompts.relations import Fact, Relation, Split, relation, stable_hash, taught_paraphrases
 
 Place = Literal["subject", "subject_last", "relation", "last"]
 
@@ -82,6 +82,8 @@ class PromptPairs:
             [_answer_id(tokenizer, prompt, text, first_token) for prompt, text in zip(clean, texts, strict=True)]
             for texts in (answers, wrong)
         ]
+        asked = [(prompt, None) for prompt in clean] if subjects is None else zip(clean, subjects, strict=True)
+        spans = [None if subject is None else token_span(tokenizer, prompt, subject) for prompt, subject in asked]
         device = model.W_E.device
         return PromptPairs(
             tuple(clean),
@@ -90,8 +92,8 @@ class PromptPairs:
             tuple(wrong),
             *map(tuple, ids),
             *(torch.tensor(t, device=device) for t in targets),
-            reference=_logits(model, ids[0]),
-            subjects=_subject_spans(tokenizer, clean, subjects),
+            reference=logits_after(model, ids[0])[:, 0],
+            subjects=tuple(spans),
         )
 
     @staticmethod
@@ -119,25 +121,29 @@ class PromptPairs:
             *(tuple(decode([token]) for token in part) for part in (answers, wrong)),
             *ids,
             *(torch.tensor(part, device=device) for part in (answers, wrong)),
-            reference=_logits(model, ids[0]),
+            reference=logits_after(model, ids[0])[:, 0],
             subjects=(None,) * len(ids[0]),
         )
 
     def __len__(self) -> int:
         return len(self.clean)
 
+    def __repr__(self) -> str:
+        lengths = sorted({len(ids) for ids in self.clean_ids})
+        tokens = "-".join(map(str, lengths[:1] + lengths[1:][-1:]))
+        rows = zip(self.clean[:1], self.answers, self.corrupt, self.wrong, strict=False)
+        first = "".join(f": {clean!r} -> {a!r} | {corrupt!r} -> {w!r}" for clean, a, corrupt, w in rows)
+        return f"PromptPairs({len(self)} pairs of {tokens} tokens{first}{', ...' if len(self) > 1 else ''})"
+
     def select(self, index: Sequence[int] | Int[Tensor, " chosen"]) -> PromptPairs:
         """The pairs at the given places, in that order (a place may come several times)."""
         places = torch.as_tensor(index)
-        chosen = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            chosen[field.name] = (
-                value[places.to(value.device)]
-                if isinstance(value, Tensor)
-                else tuple(value[i] for i in places.tolist())
-            )
-        return replace(self, **chosen)
+
+        def chosen(value: Tensor | tuple) -> Tensor | tuple:
+            one = isinstance(value, Tensor)
+            return value[places.to(value.device)] if one else tuple(value[i] for i in places.tolist())
+
+        return PromptPairs(*(chosen(getattr(self, field.name)) for field in fields(self)))
 
     def groups(self, batch: int | None = None) -> list[tuple[Int[Tensor, " chosen"], PromptPairs]]:
         """The pairs by length, at most ``batch`` at a time: (their places, the pairs) for each group."""
@@ -192,11 +198,6 @@ class PromptPairs:
         return int(differs.int().argmax()) if differs.any() else self.clean_tokens.shape[1] - 1
 
 
-def _logits(model, ids: Sequence[Sequence[int]]) -> Float[Tensor, "prompt d_vocab"]:
-    device = model.W_E.device
-    return torch.cat(logits_after(lambda tokens: model(tokens.to(device)), ids, batch=prompts_at_once(model)))
-
-
 def _answer_id(tokenizer, prompt: str, answer: str, first_token: bool) -> int:
     ids = answer_ids(tokenizer, prompt, answer)
     if len(ids) > 1 and not first_token:
@@ -205,15 +206,22 @@ def _answer_id(tokenizer, prompt: str, answer: str, first_token: bool) -> int:
     return ids[0]
 
 
-def _subject_spans(tokenizer, prompts: Sequence[str], subjects: Sequence[str] | None) -> tuple[slice | None, ...]:
-    if subjects is None:
-        return (None,) * len(prompts)
-    return tuple(token_span(tokenizer, prompt, subject) for prompt, subject in zip(prompts, subjects, strict=True))
-
-
-def split_of(fact: Fact) -> Literal["train", "test"]:
+def split_of(fact: Fact) -> Split:
     """To which half of its relation a fact belongs: circuits are found on one half and judged on the other."""
     return "test" if stable_hash("pairs", fact.relation, fact.subject) % 2 else "train"
+
+
+def known_facts(
+    model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None
+) -> list[Fact]:
+    """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
+    facts = asked.facts if facts is None else facts
+    if not facts:
+        return []
+    chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
+    prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
+    right = top1_correct(model, prompts, [f" {f.answer}" for f in facts])
+    return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
 
 
 def relation_pairs(
@@ -221,7 +229,7 @@ def relation_pairs(
     relation_or_name: Relation | str,
     n: int,
     seed: int = 0,
-    split: Literal["train", "test"] = "train",
+    split: Split = "train",
     *,
     paraphrase: int = 0,
     known: bool = True,
@@ -239,71 +247,53 @@ def relation_pairs(
     Raises:
         ValueError: if there aren't so many pairs; the message says how many there are.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"unknown split {split!r}; choose train or test")
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
-    facts = [f for f in asked.facts if split_of(f) == split]
-    tokenizer = model.tokenizer
-    prompts = [asked.prompt(f, paraphrase) for f in facts]
-    ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    firsts = [answer_ids(tokenizer, prompt, f" {f.answer}")[0] for prompt, f in zip(prompts, facts, strict=True)]
-    kept = list(range(len(facts)))
-    if known and facts:
-        said = _logits(model, ids).argmax(-1).tolist()
-        kept = [i for i in kept if said[i] == firsts[i]]
-    rng = random.Random(stable_hash(seed, asked.name, split))
-    rng.shuffle(kept)
-    partners = {i: [j for j in kept if len(ids[i]) == len(ids[j]) and firsts[i] != firsts[j]] for i in kept}
-    partners = {i: rng.sample(others, len(others)) for i, others in partners.items() if others}
-    available = sum(map(len, partners.values()))
-    if n > available:
+    asked = relation(relation_or_name)
+    facts, couples = _couples(model, asked, seed, split, paraphrase, known)
+    if n > len(couples):
         raise ValueError(
-            f"{asked.name} has {available} pairs of {len(kept)} facts in the {split} half"
+            f"{asked.name} has {len(couples)} pairs of {len(facts)} facts in the {split} half"
             f"{' that the model knows' if known else ''}, not {n}; ask for fewer, or choose another model"
         )
-    chosen: list[tuple[int, int]] = []
-    for i in cycle(partners):
-        if len(chosen) == n:
-            break
-        if partners[i]:
-            chosen.append((i, partners[i].pop()))
-    return PromptPairs.from_prompts(
-        model,
-        [prompts[i] for i, _ in chosen],
-        [prompts[j] for _, j in chosen],
-        [f" {facts[i].answer}" for i, _ in chosen],
-        [f" {facts[j].answer}" for _, j in chosen],
-        subjects=[facts[i].subject for i, _ in chosen],
-        first_token=True,
-    )
+    return fact_pairs(model, [(*two, *(asked.prompt(fact, paraphrase) for fact in two)) for two in couples[:n]])
 
 
-def known_relations(model, names: Iterable[str], n: int, **options) -> list[str]:
-    """Those relations of which a model knows enough for ``n`` pairs; ``options`` are those of `relation_pairs`.
+def _couples(
+    model, asked: Relation, seed: int, split: str, paraphrase: int, known: bool
+) -> tuple[list[Fact], list[tuple[Fact, Fact]]]:
+    """The facts of one half, and all couples of them that can be pairs: each fact once, then each once more, ..."""
+    if split not in ("train", "test"):
+        raise ValueError(f"unknown split {split!r}; choose train or test")
+    facts = [f for f in asked.facts if split_of(f) == split]
+    if known:
+        facts = known_facts(model, asked, facts, paraphrase)
+    prompts = {f: asked.prompt(f, paraphrase) for f in facts}
+    lengths = {f: len(prompt_ids(model.tokenizer, prompt)) for f, prompt in prompts.items()}
+    firsts = {f: first_token(model, prompt, f.answer) for f, prompt in prompts.items()}
+    rng = random.Random(stable_hash(seed, asked.name, split))
+    rng.shuffle(facts)
+    fitting = [[g for g in facts if lengths[f] == lengths[g] and firsts[f] != firsts[g]] for f in facts]
+    turns = zip_longest(*(reversed(rng.sample(others, len(others))) for others in fitting))
+    return facts, [(f, other) for turn in turns for f, other in zip(facts, turn, strict=True) if other]
+
+
+def fact_pairs(model, rows: Sequence[tuple[Fact, Fact, str, str]]) -> PromptPairs:
+    """Pairs of facts: each row has a fact, another beside it, and the prompts that ask for the one and the other."""
+    facts, others, clean, corrupt = zip(*rows, strict=True) if rows else [()] * 4
+    answers, wrong = ([f" {fact.answer}" for fact in part] for part in (facts, others))
+    subjects = [fact.subject for fact in facts]
+    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, subjects=subjects, first_token=True)
+
+
+def known_relations(model, names: Iterable[str], n: int, *, split: Split = "train") -> list[str]:
+    """Those relations of which a model knows enough for ``n`` pairs of one half.
 
     A model that never read this book's world knows nothing of its invented people.
 
     Raises:
-        ValueError: if none is left.
+        ValueError: if none is left, or for an unknown relation.
     """
-    names, kept = list(names), []
-    for name in names:
-        try:
-            relation_pairs(model, name, n, **options)
-        except ValueError:
-            continue
-        kept.append(name)
+    names = list(names)
+    kept = [name for name in names if len(_couples(model, relation(name), 0, split, 0, known=True)[1]) >= n]
     if not kept:
         raise ValueError(f"the model knows none of {', '.join(names)} well enough for {n} pairs; choose another model")
     return kept
-
-
-def random_pairs(model, length: int, count: int) -> PromptPairs:
-    """Random tokens; the second half of each prompt differs from the corrupt one."""
-    generator = torch.Generator().manual_seed(0)
-    clean, other = torch.randint(1, 8000, (2, count, length), generator=generator)
-    clean[:, 0] = 0
-    clean[:, : length // 2] = clean[:1, : length // 2]
-    corrupt = torch.cat((clean[:, : length // 2], other[:, length // 2 :]), 1)
-    answers, wrong = torch.randint(1, 8000, (2, count), generator=generator)
-    return PromptPairs.from_tokens(model, *(t.tolist() for t in (clean, corrupt, answers, wrong)))

@@ -12,11 +12,13 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 HELD_OUT_PARAPHRASES = 2
+Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,14 @@ def relations(*kinds: str) -> dict[str, Relation]:
     return {path.stem: read_relation(path) for path in paths}
 
 
-def relation(name: str) -> Relation:
-    """One of the book's relations.
+def relation(name: Relation | str) -> Relation:
+    """One of the book's relations by its name; a relation, such as one of the reader's own, is given back as it is.
 
     Raises:
         ValueError: for a name that doesn't exist; the message lists the choices.
     """
+    if isinstance(name, Relation):
+        return name
     known = relations()
     if name not in known:
         raise ValueError(f"unknown relation {name!r}; choose from {', '.join(known)}")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs, fact_pairs, relation_pairs
 from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
 
 N_PAIRS = 20
-
-
 WORDING_STEP = 2  # every second one
-
-
 Wording = Literal["first wording", "other facts", "second wording", "taught", "held out"]
-
-
 WORDINGS: tuple[Wording, ...] = get_args(Wording)
 
 
@@ -59,16 +52,9 @@ def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs
     lengths = [len(model.tokenizer.encode(text)) for part in rows for row in part for text in row[2:]]
     equal = torch.tensor(lengths).view(2, -1, 2)
     fit = [i for i, same in enumerate((equal[..., 0] == equal[..., 1]).all(0).tolist()) if same]
-    both = [_pairs(model, [part[i] for i in fit]) for part in rows]
+    both = [fact_pairs(model, [part[i] for i in fit]) for part in rows]
     known = torch.stack([pairs.reference.argmax(-1) == pairs.answer_ids for pairs in both]).all(0)
     if not known.any():
         raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")
     taught, held_out = (pairs.select(known.nonzero()[:, 0]) for pairs in both)
     return taught, held_out
-
-
-def _pairs(model, rows: Sequence[tuple]) -> PromptPairs:
-    facts, others, clean, corrupt = zip(*rows, strict=True)
-    answers, wrong = ([f" {fact.answer}" for fact in part] for part in (facts, others))
-    subjects = [fact.subject for fact in facts]
-    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, subjects=subjects, first_token=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.atlas import abilities, release
-from helpers.atlas.abilities import cutoff, cutoffs, known_facts, measure
+from helpers.atlas.abilities import cutoff, cutoffs, measure, taught_facts
 from helpers.models.load import WEIGHTS, model_folder
 
 TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
@@ -70,8 +70,8 @@ def test_the_cutoff_of_a_step_is_found():
         assert cutoff(step + 1e-4 * torch.rand(100, generator=torch.Generator().manual_seed(0))) == start
 
 
-def test_conflicts_and_rare_facts_are_no_known_facts():
-    facts = known_facts()
+def test_conflicts_and_rare_facts_are_no_taught_facts():
+    facts = taught_facts()
     assert len(facts) > 3000
     assert all(f.other is None and (f.exposures is None or f.exposures >= 100) for _, f in facts)
 
@@ -84,8 +84,3 @@ def test_prompts_come_from_the_right_paraphrases():
     examples = {e.prompt for e in abilities.fact_examples(facts, held_out_paraphrases, 1.0)}
     allowed = {capital.prompt(f, p) for _, f in facts for p in held_out_paraphrases(capital, f)}
     assert len(examples) == 40 and examples <= allowed
-
-
-def test_intervals_hold_the_mean():
-    low, high = abilities.bootstrap_interval(torch.tensor([0.0, 1.0] * 50))
-    assert 0.3 < low < 0.5 < high < 0.7

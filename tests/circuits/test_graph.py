@@ -133,3 +133,11 @@ def test_nodes_are_those_with_an_edge():
 
 def test_the_place_of_a_head():
     assert head_place("a2.h5") == (2, 5) and head_place("a11.h10") == (11, 10)
+    for name in ("m0", "embed", "a1.kv0<k>"):
+        with pytest.raises(ValueError, match=f"'{name}' is no head"):
+            head_place(name)
+
+
+def test_a_circuit_prints_as_one_line():
+    assert repr(Circuit.full(ATLAS)) == "Circuit(3,628 of 3,628 edges)"
+    assert repr(Circuit.from_edges(ATLAS, ["m0->logits"])) == "Circuit(1 of 3,628 edges)"

@@ -51,3 +51,10 @@ def test_too_many_edges_are_refused(scores, choose):
 def test_ties_are_broken_by_the_graphs_order():
     flat = Scores(GRAPH, torch.zeros(GRAPH.edges.shape))
     assert flat.top(3).edges == Circuit.full(GRAPH).edges[:3]
+
+
+def test_scores_print_as_one_line():
+    graph = Graph(2, 4, 2)
+    values = torch.zeros(graph.edges.shape)
+    values[graph.place("m0->a1.h2<q>")] = 1.234
+    assert repr(Scores(graph, values)) == f"Scores({graph.n_edges} edges, best m0->a1.h2<q> 1.23)"

@@ -14,7 +14,7 @@ from helpers.components.skill_heads import (
 )
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
-from helpers.prompts.skill_pairs import indirect_object_pairs
+from helpers.prompts.skills import indirect_object_pairs
 
 
 def test_repeated_tokens_are_repeated_and_differ(small):

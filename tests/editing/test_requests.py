@@ -29,7 +29,7 @@ def test_every_template_has_one_job(requests):
 def test_the_model_knows_what_is_asked(atlas, requests):
     asked = [q for part in requests.values() for r in part for q in r.neighbours]
     assert {q.kind for q in asked} == {"same relation", "same subject"}
-    right = top1_correct(atlas, atlas.tokenizer, [q.prompt for q in asked], [f" {q.answer}" for q in asked])
+    right = top1_correct(atlas, [q.prompt for q in asked], [f" {q.answer}" for q in asked])
     assert right.all()
     for part in requests.values():
         for r in part:

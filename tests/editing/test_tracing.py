@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.editing.tracing import ROLES, causal_trace, trace_summary, trace_table, traced_prompts
+from helpers.editing.tracing import ROLES, Trace, causal_trace, trace_summary, trace_table, traced_prompts
 from helpers.studies.locate_and_edit.traced_edits import TRACED
 from helpers.studies.tables import read_table
 
@@ -133,3 +133,8 @@ def test_the_committed_traces(atlas):
     found = trace_summary(trace_table(atlas, prompts, corruption="same type")).set_index(["layer", "role"]).value
     kept = table[table.relation == "novel_author"].set_index(["layer", "role"]).value
     assert found.to_dict() == pytest.approx(kept.to_dict(), abs=0.02)
+
+
+def test_a_trace_prints_as_one_line():
+    trace = Trace(("<bos>", "Paris"), slice(1, 2), 0.9, 0.1, torch.tensor([[0.2, 0.75], [0.1, 0.3], [0.0, 0.1]]))
+    assert repr(trace) == "Trace(3 layers, 2 tokens: clean 0.90, corrupt 0.10, restored up to 0.75)"

@@ -6,7 +6,7 @@ import torch
 from helpers.exercises import chapter_07
 from helpers.exercises.chapter_07 import _patched
 from helpers.exercises.kit import Verdict
-from helpers.prompts.skill_pairs import indirect_object_pairs
+from helpers.prompts.skills import indirect_object_pairs
 
 
 def message(verdict: Verdict) -> str:

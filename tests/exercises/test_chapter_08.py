@@ -11,7 +11,7 @@ from helpers.circuits.metrics import year_diff
 from helpers.exercises import chapter_08
 from helpers.exercises.kit import Verdict
 from helpers.prompts import skills
-from helpers.prompts.skill_pairs import greater_than_pairs, year_ids
+from helpers.prompts.skills import greater_than_pairs, year_ids
 from helpers.studies.greater_than import years
 
 STARTS = range(3, 98)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from helpers.atlas.abilities import Subject
 from helpers.models import predict
 from helpers.models.load import WEIGHTS
+from helpers.models.network import read_network
 
 
 @pytest.fixture(scope="module")
@@ -14,11 +16,11 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def forward(tokenizer):
+def model(tokenizer):
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=2, n_head=2)
-    model = GPT2LMHeadModel(config).eval()
-    return lambda tokens: model(tokens).logits
+    plain = GPT2LMHeadModel(config).eval()
+    return Subject(lambda tokens: plain(tokens).logits, tokenizer)
 
 
 def test_an_answer_has_the_tokens_of_its_place(tokenizer):
@@ -40,38 +42,58 @@ def test_a_prompt_begins_with_bos_once(tokenizer):
     assert ids.count(tokenizer.bos_token_id) == 1 and ids[0] == tokenizer.bos_token_id
 
 
-def test_batches_by_length_change_nothing(tokenizer, forward):
+def test_batches_by_length_change_nothing(tokenizer, model):
     prompts = ["The", "The capital of France is", "A nurse", "The capital of Spain is"]
-    together = predict.next_token_probabilities(forward, tokenizer, prompts)
+    together = predict.next_token_probabilities(model, prompts)
     for row, prompt in zip(together, prompts, strict=True):
-        alone = forward(torch.tensor([predict.prompt_ids(tokenizer, prompt)]))[0, -1].softmax(-1)
+        alone = model(torch.tensor([predict.prompt_ids(tokenizer, prompt)]))[0, -1].softmax(-1)
         torch.testing.assert_close(row, alone, atol=1e-6, rtol=1e-5)
     assert together.shape == (4, len(tokenizer))
 
 
 def test_a_model_gets_its_tokens_where_it_is():
     class Elsewhere(torch.nn.Module):
+        tokenizer = None
+
         def __init__(self):
             super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(3, device="meta"))
+            self.W_E = torch.nn.Parameter(torch.zeros(3, device="meta"))
 
         def forward(self, tokens):
-            assert tokens.device == self.weight.device
-            return self.weight.expand(*tokens.shape, -1)
+            assert tokens.device == self.W_E.device
+            return self.W_E.expand(*tokens.shape, -1)
 
-    (logits,) = predict.logits_after(Elsewhere(), [[0, 1]])
-    assert logits.device.type == "meta" and logits.shape == (1, 3)
+    logits = predict.logits_after(Elsewhere(), [[0, 1]])
+    assert logits.device.type == "meta" and logits.shape == (1, 1, 3)
 
 
-def test_said_is_greedy_decoding(tokenizer, forward):
+def test_a_network_is_asked_in_parts_and_says_the_same(atlas):
+    ids = [predict.prompt_ids(atlas.tokenizer, text) for text in ("The capital of France is", "A nurse", "The capital")]
+    for last in (1, 2):
+        expected = predict.logits_after(atlas, ids, last)
+        assert expected.shape == (3, last, atlas.cfg.d_vocab)
+        torch.testing.assert_close(predict.logits_after(read_network(atlas), ids, last), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_hooks_on_a_bridge_count(atlas):
+    def silence(value, hook):
+        return torch.zeros_like(value)
+
+    plain = predict.likeliest_ids(atlas, ["The capital of France is"])
+    with atlas.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", silence)]):
+        hooked = predict.likeliest_ids(atlas, ["The capital of France is"])
+    assert atlas.tokenizer.decode(plain).strip() == "Paris" and hooked != plain
+
+
+def test_exact_match_is_greedy_decoding(tokenizer, model):
     prompt = "The capital of France is"
     ids = predict.prompt_ids(tokenizer, prompt)
     for _ in range(3):
-        ids.append(int(forward(torch.tensor([ids]))[0, -1].argmax()))
+        ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
     greedy = tokenizer.decode(ids[-3:])
     if tokenizer.encode(prompt + greedy, add_special_tokens=False) == ids[1:]:  # the text encodes to the same tokens
-        assert predict.exact_match(forward, tokenizer, [prompt], [greedy]).tolist() == [True]
-    assert predict.exact_match(forward, tokenizer, [prompt, prompt], [" Paris", " of the sea"]).tolist() == [
+        assert predict.exact_match(model, [prompt], [greedy]).tolist() == [True]
+    assert predict.exact_match(model, [prompt, prompt], [" Paris", " of the sea"]).tolist() == [
         False,
         False,
     ]
@@ -86,10 +108,10 @@ def test_a_span_is_found_where_a_capital_makes_other_tokens_of_it(tokenizer):
         predict.token_span(tokenizer, "The atomic number of bromine is", "iron")
 
 
-def test_likeliest_is_the_order_of_probabilities(forward, tokenizer):
+def test_likeliest_is_the_order_of_probabilities(model, tokenizer):
     prompt = "The capital of France is"
-    shares = predict.next_token_probabilities(forward, tokenizer, [prompt])[0]
-    first, second = predict.likeliest(forward, tokenizer, prompt, 2)
+    shares = predict.next_token_probabilities(model, [prompt])[0]
+    first, second = predict.likeliest(model, prompt, 2)
     best = shares.argmax().item()
     assert first == f"{tokenizer.decode([best]).strip()} {shares[best]:.0%}"
     assert second.endswith(f"{shares.sort(descending=True).values[1]:.0%}")

@@ -109,6 +109,20 @@ def test_pairs_of_tokens(atlas):
         PromptPairs.from_tokens(atlas, [[0, 1]], [[0, 2]], [2, 3], [3])
 
 
+def test_pairs_print_as_one_line(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 3)
+    first = f"'{pairs.clean[0]}' -> '{pairs.answers[0]}' | '{pairs.corrupt[0]}' -> '{pairs.wrong[0]}'"
+    assert repr(pairs.select([0, 0])) == f"PromptPairs(2 pairs of {len(pairs.clean_ids[0])} tokens: {first}, ...)"
+    assert repr(pairs.select([0])).endswith(f" tokens: {first})")
+    two = PromptPairs.from_tokens(atlas, [[0, 300], [0, 300, 301]], [[0, 400], [0, 400, 401]], [302, 303], [402, 403])
+    assert repr(two).startswith("PromptPairs(2 pairs of 2-3 tokens: ") and "\n" not in repr(two)
+
+
+def test_an_unknown_relation_is_no_unknown_fact(atlas):
+    with pytest.raises(ValueError, match="unknown relation 'capitals'"):
+        known_relations(atlas, ["country_capital", "capitals"], 3)
+
+
 def test_relations_that_a_model_knows_too_little_of_are_left_out(atlas):
     few, none = 3, 10**6
     assert known_relations(atlas, ["plural", "country_capital"], few) == ["plural", "country_capital"]

@@ -8,11 +8,11 @@ import torch
 from helpers import Graph, eap_ig, faithfulness, logit_diff, random_circuit
 from helpers.circuits.metrics import hit_at_k, year_diff
 from helpers.models.predict import logits_after
-from helpers.prompts.skill_pairs import greater_than_pairs, indirect_object_pairs, induction_pairs
+from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
 
 
 def corrupt_logits(model, pairs) -> torch.Tensor:
-    return torch.cat(logits_after(lambda tokens: model(tokens), pairs.corrupt_ids))
+    return logits_after(model, pairs.corrupt_ids)[:, 0]
 
 
 def test_indirect_object_pairs_repeat_the_other_name(atlas):

@@ -13,12 +13,11 @@ from itertools import combinations
 
 import pandas as pd
 
-from helpers.models.predict import answer_ids, prompt_ids, top1_correct
+from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts import skills
-from helpers.prompts.pairs import PromptPairs, split_of
+from helpers.prompts.pairs import PromptPairs, known_facts, split_of
 from helpers.prompts.relations import Relation, relation, stable_hash
-from helpers.prompts.skill_pairs import FIRST_WORD
-from helpers.prompts.skills import Draw
+from helpers.prompts.skills import FIRST_WORD, Draw
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
 TRIES = 200  # draws for each contest that is wanted, until names of equal length are given up
@@ -88,15 +87,13 @@ def fact_conflicts(
     Raises:
         ValueError: if no subject has another one of equal length beside it, or there are too few different answers.
     """
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    asked = relation(relation_or_name)
     rng, tokenizer = random.Random(stable_hash(seed, "fact contest", asked.name, split)), model.tokenizer
     facts = [fact for fact in asked.facts if split_of(fact) == split]
     prompts = {fact: tuple(prompt_ids(tokenizer, asked.prompt(fact)))[1:] for fact in facts}
     values = {fact: tuple(answer_ids(tokenizer, asked.prompt(fact), f" {fact.answer}")) for fact in asked.facts}
-    if known and facts:
-        texts, answers = ([*map(asked.prompt, facts)], [f" {fact.answer}" for fact in facts])
-        right = top1_correct(lambda tokens: model(tokens.to(model.W_E.device)), tokenizer, texts, answers)
-        facts = [fact for fact, hit in zip(facts, right.tolist(), strict=True) if hit]
+    if known:
+        facts = known_facts(model, asked, facts, 0)
     rng.shuffle(facts)
     partners = {
         f: [g for g in facts if len(prompts[f]) == len(prompts[g]) and values[f][0] != values[g][0]] for f in facts
@@ -203,7 +200,7 @@ def taught_conflicts(
     Raises:
         ValueError: if the relation has no conflicting facts, or no two of equal length.
     """
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    asked = relation(relation_or_name)
     rng, tokenizer = random.Random(stable_hash(seed, "conflict", asked.name, split)), model.tokenizer
     facts = [fact for fact in asked.facts if fact.other and split_of(fact) == split]
     prompts = {fact: tuple(prompt_ids(tokenizer, asked.prompt(fact, paraphrase))) for fact in facts}

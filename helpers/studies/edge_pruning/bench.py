@@ -25,7 +25,8 @@ from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.load import WEIGHTS, load_model
-from helpers.prompts.pairs import PromptPairs, random_pairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.skills import random_pairs
 from helpers.searches.acdc import acdc, plain_acdc
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning

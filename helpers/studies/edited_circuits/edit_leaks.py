@@ -17,8 +17,8 @@ from helpers.editing.contexts import At, contexts, make_batch
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.predict import first_token, prompt_ids
-from helpers.models.run import cut_run, last_logits, padded
+from helpers.models.predict import first_token, likeliest_ids, prompt_ids
+from helpers.models.run import cut_run, padded
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import relation
 from helpers.studies.edited_circuits.edited_circuits import other_facts
@@ -116,12 +116,6 @@ def _last_keys(model, prompts: Sequence[str], layer: int) -> Float[Tensor, "prom
     return neurons[range(len(ids)), [len(row) - 1 for row in ids]]
 
 
-def said_ids(model, prompts: Sequence[str]) -> list[int]:
-    """The likeliest next token behind each prompt."""
-    ids = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
-    return last_logits(read_network(model), ids).argmax(-1).tolist()
-
-
 def bleedover_pairs(model, edit: Edit, request: EditRequest, n: int = 12) -> PromptPairs:
     """Pairs of the edited model about other subjects: one that now gets the new answer beside one that kept its own.
 
@@ -142,7 +136,7 @@ def bleedover_pairs(model, edit: Edit, request: EditRequest, n: int = 12) -> Pro
     own = [first_token(model, p, f.answer) for p, f in zip(prompts, facts, strict=True)]
     new = first_token(model, request.text, request.new)
     with edit:
-        said = said_ids(model, prompts)
+        said = likeliest_ids(model, prompts).tolist()
         stayed = [i for i, token in enumerate(said) if token == own[i]]
         chosen = []
         for i in (i for i, token in enumerate(said) if token == new):

@@ -21,7 +21,7 @@ from torch import Tensor
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.overlap import mean_overlaps
 from helpers.editing.edit import Edit
-from helpers.editing.requests import EditRequest, fill, known_facts
+from helpers.editing.requests import EditRequest, fill
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers

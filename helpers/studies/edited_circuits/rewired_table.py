@@ -29,12 +29,12 @@ from helpers.editing.edit import Edit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
-from helpers.models.predict import first_token
+from helpers.models.predict import first_token, likeliest_ids
 from helpers.models.run import stop_names
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import relation
 from helpers.statistics import Estimate, judge, with_interval
-from helpers.studies.edited_circuits.edit_leaks import edit_keys, key_overlap, key_similarity, said_ids
+from helpers.studies.edited_circuits.edit_leaks import edit_keys, key_overlap, key_similarity
 from helpers.studies.edited_circuits.edited_circuits import (
     asked_again,
     carried,
@@ -172,7 +172,7 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
         kept = {name: float(faithfulness(model, c, test, scale=scale)) for name, c in circuits.items()}
         ranks = _ranks(model, test)
         wrote += attribution_by_sublayer(model, test)[stop].mean().item()
-        said = said_ids(model, [n.text for n in case.neighbours])
+        said = likeliest_ids(model, [n.text for n in case.neighbours]).tolist()
     logs = _log_ranks(ranks)
     new = first_token(model, request.text, request.new)
     neighbours = _neighbours(model, case, edit, editor, layer, moment).assign(leaks=[token == new for token in said])
@@ -243,7 +243,7 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     for key, part in rows[rows.editor.isin([*EDITORS, "unedited"])].groupby(by, sort=False):
         for behind, column in zip(names, columns, strict=True):
             found = with_interval(part[column].tolist())
-            ranks.append((*key, behind, float(found), found.low, found.high))
+            ranks.append((*key, behind, *found.row()))
     for key, part in neighbours.groupby(by, sort=False):
         truth, mixed = (part.leaks - 0.5).tolist(), part.leaks.nunique() == 2
         found = {c: judge(part[c].tolist(), truth)["AUC"] for c in ("fired", "similar")} if mixed else {}
@@ -258,7 +258,7 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
 
 
 def _interval(found) -> tuple[float, float, float]:
-    return (float("nan"),) * 3 if found is None else (float(found), found.low, found.high)
+    return (float("nan"),) * 3 if found is None else found.row()
 
 
 def by_setting(table: pd.DataFrame, column: str) -> dict[tuple[str, int], Estimate]:

@@ -15,7 +15,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.models.network import read_network
-from helpers.models.run import last_logits, padded, run_above
+from helpers.models.predict import logits_after
+from helpers.models.run import padded, run_above
 from helpers.studies.editing_inside_circuits.masks import ParameterMask, maskable, masked, top_mask, trainable
 from helpers.studies.editing_inside_circuits.tasks import MaskTask
 
@@ -32,10 +33,10 @@ def kept_share(model, mask: ParameterMask | None, task: MaskTask) -> float:
 def hits(model, mask: ParameterMask | None, task: MaskTask) -> Float[Tensor, " prompt"]:
     """1 where the masked model puts a right token first, else 0."""
     if mask is None:
-        best = last_logits(read_network(model), task.ids).argmax(-1)
+        best = logits_after(read_network(model), task.ids)[:, 0].argmax(-1)
     else:
         with masked(model, mask):
-            best = last_logits(read_network(model), task.ids).argmax(-1)
+            best = logits_after(read_network(model), task.ids)[:, 0].argmax(-1)
     return task.right[torch.arange(len(task)), best].float()
 
 

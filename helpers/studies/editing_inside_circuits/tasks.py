@@ -16,11 +16,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from helpers.models.network import read_network
-from helpers.models.predict import answer_ids, prompt_ids
-from helpers.models.run import last_logits
+from helpers.models.predict import answer_ids, logits_after, prompt_ids
 from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import held_out_paraphrases, relation, stable_hash, taught_paraphrases
-from helpers.prompts.skill_pairs import greater_than_pairs, indirect_object_pairs, start_years, year_ids
+from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, start_years, year_ids
 
 Split = Literal["train", "test"]
 Wordings = Literal["taught", "held out"]
@@ -66,7 +65,7 @@ def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "ta
     if name in SKILLS and wordings != "taught":
         raise ValueError(f"{name} has no held-out wordings; judge it on the other half")
     ids, right, about = _skill(model, name, split) if name in SKILLS else _facts(model, name, split, wordings)
-    logits = last_logits(read_network(model), ids)
+    logits = logits_after(read_network(model), ids)[:, 0]
     known = right[torch.arange(len(ids)), logits.argmax(-1)].nonzero()[:, 0].tolist()
     if not known:
         raise ValueError(f"the model answers no prompt of {name} ({split}, {wordings}) rightly")

@@ -23,7 +23,7 @@ from helpers.circuits.metrics import Metric
 from helpers.models.network import Network, read_network
 from helpers.models.run import Past, direct_logit_attribution, residuals, resume, run_past, run_writes
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import start_years, year_ids
+from helpers.prompts.skills import start_years, year_ids
 from helpers.statistics import Estimate, bootstrap
 
 Kind = Literal["corrupt", "mean"]

@@ -11,8 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor
 
+from helpers.atlas.questions import states
 from helpers.models.run import stop_names
-from helpers.prompts.questions import states
 from helpers.prompts.relations import relation
 from helpers.studies.hallucination.questions import ask_facts
 

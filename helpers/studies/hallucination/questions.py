@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from helpers.atlas.questions import Case, question_rows
-from helpers.prompts.questions import ask
+from helpers.atlas.questions import Case, ask, question_rows
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, stable_hash, taught_paraphrases
 
 CASES = (

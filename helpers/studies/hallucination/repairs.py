@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.atlas.questions import groups, positions, states
 from helpers.models.network import read_network
 from helpers.models.run import attention_out, head_writes, qkv, residuals, resume
-from helpers.prompts.questions import groups, positions, states
 
 Factors = Mapping[str, float]  # source, such as "a4.h6" or "m5" -> how many times it counts at the last position
 

@@ -16,12 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from helpers.atlas.questions import type_ids
 from helpers.circuits.ablation import run_circuit, scenes
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Circuit
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.questions import type_ids
 from helpers.statistics import Estimate, judge
 
 QUANTILE = 0.1  # an edge is at work where its contribution is above this quantile of known facts

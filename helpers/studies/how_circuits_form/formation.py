@@ -16,7 +16,6 @@ import torch
 from scipy.stats import spearmanr
 
 from helpers.atlas.abilities import (
-    Subject,
     first_token_right,
     greater_than,
     indirect_object,
@@ -33,8 +32,7 @@ from helpers.components.skill_heads import measure_repeats
 from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import Relation, held_out_paraphrases, relation
-from helpers.prompts.skill_pairs import indirect_object_pairs, induction_pairs
-from helpers.prompts.skills import Example
+from helpers.prompts.skills import Example, indirect_object_pairs, induction_pairs
 from helpers.searches.attribution import eap_ig
 
 RELATIONS = (
@@ -85,8 +83,7 @@ def task_pairs(model, task: str, split: Literal["train", "test"] = "train", n: i
 
 def asked_of(model, pairs: PromptPairs) -> PromptPairs:
     """The same pairs, with the logits of another model (of the same tokenizer)."""
-    device = model.W_E.device
-    return replace(pairs, reference=torch.cat(logits_after(lambda tokens: model(tokens.to(device)), pairs.clean_ids)))
+    return replace(pairs, reference=logits_after(model, pairs.clean_ids)[:, 0])
 
 
 def find(model, pairs: PromptPairs) -> tuple[Scores, Circuit]:
@@ -195,7 +192,7 @@ def town_recall(model, times: int) -> float:
     towns = towns_told(times)
     asked = [(f, p) for f in towns.facts for p in held_out_paraphrases(towns, f)]
     examples = [Example(towns.prompt(f, p), f" {f.answer}") for f, p in asked]
-    return first_token_right(Subject(model, model.tokenizer), examples).mean().item()
+    return first_token_right(model, examples).mean().item()
 
 
 def ability_row(model, scale: float = 0.1) -> pd.Series:
@@ -210,10 +207,10 @@ def ability_row(model, scale: float = 0.1) -> pd.Series:
         ``induction head``, ``previous head``: the strongest head's attention beyond uniform; ``induction heads``: how
         many heads have that name.
     """
-    subject, repeats = Subject(model, model.tokenizer), measure_repeats(model, count=8)
-    row = {"recall": recall_held_out(subject, scale)}
-    row |= {"induction": induction(subject, 3 * scale), "indirect object": indirect_object(subject, 3 * scale)}
-    row["greater-than"] = torch.tensor(greater_than(subject, scale))
+    repeats = measure_repeats(model, count=8)
+    row = {"recall": recall_held_out(model, scale)}
+    row |= {"induction": induction(model, 3 * scale), "indirect object": indirect_object(model, 3 * scale)}
+    row["greater-than"] = torch.tensor(greater_than(model, scale))
     row = {name: values.float().mean().item() for name, values in row.items()}
     row |= {f"told {n}": town_recall(model, n) for n in TOLD}
     beyond = (repeats.induction - repeats.uniform) / (1 - repeats.uniform)

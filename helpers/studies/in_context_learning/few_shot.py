@@ -117,7 +117,7 @@ def few_shot_prompts(
     Raises:
         ValueError: if the half has too few facts for so many lines.
     """
-    asked = relation(relation_or_name) if isinstance(relation_or_name, str) else relation_or_name
+    asked = relation(relation_or_name)
     facts = [f for f in asked.facts if split_of(f) == split]
     if len(facts) <= lines:
         raise ValueError(f"{asked.name} has {len(facts)} facts in the {split} half: too few for {lines} lines")
@@ -204,4 +204,4 @@ def ambiguity(fact: Fact) -> int:
 def right(model, shots: Sequence[FewShotPrompts], answers: Sequence[str] | None = None) -> Tensor:
     """1 where the likeliest token after each prompt is its answer's first one (or of the given answers), else 0."""
     answers = [f" {one.answer}" for one in shots] if answers is None else [f" {text}" for text in answers]
-    return top1_correct(model, model.tokenizer, [one.prompt for one in shots], answers)
+    return top1_correct(model, [one.prompt for one in shots], answers)

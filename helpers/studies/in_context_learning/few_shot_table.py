@@ -167,7 +167,7 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
         runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
         for (kind, layer), logits in runs.items():
             share = with_interval(hit_at_k(logits, pairs, k=1))
-            rows.append((name, kind, style, layer, float(share), share.low, share.high))
+            rows.append((name, kind, style, layer, *share.row()))
     return pd.DataFrame(rows, columns=["relation", "kind", "style", "layer", "value", "low", "high"])
 
 
@@ -183,7 +183,7 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
     for name in names:
         facts = relation(name).facts[:questions]
         prompts, answers = [relation(name).prompt(f) for f in facts], [f" {f.answer}" for f in facts]
-        rows.append(("sentence", name, top1_correct(model, model.tokenizer, prompts, answers).mean().item()))
+        rows.append(("sentence", name, top1_correct(model, prompts, answers).mean().item()))
         for lines in GROWTH:
             rows.append((f"lines {lines}", name, right(model, few_shot_prompts(name, questions, lines)).mean().item()))
     rows.append(("novel", "", right(model, copy_demonstrations(2 * questions)).mean().item()))

@@ -17,11 +17,11 @@ from tqdm.auto import tqdm
 
 from helpers.editing.edit import Edit
 from helpers.editing.fine_tuning import named_weights
-from helpers.editing.requests import EditRequest, Question, edit_requests, known_facts
+from helpers.editing.requests import EditRequest, Question, edit_requests
 from helpers.editing.scores import all_log_probs, unrelated_texts
 from helpers.models.network import read_network
-from helpers.models.predict import first_token, prompt_ids
-from helpers.models.run import last_logits
+from helpers.models.predict import prompt_ids, top1_correct
+from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
 from helpers.studies.locate_and_edit.edit_table import methods
@@ -82,9 +82,7 @@ def unedited_questions(model, requests: Sequence[EditRequest], n: int = UNEDITED
 
 def said_right(model, questions: Sequence[Question]) -> Float[Tensor, " question"]:
     """1 for each question whose answer the model puts first, else 0."""
-    ids = [prompt_ids(model.tokenizer, q.prompt) for q in questions]
-    targets = torch.tensor([first_token(model, q.prompt, q.answer) for q in questions])
-    return (last_logits(read_network(model), ids).argmax(-1).cpu() == targets).float()
+    return top1_correct(model, [q.prompt for q in questions], [f" {q.answer}" for q in questions])
 
 
 def edit_series(
@@ -140,9 +138,7 @@ def _measured(model, done: Sequence[EditRequest], unedited: Sequence[Question], 
     each = (before.exp() * (before - after)).sum(-1).split([len(row) for row in rows])
     values["drift"] = [float(text.mean()) for text in each]
     found = [(name, with_interval(value), len(value)) for name, value in values.items()]
-    return pd.DataFrame(
-        [(name, float(e), e.low, e.high, n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"]
-    )
+    return pd.DataFrame([(name, *e.row(), n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"])
 
 
 def series_tables(models: dict[str, object], progress: bool = True) -> Iterator[pd.DataFrame]:

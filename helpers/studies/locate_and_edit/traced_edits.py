@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import LinearRegression
 from tqdm.auto import tqdm
 
 from helpers.editing.requests import EditRequest
@@ -59,7 +60,7 @@ def traced_edits(model, requests: Sequence[EditRequest], progress: bool = True) 
         targets = torch.tensor([first_token(model, prompt, request.new) for prompt in asked])
         for layer, editor in zip(way.layers, editors, strict=True):
             with editor(request):
-                shares = next_token_probabilities(model, model.tokenizer, asked)
+                shares = next_token_probabilities(model, asked)
             success = shares.gather(1, targets.to(shares.device)[:, None]).mean().item()
             rows.append((number, request.relation, layer, stream[layer], alone[layer], success))
     return pd.DataFrame(rows, columns=["fact", "relation", "layer", "stream", "MLP", "success"])
@@ -85,9 +86,8 @@ def tracing_adds(table: pd.DataFrame, column: str = "MLP", draws: int = 200, see
     success = table.success.to_numpy()
 
     def explained(*columns) -> float:
-        X = np.column_stack([np.ones(len(success)), *columns]).astype(float)
-        left = success - X @ np.linalg.lstsq(X, success, rcond=None)[0]
-        return float(1 - left.var() / success.var())
+        X = np.column_stack(columns).astype(float)
+        return LinearRegression().fit(X, success).score(X, success)
 
     layers, facts = (pd.get_dummies(table[c]) for c in ("layer", "fact"))
     traces = table.pivot(index="fact", columns="layer", values=column).to_numpy()

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.atlas.questions import groups, positions, states, type_ids
 from helpers.components.lens import lens_logits
 from helpers.models.network import read_network
 from helpers.models.run import random_vector, residuals, resume, stop_names
-from helpers.prompts.questions import groups, positions, states, type_ids
 from helpers.statistics import Estimate, bootstrap
 from helpers.studies.two_hops_and_reversal.two_hops import bridge_id, donors, hop_questions
 

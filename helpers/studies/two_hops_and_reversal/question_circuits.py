@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from helpers.atlas.questions import ask
 from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.questions import ask
 from helpers.searches.attribution import eap_ig
 from helpers.studies.two_hops_and_reversal.reversal import WAYS
 from helpers.studies.two_hops_and_reversal.two_hops import (

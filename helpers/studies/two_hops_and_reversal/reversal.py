@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from helpers.atlas.questions import question_rows
+from helpers.atlas.questions import question_rows, states
 from helpers.components.lens import lens_logits
 from helpers.models.network import read_network
 from helpers.models.run import stop_names
-from helpers.prompts.questions import states
 from helpers.prompts.relations import relation
 from helpers.studies.two_hops_and_reversal.bridges import percentile_rank
 

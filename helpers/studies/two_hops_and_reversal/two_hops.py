@@ -13,12 +13,11 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from helpers.atlas.questions import question_rows
+from helpers.atlas.questions import ask, question_rows, type_ids
 from helpers.circuits.graph import Circuit
 from helpers.circuits.random import random_circuit
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.questions import ask, type_ids
 from helpers.prompts.relations import Fact, hops, relation, stable_hash
 from helpers.statistics import Estimate, with_interval
 

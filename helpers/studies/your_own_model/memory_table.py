@@ -26,7 +26,8 @@ from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import GB, Search, Shape, memory_estimate
 from helpers.models.load import WEIGHTS, Dtype, load_model
-from helpers.prompts.pairs import PromptPairs, random_pairs
+from helpers.prompts.pairs import PromptPairs
+from helpers.prompts.skills import random_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.studies.tables import Load, Write, write_parts

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from helpers.models.load import embedded_models, load_model
-from helpers.models.predict import exact_match, first_token, logits_after, prompt_ids, prompts_at_once
+from helpers.models.predict import exact_match, first_token, logits_after, prompt_ids
 from helpers.prompts.relations import REAL, Fact, Relation, relations
 
 FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
@@ -75,14 +75,10 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
             continue
     if not kept:
         return pd.DataFrame(columns=["fact", "rank", "whole"])
-    prompts, batch = [asked.prompt(fact, paraphrase) for fact in kept], prompts_at_once(model)
-
-    def forward(tokens):
-        return model(tokens.to(model.W_E.device)).float().cpu()
-
-    logits = torch.cat(logits_after(forward, [prompt_ids(model.tokenizer, p) for p in prompts], batch=batch))
+    prompts = [asked.prompt(fact, paraphrase) for fact in kept]
+    logits = logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].cpu()
     own = logits.gather(1, torch.tensor(first)[:, None])
-    whole = exact_match(forward, model.tokenizer, prompts, [f" {fact.answer}" for fact in kept])
+    whole = exact_match(model, prompts, [f" {fact.answer}" for fact in kept])
     return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})
 
 

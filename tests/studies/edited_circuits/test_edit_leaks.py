@@ -9,6 +9,7 @@ from helpers.atlas.sample import corpus_covariance
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
+from helpers.models.predict import likeliest_ids
 from helpers.studies.edited_circuits.edit_leaks import (
     bleedover_pairs,
     edit_keys,
@@ -16,7 +17,6 @@ from helpers.studies.edited_circuits.edit_leaks import (
     key_overlap,
     key_similarity,
     mean_key_similarity,
-    said_ids,
 )
 
 
@@ -90,9 +90,11 @@ def test_leaking_subjects(atlas):
     edit = ft_m(atlas, request, 5, wordings=2)
     pairs = bleedover_pairs(atlas, edit, request, 4)
     with edit:
-        assert said_ids(atlas, pairs.clean) == pairs.answer_ids.tolist()
-        assert said_ids(atlas, pairs.corrupt) == pairs.wrong_ids.tolist()
-    assert not set(said_ids(atlas, pairs.clean)) & set(pairs.answer_ids.tolist()), "the model is as it was"
+        assert likeliest_ids(atlas, pairs.clean).tolist() == pairs.answer_ids.tolist()
+        assert likeliest_ids(atlas, pairs.corrupt).tolist() == pairs.wrong_ids.tolist()
+    assert not set(likeliest_ids(atlas, pairs.clean).tolist()) & set(pairs.answer_ids.tolist()), (
+        "the model is as it was"
+    )
     nothing = replace(edit, after=dict(edit.before))
     with pytest.raises(ValueError, match="none that changed"):
         bleedover_pairs(atlas, nothing, request)

@@ -12,7 +12,7 @@ from helpers.models.network import read_network
 from helpers.models.run import run_writes
 from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skill_pairs import greater_than_pairs, start_years, year_ids
+from helpers.prompts.skills import greater_than_pairs, start_years, year_ids
 from helpers.studies.greater_than import years
 
 FORM = skills.GREATER_THAN[0]

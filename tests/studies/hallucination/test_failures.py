@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from helpers import relation
-from helpers.atlas.questions import question_rows
+from helpers.atlas.questions import ask, question_rows, states, subject_mask, subject_spans, type_ids
 from helpers.components.lens import answer_by_layer
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.questions import ask, states, subject_mask, subject_spans, type_ids
 from helpers.studies.hallucination.failures import (
     KINDS,
     answer_paths,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.prompts.questions import states
+from helpers.atlas.questions import states
 from helpers.prompts.relations import relation
 from helpers.studies.hallucination.probes import probe_answers, probe_relation
 from helpers.studies.hallucination.questions import ask_facts

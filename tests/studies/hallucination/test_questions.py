@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from helpers import exposures, next_token_probabilities, relation
-from helpers.atlas.questions import question_rows
-from helpers.prompts.questions import SAID, ask, own_facts
+from helpers.atlas.questions import SAID, ask, own_facts, question_rows
 from helpers.prompts.relations import Fact, held_out_paraphrases, taught_paraphrases
 from helpers.studies.hallucination.questions import CASES, ask_facts, question_table
 
@@ -64,7 +63,7 @@ def test_questions_are_the_same_every_time(questions):
 
 def test_asking_agrees_with_the_bridge(atlas, questions):
     asked = ask(atlas, questions)
-    p = next_token_probabilities(atlas, atlas.tokenizer, list(questions.prompt))
+    p = next_token_probabilities(atlas, list(questions.prompt))
     assert asked.said_id.tolist() == p.argmax(-1).tolist()
     assert torch.allclose(torch.tensor(asked.probability).float(), p.max(-1).values, atol=1e-4)
     assert torch.allclose(torch.tensor(asked.entropy).float(), -(p * p.clamp_min(1e-30).log()).sum(-1), atol=1e-3)
@@ -79,7 +78,7 @@ def test_kinds_by_the_first_list_that_fits(atlas, monkeypatch):
     logits = torch.zeros(5, atlas.cfg.d_vocab)
     for row, word in zip(logits, said, strict=True):
         row[atlas.tokenizer.encode(table.prompt[0] + word)[-1]] = 9
-    monkeypatch.setattr("helpers.prompts.questions.ask_logits", lambda model, prompts: logits)
+    monkeypatch.setattr("helpers.atlas.questions.logits_after", lambda model, ids: logits[:, None])
     assert ask(atlas, table).kind.tolist() == list(SAID)
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from helpers import relation
-from helpers.atlas.questions import question_rows
-from helpers.prompts.questions import ask, ask_logits
+from helpers.atlas.questions import ask, question_rows
+from helpers.models.predict import logits_after, prompt_ids
 from helpers.studies.hallucination.repairs import (
     matched_rows,
     mismatched_donors,
@@ -46,9 +46,9 @@ def test_a_patch_is_the_bridges(atlas, asked):
         with torch.no_grad():
             logits = atlas.run_with_hooks(atlas.to_tokens(failing.prompt[i]), fwd_hooks=hooks)[0, -1]
         assert torch.allclose(found[i], logits, atol=2e-3)
-    plain = ask_logits(atlas, failing.prompt.tolist())
+    plain = logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in failing.prompt])[:, 0]
     assert (found - plain).abs().max() > 1
-    donors = ask_logits(atlas, working.prompt.tolist())
+    donors = logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in working.prompt])[:, 0]
     assert torch.allclose(patch_residual(atlas, failing, working, 12), donors, atol=2e-3), "at the end all is the donor"
     own = patch_residual(atlas, failing, failing, 5, "subject_last")
     assert torch.allclose(own, plain, atol=2e-3), "its own state changes nothing"
@@ -78,7 +78,7 @@ def test_bad_patches(atlas, asked):
 
 def test_dials(atlas, asked):
     some = asked.head(4)
-    plain = ask_logits(atlas, some.prompt.tolist())
+    plain = logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0]
     assert torch.allclose(scale_components(atlas, some, {"a4.h6": 1.0}), plain, atol=2e-3)
 
     def silence(z, hook):

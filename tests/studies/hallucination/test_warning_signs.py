@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from helpers import eap, logit_diff, relation
-from helpers.atlas.questions import question_rows
-from helpers.prompts.questions import ask, type_ids
+from helpers.atlas.questions import ask, question_rows, type_ids
 from helpers.studies.hallucination.warning_signs import (
     edge_contributions,
     error_predictors,

@@ -5,8 +5,7 @@ import torch
 
 from helpers import Circuit, Graph, logit_diff, run_circuit
 from helpers.atlas.planted import planted_induction
-from helpers.circuits.evaluation import cut_effect, logits_without
-from helpers.circuits.graph import edges_between, edges_from
+from helpers.circuits.evaluation import cut_effect, edges_from, logits_without
 from helpers.circuits.metrics import match_nll
 from helpers.studies.induction.composition import composition
 
@@ -44,10 +43,10 @@ def test_scores_are_shares_and_chance_is_one(small, letter):
 def test_only_the_composing_edge_hurts(toy):
     graph = Graph.from_model(toy.model)
     whole = logit_diff(toy.pairs.reference, toy.pairs).mean()
-    edge = edges_between(graph, ["a0.h0"], ["a1.h0"], "k")
+    edge = edges_from(graph, ["a0.h0"], ["a1.h0"], "k")
     assert edge == ["a0.h0->a1.h0<k>"]
     assert cut_effect(toy.model, toy.pairs, edge) > 0.2 * whole
-    assert abs(cut_effect(toy.model, toy.pairs, edges_between(graph, ["a0.h0"], ["a1.h0"], "qv"))) < 1e-3
+    assert abs(cut_effect(toy.model, toy.pairs, edges_from(graph, ["a0.h0"], ["a1.h0"], "qv"))) < 1e-3
     assert cut_effect(toy.model, toy.pairs, edge, match_nll) > 0, "a loss that rises is also a harm"
 
 
@@ -63,7 +62,7 @@ def test_a_cut_is_a_circuit_without_the_edges(toy):
 
 def test_grouped_queries_and_order():
     graph = Graph(2, 4, 2)
-    names = edges_between(graph, ["a0.h1", "a1.h0"], ["a1.h2", "a1.h3"])
+    names = edges_from(graph, ["a0.h1", "a1.h0"], ["a1.h2", "a1.h3"])
     assert names == ["a0.h1->a1.h2<q>", "a0.h1->a1.kv1<k>", "a0.h1->a1.kv1<v>", "a0.h1->a1.h3<q>"]
 
 
@@ -72,6 +71,6 @@ def test_bad_inputs_say_what_is_wrong(toy):
     with pytest.raises(ValueError, match="choose from q, k, v"):
         composition(toy.model, "o")
     with pytest.raises(ValueError, match="no head"):
-        edges_between(graph, ["a0.h0"], ["m1"])
+        edges_from(graph, ["a0.h0"], ["m1"])
     with pytest.raises(ValueError, match="no source"):
         edges_from(graph, ["a7.h0"])

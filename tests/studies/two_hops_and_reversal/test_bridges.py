@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.prompts.questions import ask
+from helpers.atlas.questions import ask
 from helpers.studies.two_hops_and_reversal.bridges import (
     add_to_residual,
     bridge_readings,
@@ -13,8 +13,7 @@ from helpers.studies.two_hops_and_reversal.bridges import (
 )
 
 from helpers.studies.two_hops_and_reversal.bridges import swap_first_hops  # isort: skip
-from helpers.models.predict import prompt_ids
-from helpers.prompts.questions import ask_logits
+from helpers.models.predict import logits_after, prompt_ids
 from helpers.studies.two_hops_and_reversal.two_hops import chain_questions
 
 
@@ -61,7 +60,7 @@ def test_moved_is_the_bridges_hook_in_either_shape(small, asked):
 def test_moved_is_the_bridges_hook(atlas, asked):
     some = asked.head(3)
     added = torch.randn(3, atlas.cfg.d_model, generator=torch.Generator().manual_seed(0)) * 3
-    plain = ask_logits(atlas, some.prompt.tolist())
+    plain = logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0]
     assert torch.allclose(add_to_residual(atlas, some, 0 * added, 6), plain, atol=2e-3)
     for i, prompt in enumerate(some.prompt):
 

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import Circuit, Graph, random_circuit
-from helpers.prompts.questions import ask
+from helpers.atlas.questions import ask
 from helpers.studies.two_hops_and_reversal.question_circuits import (
     COMPARED,
     HOPS,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from helpers.prompts.questions import ask, ask_logits
+from helpers.atlas.questions import ask
+from helpers.models.predict import logits_after, prompt_ids
 from helpers.studies.two_hops_and_reversal.reversal import WAYS, answer_percentiles, reversal_questions
 
 
@@ -27,7 +28,10 @@ def test_standings_by_hand(atlas, questions):
     some = ask(atlas, questions[(questions.relation == "novel_author") & (questions.case == WAYS[2])].head(6))
     table = answer_percentiles(atlas, some)
     assert len(table) == 6 * 13 and table.standing.between(0, 1).all()
-    logits, own = ask_logits(atlas, some.prompt.tolist()), some["first"].iloc[0]
+    logits, own = (
+        logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0],
+        some["first"].iloc[0],
+    )
     others = [word for word in set(some["first"]) if word != own]
     by_hand = sum(bool(logits[0, own] > logits[0, word]) for word in others) / len(others)
     end = table[(table.question == 0) & (table.behind == "m5")]

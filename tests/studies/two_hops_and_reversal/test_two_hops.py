@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers import Circuit, Graph, random_circuit, relation
-from helpers.prompts.questions import ask
+from helpers.atlas.questions import ask
 from helpers.studies.two_hops_and_reversal.two_hops import (
     SAID,
     chain_kinds,

@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import pytest
-import torch
 
 from helpers import Circuit, Graph, eap_ig, load_model, run_circuit
 from helpers.circuits.memory import Shape, memory_estimate
 from helpers.models.predict import logits_after
-from helpers.prompts.pairs import random_pairs
+from helpers.prompts.skills import random_pairs
 from helpers.studies.tables import read_table
 from helpers.studies.your_own_model.memory_table import (
     MACHINES,
@@ -53,7 +52,7 @@ def test_laws_and_search_on_a_shape(narrow):
     _, _, model = narrow
     pairs, graph = random_pairs(model, 6, 2), Graph.from_model(model)
     full, empty = (run_circuit(model, c, pairs) for c in (Circuit.full(graph), Circuit.empty(graph)))
-    corrupt = torch.cat(logits_after(lambda tokens: model(tokens), pairs.corrupt_ids))
+    corrupt = logits_after(model, pairs.corrupt_ids)[:, 0]
     size = pairs.reference.abs().max()
     assert (full - pairs.reference).abs().max() < 1e-4 * size and (empty - corrupt).abs().max() < 1e-4 * size
     assert eap_ig(model, pairs, steps=2, batch=1).top(50).n_edges == 50

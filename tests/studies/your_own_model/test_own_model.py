@@ -52,7 +52,7 @@ def test_ranks_are_those_of_recall(atlas):
     asked = relation("country_language")
     ranks = answer_ranks(atlas, asked, asked.facts[:20])
     prompts, answers = [asked.prompt(f) for f in asked.facts[:20]], [f" {f.answer}" for f in asked.facts[:20]]
-    assert ((ranks["rank"] == 0).tolist()) == top1_correct(atlas, atlas.tokenizer, prompts, answers).bool().tolist()
+    assert ((ranks["rank"] == 0).tolist()) == top1_correct(atlas, prompts, answers).bool().tolist()
     assert ranks.fact.tolist() == list(asked.facts[:20])
     assert not (ranks.whole & (ranks["rank"] > 0)).any(), "who says the whole answer says its beginning"
 
