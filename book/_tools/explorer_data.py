@@ -18,9 +18,10 @@ from tqdm.auto import tqdm
 from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.atlas.sample import corpus_covariance
-from helpers.circuits.graph import Graph
+from helpers.circuits.graph import Circuit, Graph
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
+from helpers.figures.circuit_layout import arcs_of, place
 from helpers.figures.display import COLORS
 from helpers.models.run import stop_names
 from helpers.prompts.pairs import relation_pairs
@@ -147,13 +148,28 @@ def _couple(kind: str, label: str, ident: str, both: tuple[Entry, Entry], name: 
         yield about(ident, kind, f"{label} ({side})", entry, name), entry, own
 
 
+def layout(graph: Graph) -> Entry:
+    """Where parts stand, and how edges bend, as in the book's other pictures of circuits.
+
+    Returns:
+        ``places``, a point for each part; ``bends``, by how much the middle of an edge can lie beside the middle of the
+        straight line; ``bent``, which of them each edge has, by its number.
+    """
+    ends = [arc.points for arc in arcs_of(Circuit.full(graph), None)]
+    beside = [tuple(round(m - (a + b) / 2, 4) + 0.0 for a, m, b in zip(*points, strict=True)) for points in ends]
+    bends = sorted(set(beside))
+    places = {name: place(graph, name) for name in (*graph.sources, "logits")}
+    return {"places": places, "bends": bends, "bent": [bends.index(bend) for bend in beside]}
+
+
 def index(graph: Graph, lines: Sequence[Entry], couples: Sequence[dict]) -> Entry:
-    """What the page has to know first: the graph, colours, entries and couples."""
+    """What the page has to know first: the graph and its layout, colours, entries and couples."""
     seen = [int(row.sum()) for row in graph.edges]
     shape = asdict(graph) | {"sources": graph.sources, "readers": graph.readers, "visible": seen}
     start = {"edits": f"{EDITOR}, layer {LAYER}", "lines": LINES, "pairs": PAIRS}
     stops = stop_names(graph.n_layers)
-    return {"graph": shape, "colors": dict(COLORS), "stops": stops, "entries": lines, "couples": couples} | start
+    named = {"colors": dict(COLORS), "stops": stops, "entries": lines, "couples": couples}
+    return {"graph": shape, "layout": layout(graph)} | named | start
 
 
 def script(call: str, *values: object) -> str:
