@@ -41,26 +41,24 @@ def repository_command(arguments: argparse.Namespace) -> None:
 def pdf_command(arguments: argparse.Namespace) -> None:
     """Print the built book as one PDF; say where it is."""
     try:
-        from _tools.pages import NoBook
         from _tools.pdf import PdfError, write_pdf
     except ModuleNotFoundError as missing:
         sys.exit(f"{missing.name} isn't installed: `pip install -r requirements.txt`, or give `make pdf`.")
     try:
         sheets = write_pdf(arguments.book, arguments.out, arguments.solutions)
-    except (NoBook, PdfError) as error:
+    except PdfError as error:
         sys.exit(str(error))
     print(f"{sheets} pages: {arguments.out}")
 
 
 def picture_command(arguments: argparse.Namespace) -> None:
     """Renew the picture of the README."""
-    from _tools.pages import NoBook
     from _tools.pdf import PdfError
     from _tools.picture import PICTURE, take_picture
 
     try:
         take_picture(arguments.book, PICTURE)
-    except (NoBook, PdfError) as error:
+    except PdfError as error:
         sys.exit(str(error))
     print(PICTURE)
 

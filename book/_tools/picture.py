@@ -5,8 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
-from _tools.pages import book_pages
-from _tools.pdf import PdfError, chromium
+from _tools.pdf import PdfError, chromium, first_page
 
 PICTURE = Path("book") / "_static" / "picture.png"
 WIDTH = 1100  # CSS pixels of the window
@@ -18,13 +17,12 @@ def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
     ``wait`` is how many milliseconds it may take to be drawn.
 
     Raises:
-        NoBook: if there is no built book.
-        PdfError: if there is no browser, or the figure isn't drawn.
+        PdfError: if there is no built book or no browser, or the figure isn't drawn.
     """
     from PIL import Image
     from playwright.sync_api import Error
 
-    first = book_pages(folder)[0].path
+    first = first_page(folder)
     with chromium() as browser:
         tab = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
         try:
