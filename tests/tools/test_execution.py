@@ -7,12 +7,13 @@ import pytest
 from _tools import execution
 from jupyter_cache import get_cache
 
+LATE = "def late():\n    from helpers.studies.tables import read_table\n    return f'heads_{1}'"
 FILES = {
     "requirements.txt": "",
     "helpers/__init__.py": '_MODULES = {"circuits.graph": "Graph", "editing.rome": "rome"}',
     "helpers/circuits/__init__.py": "",
     "helpers/circuits/graph.py": "from helpers.circuits import scores",
-    "helpers/circuits/scores.py": "def late():\n    from helpers.studies.tables import read_table\n    return f'heads_{1}'",
+    "helpers/circuits/scores.py": LATE,
     "helpers/editing/rome.py": "import helpers.circuits.graph",
     "helpers/studies/tables.py": "",
     "helpers/exercises/kit.py": "",
