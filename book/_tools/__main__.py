@@ -10,6 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that `_tools`
 
 from _tools.grader import command as grader  # noqa: E402
 
+BOOK = Path("_build") / "html"
+PDF = Path("_build") / "knowledge-circuits.pdf"
+PICTURE = Path("book") / "_static" / "picture.png"
+
 
 def explorer_command(arguments: argparse.Namespace) -> None:
     """Write the data of the book's explorer."""
@@ -40,24 +44,21 @@ def repository_command(arguments: argparse.Namespace) -> None:
 
 def pdf_command(arguments: argparse.Namespace) -> None:
     """Print the built book as one PDF; say where it is."""
+    from _tools.pdf import PdfError, write_pdf
+
     try:
-        from _tools.pdf import PdfError, write_pdf
-    except ModuleNotFoundError as missing:
-        sys.exit(f"{missing.name} isn't installed: `pip install -r requirements.txt`, or give `make pdf`.")
-    try:
-        sheets = write_pdf(arguments.book, arguments.out, arguments.solutions)
+        sheets = write_pdf(BOOK, PDF, arguments.solutions)
     except PdfError as error:
         sys.exit(str(error))
-    print(f"{sheets} pages: {arguments.out}")
+    print(f"{sheets} pages: {PDF}")
 
 
 def picture_command(arguments: argparse.Namespace) -> None:
     """Renew the picture of the README."""
-    from _tools.pdf import PdfError
-    from _tools.picture import PICTURE, take_picture
+    from _tools.pdf import PdfError, take_picture
 
     try:
-        take_picture(arguments.book, PICTURE)
+        take_picture(BOOK, PICTURE)
     except PdfError as error:
         sys.exit(str(error))
     print(PICTURE)
@@ -68,11 +69,12 @@ def slides_command(arguments: argparse.Namespace) -> None:
     from _tools.slides import write_slides
 
     try:
-        decks = write_slides(Path.cwd(), arguments.chapters)
+        decks = write_slides(Path.cwd())
     except FileNotFoundError as error:
         sys.exit(str(error))
-    print("\n".join(f"{deck.path}: {deck.slides} slides" for deck in decks))
-    print(f"All decks: {decks[0].path.with_name('index.html')}")
+    for path, slides in decks.items():
+        print(f"{path}: {slides} slides")
+    print(f"All decks: {path.with_name('index.html')}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,18 +87,14 @@ def parser() -> argparse.ArgumentParser:
     explorer.add_argument("--threads", type=int, help="processor threads (default: all)")
     explorer.set_defaults(run=explorer_command)
     slides = commands.add_parser("slides", help="slides of the chapters, from the built book (see `make book`)")
-    slides.add_argument("chapters", nargs="*", type=int, metavar="NN", help="numbers of chapters (default: all)")
     slides.set_defaults(run=slides_command)
     repository = commands.add_parser("repository", help="set the book's public address; empty removes it")
     repository.add_argument("url")
     repository.set_defaults(run=repository_command)
     pdf = commands.add_parser("pdf", help="print the built book as one PDF (needs Chromium)")
-    pdf.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
-    pdf.add_argument("--out", type=Path, default=Path("_build/knowledge-circuits.pdf"), help="where to write it")
     pdf.add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
     pdf.set_defaults(run=pdf_command)
     picture = commands.add_parser("picture", help="take the README's picture from the built book (needs Chromium)")
-    picture.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
     picture.set_defaults(run=picture_command)
     return main
 

@@ -1,7 +1,7 @@
-"""The whole book as one PDF: its built pages in one document, which Chromium prints with outline, links and numbers.
+"""The built book as Chromium draws it: ``make pdf`` prints all of it, ``make picture`` takes the README's picture.
 
-``make pdf`` needs the built book (``make book``) and Chromium. Figures that move are shown in several
-states; solutions are left out unless asked for.
+For the PDF, all pages stand in one document, and Chromium makes outline, links and page numbers. Figures that move are
+shown in several states; solutions are left out unless asked for.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from string import Template
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
+from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 from pypdf import PdfReader
 
@@ -26,21 +29,15 @@ SCRIPT = Path(__file__).with_name("static_figures.js")
 SCALE = 0.8
 WIDTH = round((210 - 2 * 17) / 25.4 * 96 / SCALE)  # CSS pixels between the margins, so that figures are drawn to fit
 # What links lead to; figures find their own places by other names.
-PLACES = (
-    ":is(section, span, div, figure, dt, dl, p, li, aside, table)[id]:not(.kc-figure *, #kc-explorer, #kc-explorer *)"
-)
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{head}</head><body><main class="bd-main">
-<div class="bd-content"><div class="bd-article-container kc-book">{body}</div></div></main></body></html>"""
-FRONT = """<section class="kc-front"><h1>{title}</h1><p>The printed form of an executable book. Figures that move are
-shown in some of their states; live ones, the numbers behind each figure, and solutions are in the book.</p></section>
-<nav class="kc-contents"><h1>Contents</h1>{lines}</nav>"""
+PLACES = "[id]:not(.kc-figure *, #kc-explorer, #kc-explorer *)"
+SHEETS = Template(Path(__file__).with_name("sheets.html").read_text(encoding="utf-8"))
 LINE = '<a href="#{name}"><span>{title}</span><b></b></a>'
 NUMBER = "numbers => document.querySelectorAll('.kc-contents b').forEach((b, n) => (b.textContent = numbers[n]))"
 FOOT = "@page page-{n} {{ @bottom-left {{ content: {title} }} }} #page-{n} {{ page: page-{n} }}"
 
 
 class PdfError(Exception):
-    """The PDF can't be made; the message says what to do."""
+    """The PDF or the picture can't be made; the message says what to do."""
 
 
 def find_browser() -> str:
@@ -123,9 +120,8 @@ def one_document(folder: Path, solutions: bool = False) -> tuple[str, int]:
     feet = "".join(
         FOOT.format(n=n, title=json.dumps(said, ensure_ascii=False)) for n, said in enumerate(titles.values())
     )
-    head = f"<title>{html.escape(title)}</title>{''.join(heads)}<style>{feet}</style>"
-    body = FRONT.format(title=html.escape(title), lines="".join(lines)) + "".join(articles)
-    return PAGE.format(head=head, body=body), len(titles)
+    named = dict(title=html.escape(title), head=f"{''.join(heads)}<style>{feet}</style>", contents="".join(lines))
+    return SHEETS.substitute(named, articles="".join(articles)), len(titles)
 
 
 def article_of(page: BeautifulSoup, number: int, numbers: Mapping[str, int], solutions: bool) -> str:
@@ -179,3 +175,23 @@ def write_pdf(folder: Path, target: Path, solutions: bool = False) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(printed, target)
     return len(reader.pages)
+
+
+def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
+    """Write the first figure of the built book in ``folder``, drawn within ``wait`` ms, as a PNG of few colours.
+
+    Raises:
+        PdfError: if there is no built book or no browser, or the figure isn't drawn.
+    """
+    first = first_page(folder)
+    with chromium() as browser:
+        tab = browser.new_page(viewport={"width": 1100, "height": 1000}, color_scheme="light")
+        try:
+            tab.goto(first.as_uri())
+            figure = tab.locator(".kc-figure").first
+            figure.locator(".main-svg .trace").first.wait_for(timeout=wait)
+            tab.evaluate("for (const folded of document.querySelectorAll('.kc-data')) folded.remove()")
+            shot = figure.screenshot(animations="disabled")
+        except Error as error:
+            raise PdfError(f"{first.name} has no figure to take a picture of: {error.message}") from error
+    Image.open(BytesIO(shot)).convert("RGB").quantize(128).save(target, optimize=True)
