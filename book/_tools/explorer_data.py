@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from _tools import ToolError
 from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.atlas.sample import corpus_covariance
@@ -45,9 +46,9 @@ CALL = "kcExplorer.{}({});\n"
 Entry = dict[str, object]
 
 
-def swept(table: pd.DataFrame | None = None) -> dict[str, dict[str, pd.Series]]:
+def swept() -> dict[str, dict[str, pd.Series]]:
     """The relations of the committed sweep that both of its methods asked, with their circuits: `acdc` and `eap_ig`."""
-    table = read_sweep() if table is None else table
+    table = read_sweep()
     rows = table[(table.model == MODEL) & (table.seed == 0)]
     found = {name: {row.method: row for _, row in part.iterrows()} for name, part in rows.groupby("relation")}
     return {name: by for name, by in found.items() if {"acdc", "eap_ig"} <= set(by)}
@@ -118,23 +119,17 @@ def about(ident: str, group: str, label: str, entry: Entry, heads_of: str) -> En
     return line | {"heads_of": heads_of}
 
 
-def entries(model, names: Sequence[str] | None = None) -> Iterator[tuple[Entry, Entry, dict | None]]:
-    """All entries: what the index says of each, the entry, and the couple that it completes, if any.
-
-    Args:
-        names: relations to restrict all entries to.
-    """
-    rows = swept()
-    names = list(rows) if names is None else list(names)
-    for name in tqdm(names, desc="relations"):
-        entry = relation_entry(model, name, rows[name])
+def entries(model) -> Iterator[tuple[Entry, Entry, dict | None]]:
+    """All entries: what the index says of each, the entry, and the couple that it completes, if any."""
+    for name, rows in tqdm(swept().items(), desc="relations"):
+        entry = relation_entry(model, name, rows)
         yield about(name, relation(name).kind, name.replace("_", " "), entry, name), entry, None
     moment = corpus_covariance(model, LAYER)
-    for name in tqdm([name for name in EDITED if name in names], desc="edits"):
+    for name in tqdm(EDITED, desc="edits"):
         for number, request in enumerate(edit_requests(model, name, EDITS, SEED)):
             label = f"{request.subject}: {request.old} \u2192 {request.new}"
             yield from _couple("edit", label, f"{name}.{number}", edit_entries(model, request, moment), name)
-    for name in tqdm([name for name in LISTED if name in names], desc="lists"):
+    for name in tqdm(LISTED, desc="lists"):
         yield from _couple("list", name.replace("_", " "), name, list_entries(model, name), name)
 
 
@@ -177,17 +172,17 @@ def script(call: str, *values: object) -> str:
     return CALL.format(call, ", ".join(json.dumps(value, separators=(",", ":")) for value in values))
 
 
-def write_explorer(model, folder: Path = DATA, names: Sequence[str] | None = None) -> list[Path]:
+def write_explorer(model, folder: Path = DATA) -> list[Path]:
     """Write all scripts; returns their paths, the index last.
 
     Raises:
-        FileNotFoundError: if the folder that holds the page's scripts isn't there.
+        ToolError: if the folder that holds the page's scripts isn't there.
     """
     if not folder.parent.is_dir():
-        raise FileNotFoundError(f"{folder.parent} isn't there: give this command in the book's folder")
+        raise ToolError(f"{folder.parent} isn't there: give this command in the book's folder")
     folder.mkdir(exist_ok=True)
     lines, couples, paths = [], [], []
-    for line, entry, couple in entries(model, names):
+    for line, entry, couple in entries(model):
         paths.append(folder / f"{line['id']}.js")
         paths[-1].write_text(script("add", line["id"], entry), encoding="ascii")
         lines.append(line)

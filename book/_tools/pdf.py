@@ -23,6 +23,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 from pypdf import PdfReader
 
+from _tools import ToolError
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STATES = 3  # of a figure with a slider, on paper
 SCRIPT = Path(__file__).with_name("static_figures.js")
@@ -36,21 +38,17 @@ NUMBER = "numbers => document.querySelectorAll('.kc-contents b').forEach((b, n) 
 FOOT = "@page page-{n} {{ @bottom-left {{ content: {title} }} }} #page-{n} {{ page: page-{n} }}"
 
 
-class PdfError(Exception):
-    """The PDF or the picture can't be made; the message says what to do."""
-
-
 def find_browser() -> str:
     """Where Chromium is: what ``KC_CHROMIUM`` names, else the first on the path.
 
     Raises:
-        PdfError: if there is none.
+        ToolError: if there is none.
     """
     named = os.environ.get("KC_CHROMIUM")
     for name in (named,) if named else BROWSERS:
         if found := shutil.which(name):
             return found
-    raise PdfError("Chromium isn't installed: `apt install chromium` on Debian and Ubuntu, or name one in KC_CHROMIUM.")
+    raise ToolError("Chromium isn't installed: `apt install chromium` (Debian, Ubuntu), or name one in KC_CHROMIUM.")
 
 
 @contextmanager
@@ -67,11 +65,11 @@ def first_page(folder: Path) -> Path:
     """The first page of the built book.
 
     Raises:
-        PdfError: if no book was built there.
+        ToolError: if no book was built there.
     """
     path = (folder / "book" / "index.html").resolve()
     if not path.is_file():
-        raise PdfError(f"There is no built book in {folder}: give `make book` first.")
+        raise ToolError(f"There is no built book in {folder}: give `make book` first.")
     return path
 
 
@@ -98,7 +96,7 @@ def one_document(folder: Path, solutions: bool = False) -> tuple[str, int]:
         The document, and how many pages there are; page ``n`` has the anchor ``page-n``.
 
     Raises:
-        PdfError: if no book was built there.
+        ToolError: if no book was built there.
     """
     first = first_page(folder).as_uri()
     front = read(first)
@@ -145,7 +143,7 @@ def write_pdf(folder: Path, target: Path, solutions: bool = False) -> int:
     """Make one PDF of the built book in ``folder``; returns how many sheets it has.
 
     Raises:
-        PdfError: if there is no built book or no browser, or a figure isn't drawn.
+        ToolError: if there is no built book or no browser, or a figure isn't drawn.
     """
     document, pages = one_document(folder, solutions)
     with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
@@ -171,7 +169,7 @@ def write_pdf(folder: Path, target: Path, solutions: bool = False) -> int:
                 starts = [1 + reader.get_destination_page_number(named[f"/page-{n}"]) for n in range(pages)]
                 tab.evaluate(NUMBER, starts)
         except Error as error:
-            raise PdfError(f"The book can't be printed: {error.message}") from error
+            raise ToolError(f"The book can't be printed: {error.message}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(printed, target)
     return len(reader.pages)
@@ -181,7 +179,7 @@ def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
     """Write the first figure of the built book in ``folder``, drawn within ``wait`` ms, as a PNG of few colours.
 
     Raises:
-        PdfError: if there is no built book or no browser, or the figure isn't drawn.
+        ToolError: if there is no built book or no browser, or the figure isn't drawn.
     """
     first = first_page(folder)
     with chromium() as browser:
@@ -193,5 +191,5 @@ def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
             tab.evaluate("for (const folded of document.querySelectorAll('.kc-data')) folded.remove()")
             shot = figure.screenshot(animations="disabled")
         except Error as error:
-            raise PdfError(f"{first.name} has no figure to take a picture of: {error.message}") from error
+            raise ToolError(f"{first.name} has no figure to take a picture of: {error.message}") from error
     Image.open(BytesIO(shot)).convert("RGB").quantize(128).save(target, optimize=True)

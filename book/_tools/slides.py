@@ -17,6 +17,7 @@ from string import Template
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 
+from _tools import ToolError
 from _tools.guides import Guide, read_guides
 
 KEY_LENGTH = 230  # characters of a section's key sentences, at most; a first sentence is never cut
@@ -130,12 +131,12 @@ def write_slides(root: Path) -> dict[Path, int]:
         The decks' paths, each with the number of its slides.
 
     Raises:
-        FileNotFoundError: if the book isn't built.
+        ToolError: if the book isn't built.
     """
     built, out = root / "_build" / "html", root / "_build" / "slides"
     paths = sorted((built / "book").glob("[0-9][0-9]_*.html"))
     if not paths:
-        raise FileNotFoundError("There is no built book to make slides of: run `make book` first.")
+        raise ToolError("There is no built book to make slides of: run `make book` first.")
     shutil.copytree(built / "_static", out / "_static", dirs_exist_ok=True, ignore=shutil.ignore_patterns("explorer"))
     guides, decks, rows = read_guides(root / "book" / "teaching"), {}, ""
     for path in paths:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from _tools import ToolError
 from _tools import pdf as book_pdf
-from _tools.pdf import PdfError, find_browser, take_picture, write_pdf
+from _tools.pdf import find_browser, take_picture, write_pdf
 from browsers import MISSING, chromium
 from pypdf import PdfReader
 
@@ -105,7 +106,7 @@ def test_a_figure_that_is_not_drawn_stops_it(book, tmp_path, monkeypatch):
     script = tmp_path / "script.js"
     script.write_text(book_pdf.SCRIPT.read_text().replace("30000", "300"))
     monkeypatch.setattr(book_pdf, "SCRIPT", script)
-    with pytest.raises(PdfError, match="a figure of One isn't drawn"):
+    with pytest.raises(ToolError, match="a figure of One isn't drawn"):
         apart(write_pdf, broken, tmp_path / "book.pdf")
     assert not (tmp_path / "book.pdf").exists()
 
@@ -118,12 +119,12 @@ def test_a_picture_of_the_first_figure(book, tmp_path):
     apart(take_picture, front.parent, tmp_path / "picture.png")
     width, height = struct.unpack(">II", (tmp_path / "picture.png").read_bytes()[16:24])
     assert width > 600 and height > 300
-    with pytest.raises(PdfError, match="no figure"):
+    with pytest.raises(ToolError, match="no figure"):
         apart(take_picture, book, tmp_path / "none.png", wait=500)
 
 
 def test_no_browser_is_one_sentence(monkeypatch):
     monkeypatch.setenv("KC_CHROMIUM", "no-such-browser")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PdfError, match="apt install chromium"):
+    with pytest.raises(ToolError, match="apt install chromium"):
         find_browser()

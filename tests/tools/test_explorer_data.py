@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from _tools import ToolError
 from _tools.explorer_circuits import ONE_SEARCH, SIZES, edge_numbers
 from _tools.explorer_data import CALL, DATA, index, relation_entry, script, swept, write_explorer
 
@@ -110,7 +111,7 @@ def test_scripts_are_plain_ascii_and_the_same_each_time():
 def test_bad_questions_and_places_are_refused(atlas, tmp_path):
     with pytest.raises(ValueError, match="nothing"):
         relation_entry(atlas, "nothing", {})
-    with pytest.raises(FileNotFoundError, match="book's folder"):
+    with pytest.raises(ToolError, match="book's folder"):
         write_explorer(atlas, tmp_path / "explorer" / "data")
 
 

@@ -1,7 +1,8 @@
 """The built book as one document: pages in their order, links that stay inside, each asset once."""
 
 import pytest
-from _tools.pdf import PdfError, one_document
+from _tools import ToolError
+from _tools.pdf import one_document
 from bs4 import BeautifulSoup
 
 SIDEBAR = """<nav class="bd-links"><a class="reference internal" href="one.html">1. One</a>
@@ -73,5 +74,5 @@ def test_solutions_are_left_out_unless_asked_for(book):
 
 
 def test_no_book_is_one_sentence(tmp_path):
-    with pytest.raises(PdfError, match="give `make book` first"):
+    with pytest.raises(ToolError, match="give `make book` first"):
         one_document(tmp_path)

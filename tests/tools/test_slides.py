@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from _tools import ToolError, slides
 from _tools import guides as teaching
-from _tools import slides
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +139,7 @@ def test_markdown_of_a_guide():
 
 
 def test_a_book_that_is_not_built(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="run `make book` first"):
+    with pytest.raises(ToolError, match="run `make book` first"):
         slides.write_slides(tmp_path)
 
 
