@@ -17,6 +17,9 @@ PAGES = sorted(
     for path in HTML.rglob("*.html")
     if "_static" not in path.parts and path != HTML / "index.html"  # this one only leads to the front page
 )
+# What makes a page load other files; of the pages with the same of these, one is opened from disk, too.
+MARKS = ("plotly-graph-div", 'id="circuits-vis-', 'class="math', 'class="kc-map"', 'id="kc-explorer"')
+FROM_DISK = {tuple(mark in (HTML / page).read_text(encoding="utf-8") for mark in MARKS): page for page in PAGES}
 MISSING = "NOT TESTED IN A BROWSER: no Chromium found. Install it (Debian: apt-get install chromium) or set KC_CHROMIUM"
 OPTIONS = [
     "--no-sandbox",

@@ -86,7 +86,8 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 def pytest_generate_tests(metafunc) -> None:
     """Give each test that asks for it every page."""
-    if "page_name" in metafunc.fixturenames:
+    named = any("page_name" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "page_name" in metafunc.fixturenames and not named:
         metafunc.parametrize("page_name", PAGES)
 
 

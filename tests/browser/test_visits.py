@@ -1,13 +1,14 @@
-"""Every page of the built book as a browser shows it: at 390 and at 1440 px, over http and from a file."""
+"""Every page of the built book as a browser shows it, at 390 and at 1440 px; one of each kind from a file, too."""
 
 from collections.abc import Callable
 
 import pytest
-from browsers import HTML, PAGES
+from browsers import FROM_DISK, HTML, PAGES
 from visit import Visit
 
-ways = pytest.mark.parametrize("how", [390, 1440, "file"])
-widths = pytest.mark.parametrize("how", [390, 1440])
+WIDTHS = [(page, width) for page in PAGES for width in (390, 1440)]
+widths = pytest.mark.parametrize(("page_name", "how"), WIDTHS)
+ways = pytest.mark.parametrize(("page_name", "how"), [*WIDTHS, *((page, "file") for page in FROM_DISK.values())])
 Visits = Callable[[str, int | str], Visit]
 
 # Kilobytes, uncompressed and with an empty cache: all files that a page makes the browser load besides itself, by what
