@@ -5,11 +5,15 @@ start* names, and a table that says the same in words. Nothing is kept by hand, 
 """
 
 import html
+import sys
 from pathlib import Path
 
-from _tools.chapters import all_needs, read_chapters
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from _tools.chapters import all_needs, read_chapters
 
 GUTTER = 96  # width of the arcs' column, in pixels
 DOT = GUTTER - 8

@@ -8,73 +8,52 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that `_tools` can be imported from anywhere
 
+from _tools import ToolError  # noqa: E402
 from _tools.grader import command as grader  # noqa: E402
 
+BOOK = Path("_build") / "html"
+PDF = Path("_build") / "knowledge-circuits.pdf"
+PICTURE = Path("book") / "_static" / "picture.png"
 
-def explorer_command(arguments: argparse.Namespace) -> None:
+
+def explorer(arguments: argparse.Namespace) -> None:
     """Write the data of the book's explorer."""
-    import torch
-
     from _tools.explorer_data import MODEL, write_explorer
     from helpers import load_model
 
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    try:
-        paths = write_explorer(load_model(MODEL))
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+    paths = write_explorer(load_model(MODEL))
     print(f"{len(paths)} files in {paths[-1].parent}")
 
 
-def repository_command(arguments: argparse.Namespace) -> None:
+def repository(arguments: argparse.Namespace) -> None:
     """Tell the book its public address."""
     from _tools.repository import stamp
 
-    try:
-        changed = stamp(arguments.url, Path.cwd())
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(str(error))
-    print("\n".join(f"changed {path}" for path in changed) or "nothing to change")
+    print("\n".join(f"changed {path}" for path in stamp(arguments.url, Path.cwd())) or "nothing to change")
 
 
-def pdf_command(arguments: argparse.Namespace) -> None:
+def pdf(arguments: argparse.Namespace) -> None:
     """Print the built book as one PDF; say where it is."""
-    try:
-        from _tools.pages import NoBook
-        from _tools.pdf import PdfError, write_pdf
-    except ModuleNotFoundError as missing:
-        sys.exit(f"{missing.name} isn't installed: `pip install -r requirements.txt`, or give `make pdf`.")
-    try:
-        sheets = write_pdf(arguments.book, arguments.out, arguments.solutions)
-    except (NoBook, PdfError) as error:
-        sys.exit(str(error))
-    print(f"{sheets} pages: {arguments.out}")
+    from _tools.pdf import write_pdf
+
+    print(f"{write_pdf(BOOK, PDF, arguments.solutions)} pages: {PDF}")
 
 
-def picture_command(arguments: argparse.Namespace) -> None:
+def picture(arguments: argparse.Namespace) -> None:
     """Renew the picture of the README."""
-    from _tools.pages import NoBook
-    from _tools.pdf import PdfError
-    from _tools.picture import PICTURE, take_picture
+    from _tools.pdf import take_picture
 
-    try:
-        take_picture(arguments.book, PICTURE)
-    except (NoBook, PdfError) as error:
-        sys.exit(str(error))
+    take_picture(BOOK, PICTURE)
     print(PICTURE)
 
 
-def slides_command(arguments: argparse.Namespace) -> None:
+def slides(arguments: argparse.Namespace) -> None:
     """Make slides of the built chapters."""
     from _tools.slides import write_slides
 
-    try:
-        decks = write_slides(Path.cwd(), arguments.chapters)
-    except FileNotFoundError as error:
-        sys.exit(str(error))
-    print("\n".join(f"{deck.path}: {deck.slides} slides" for deck in decks))
-    print(f"All decks: {decks[0].path.with_name('index.html')}")
+    for path, count in write_slides(Path.cwd()).items():
+        print(f"{path}: {count} slides")
+    print(f"All decks: {path.with_name('index.html')}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,26 +62,24 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(required=True)
     grade = commands.add_parser("grade", help="points for the exercises of chapters that students have filled in")
     grader.add_arguments(grade)
-    explorer = commands.add_parser("explorer", help="write the data of the book's explorer (some ten minutes)")
-    explorer.add_argument("--threads", type=int, help="processor threads (default: all)")
-    explorer.set_defaults(run=explorer_command)
-    slides = commands.add_parser("slides", help="slides of the chapters, from the built book (see `make book`)")
-    slides.add_argument("chapters", nargs="*", type=int, metavar="NN", help="numbers of chapters (default: all)")
-    slides.set_defaults(run=slides_command)
-    repository = commands.add_parser("repository", help="set the book's public address; empty removes it")
-    repository.add_argument("url")
-    repository.set_defaults(run=repository_command)
-    pdf = commands.add_parser("pdf", help="print the built book as one PDF (needs Chromium)")
-    pdf.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
-    pdf.add_argument("--out", type=Path, default=Path("_build/knowledge-circuits.pdf"), help="where to write it")
-    pdf.add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
-    pdf.set_defaults(run=pdf_command)
-    picture = commands.add_parser("picture", help="take the README's picture from the built book (needs Chromium)")
-    picture.add_argument("--book", type=Path, default=Path("_build/html"), help="the built book (default: _build/html)")
-    picture.set_defaults(run=picture_command)
+    made = {
+        explorer: "write the data of the book's explorer (some ten minutes)",
+        slides: "slides of the chapters, from the built book (see `make book`)",
+        repository: "set the book's public address; empty removes it",
+        pdf: "print the built book as one PDF (needs Chromium)",
+        picture: "take the README's picture from the built book (needs Chromium)",
+    }
+    command = {run: commands.add_parser(run.__name__, help=told) for run, told in made.items()}
+    for run, own in command.items():
+        own.set_defaults(run=run)
+    command[repository].add_argument("url")
+    command[pdf].add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
     return main
 
 
 if __name__ == "__main__":
     parsed = parser().parse_args()
-    parsed.run(parsed)
+    try:
+        parsed.run(parsed)
+    except ToolError as error:
+        sys.exit(str(error))

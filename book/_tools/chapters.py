@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from _tools import ToolError
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -21,7 +23,6 @@ class Chapter:
     title: str
     question: str
     minutes: int
-    hardware: str
     needs: tuple[int, ...]
 
     @property
@@ -31,20 +32,20 @@ class Chapter:
 
 
 def read_chapter(path: Path, part: str = "") -> Chapter:
-    """Read a notebook's title, question, minutes, hardware and needs.
+    """Read a notebook's title, question, minutes and needs.
 
     Raises:
-        ValueError: if its *Before you start* is incomplete.
+        ToolError: if its *Before you start* is incomplete.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     prose = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
     before = re.split(r"^## +Before you start\s*$", prose, flags=re.M)
     if len(before) != 2:
-        raise ValueError(f"{path.name} has no section 'Before you start'")
+        raise ToolError(f"{path.name} has no section 'Before you start'")
     rows = dict(re.findall(r"^- \*\*(\w+):\*\*(.*(?:\n +.*)*)", before[1].split("\n## ")[0], re.M))
     minutes = re.search(r"(\d+) minutes", rows.get("Time", ""))
     if minutes is None or "Chapters" not in rows or "Hardware" not in rows:
-        raise ValueError(f"{path.name}: 'Before you start' lists chapters, time and hardware")
+        raise ToolError(f"{path.name}: 'Before you start' lists chapters, time and hardware")
     question = re.search(r"^# .*\n+\*\*(.+?)\*\*", prose, re.M)
     return Chapter(
         number=int(path.name[:2]),
@@ -53,7 +54,6 @@ def read_chapter(path: Path, part: str = "") -> Chapter:
         title=re.search(r"^# +(.+?)\s*$", prose, re.M)[1],
         question=question[1] if question else "",
         minutes=int(minutes[1]),
-        hardware=" ".join(rows["Hardware"].split()),
         needs=needs_of(rows["Chapters"]),
     )
 
@@ -71,19 +71,15 @@ def read_chapters(root: Path) -> list[Chapter]:
     """Read all chapters of the table of contents, in its order.
 
     Raises:
-        ValueError: if a chapter's list is incomplete, or names a chapter that isn't earlier.
+        ToolError: if a chapter's list is incomplete, or names a chapter that isn't earlier.
     """
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = []
-    for part in toc["parts"]:
-        for entry in part["chapters"]:
-            path = root / f"{entry['file']}.ipynb"
-            if re.match(r"\d\d_", path.name):
-                chapters.append(read_chapter(path, part["caption"]))
+    paths = [(root / f"{entry['file']}.ipynb", part["caption"]) for part in toc["parts"] for entry in part["chapters"]]
+    chapters = [read_chapter(path, part) for path, part in paths if re.match(r"\d\d_", path.name)]
     numbers = [chapter.number for chapter in chapters]
     for place, chapter in enumerate(chapters):
         if not set(chapter.needs) <= set(numbers[:place]):
-            raise ValueError(f"chapter {chapter.number} needs {chapter.needs}: not all are earlier")
+            raise ToolError(f"chapter {chapter.number} needs {chapter.needs}: not all are earlier")
     return chapters
 
 

@@ -52,19 +52,11 @@ def edge_numbers(graph: Graph) -> Int[Tensor, "reader source"]:
 def growing(scores: Scores, sizes: Sequence[int]) -> tuple[list[int], list[float]]:
     """The edges of the largest greedy circuit in such an order that every smaller one comes first.
 
-    Edges that come with the same size stand by the amount of their score.
-
-    Args:
-        sizes: rising numbers of edges.
+    Edges that come with the same size stand by the amount of their score. ``sizes`` rise.
 
     Returns:
         Numbers of edges (`edge_numbers`), and their scores, rounded.
-
-    Raises:
-        ValueError: for sizes that don't rise.
     """
-    if list(sizes) != sorted(set(sizes)):
-        raise ValueError(f"sizes must rise, so that each circuit holds the one before it, not {list(sizes)}")
     numbers, order = edge_numbers(scores.graph), []
     before = Circuit.empty(scores.graph)
     for size in sizes:
@@ -111,12 +103,7 @@ def searched(model, halves: Halves, method: str, by: Yardstick, sizes: Sequence[
 
     Returns:
         ``edges, scores, sizes`` and the columns of `judged`.
-
-    Raises:
-        ValueError: for an unknown method.
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
     scores = METHODS[method](model, halves.train, ablation=by.ablation)
     edges, values = growing(scores, sizes)
     columns = judged(model, [scores.greedy(n) for n in sizes], halves.test, by)

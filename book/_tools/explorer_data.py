@@ -15,12 +15,14 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from _tools import ToolError
 from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.atlas.sample import corpus_covariance
-from helpers.circuits.graph import Graph
+from helpers.circuits.graph import Circuit, Graph
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
+from helpers.figures.circuit_layout import arcs_of, place
 from helpers.figures.display import COLORS
 from helpers.models.run import stop_names
 from helpers.prompts.pairs import relation_pairs
@@ -44,9 +46,9 @@ CALL = "kcExplorer.{}({});\n"
 Entry = dict[str, object]
 
 
-def swept(table: pd.DataFrame | None = None) -> dict[str, dict[str, pd.Series]]:
+def swept() -> dict[str, dict[str, pd.Series]]:
     """The relations of the committed sweep that both of its methods asked, with their circuits: `acdc` and `eap_ig`."""
-    table = read_sweep() if table is None else table
+    table = read_sweep()
     rows = table[(table.model == MODEL) & (table.seed == 0)]
     found = {name: {row.method: row for _, row in part.iterrows()} for name, part in rows.groupby("relation")}
     return {name: by for name, by in found.items() if {"acdc", "eap_ig"} <= set(by)}
@@ -117,23 +119,17 @@ def about(ident: str, group: str, label: str, entry: Entry, heads_of: str) -> En
     return line | {"heads_of": heads_of}
 
 
-def entries(model, names: Sequence[str] | None = None) -> Iterator[tuple[Entry, Entry, dict | None]]:
-    """All entries: what the index says of each, the entry, and the couple that it completes, if any.
-
-    Args:
-        names: relations to restrict all entries to.
-    """
-    rows = swept()
-    names = list(rows) if names is None else list(names)
-    for name in tqdm(names, desc="relations"):
-        entry = relation_entry(model, name, rows[name])
+def entries(model) -> Iterator[tuple[Entry, Entry, dict | None]]:
+    """All entries: what the index says of each, the entry, and the couple that it completes, if any."""
+    for name, rows in tqdm(swept().items(), desc="relations"):
+        entry = relation_entry(model, name, rows)
         yield about(name, relation(name).kind, name.replace("_", " "), entry, name), entry, None
     moment = corpus_covariance(model, LAYER)
-    for name in tqdm([name for name in EDITED if name in names], desc="edits"):
+    for name in tqdm(EDITED, desc="edits"):
         for number, request in enumerate(edit_requests(model, name, EDITS, SEED)):
             label = f"{request.subject}: {request.old} \u2192 {request.new}"
             yield from _couple("edit", label, f"{name}.{number}", edit_entries(model, request, moment), name)
-    for name in tqdm([name for name in LISTED if name in names], desc="lists"):
+    for name in tqdm(LISTED, desc="lists"):
         yield from _couple("list", name.replace("_", " "), name, list_entries(model, name), name)
 
 
@@ -147,13 +143,28 @@ def _couple(kind: str, label: str, ident: str, both: tuple[Entry, Entry], name: 
         yield about(ident, kind, f"{label} ({side})", entry, name), entry, own
 
 
+def layout(graph: Graph) -> Entry:
+    """Where parts stand, and how edges bend, as in the book's other pictures of circuits.
+
+    Returns:
+        ``places``, a point for each part; ``bends``, by how much the middle of an edge can lie beside the middle of the
+        straight line; ``bent``, which of them each edge has, by its number.
+    """
+    ends = [arc.points for arc in arcs_of(Circuit.full(graph), None)]
+    beside = [tuple(round(m - (a + b) / 2, 4) + 0.0 for a, m, b in zip(*points, strict=True)) for points in ends]
+    bends = sorted(set(beside))
+    places = {name: place(graph, name) for name in (*graph.sources, "logits")}
+    return {"places": places, "bends": bends, "bent": [bends.index(bend) for bend in beside]}
+
+
 def index(graph: Graph, lines: Sequence[Entry], couples: Sequence[dict]) -> Entry:
-    """What the page has to know first: the graph, colours, entries and couples."""
+    """What the page has to know first: the graph and its layout, colours, entries and couples."""
     seen = [int(row.sum()) for row in graph.edges]
     shape = asdict(graph) | {"sources": graph.sources, "readers": graph.readers, "visible": seen}
     start = {"edits": f"{EDITOR}, layer {LAYER}", "lines": LINES, "pairs": PAIRS}
     stops = stop_names(graph.n_layers)
-    return {"graph": shape, "colors": dict(COLORS), "stops": stops, "entries": lines, "couples": couples} | start
+    named = {"colors": dict(COLORS), "stops": stops, "entries": lines, "couples": couples}
+    return {"graph": shape, "layout": layout(graph)} | named | start
 
 
 def script(call: str, *values: object) -> str:
@@ -161,17 +172,17 @@ def script(call: str, *values: object) -> str:
     return CALL.format(call, ", ".join(json.dumps(value, separators=(",", ":")) for value in values))
 
 
-def write_explorer(model, folder: Path = DATA, names: Sequence[str] | None = None) -> list[Path]:
+def write_explorer(model, folder: Path = DATA) -> list[Path]:
     """Write all scripts; returns their paths, the index last.
 
     Raises:
-        FileNotFoundError: if the folder that holds the page's scripts isn't there.
+        ToolError: if the folder that holds the page's scripts isn't there.
     """
     if not folder.parent.is_dir():
-        raise FileNotFoundError(f"{folder.parent} isn't there: give this command in the book's folder")
+        raise ToolError(f"{folder.parent} isn't there: give this command in the book's folder")
     folder.mkdir(exist_ok=True)
     lines, couples, paths = [], [], []
-    for line, entry, couple in entries(model, names):
+    for line, entry, couple in entries(model):
         paths.append(folder / f"{line['id']}.js")
         paths[-1].write_text(script("add", line["id"], entry), encoding="ascii")
         lines.append(line)

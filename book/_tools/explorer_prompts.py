@@ -69,10 +69,8 @@ def prompt_views(model, pairs: PromptPairs, chosen: list[int]) -> tuple[list[str
 
 def some_prompts(pairs: PromptPairs, n: int) -> list[int]:
     """The places of the first ``n`` pairs with different clean prompts."""
-    first: dict[str, int] = {}
-    for place, text in enumerate(pairs.clean):
-        first.setdefault(text, place)
-    return list(first.values())[:n]
+    first = {text: place for place, text in reversed(list(enumerate(pairs.clean)))}
+    return sorted(first.values())[:n]
 
 
 def said_words(model, pairs: PromptPairs) -> list[list[str]]:

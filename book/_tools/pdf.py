@@ -1,67 +1,54 @@
-"""The whole book as one PDF: every built page printed by Chromium, with contents, page numbers and working links.
+"""The built book as Chromium draws it: ``make pdf`` prints all of it, ``make picture`` takes the README's picture.
 
-``make pdf`` needs the built book (``make book``) and Chromium. Figures that move are shown in several
-states; solutions are left out unless asked for.
+For the PDF, all pages stand in one document, and Chromium makes outline, links and page numbers. Figures that move are
+shown in several states; solutions are left out unless asked for.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from string import Template
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 from pypdf import PdfReader
-from tqdm.auto import tqdm
 
-from _tools.pages import Page, anchors, book_pages
-from _tools.pdf_binding import Part, bind
+from _tools import ToolError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STATES = 3  # of a figure with a slider, on paper
-FRONT_SHEETS = 2  # the title and the contents
-SCRIPT = Path(__file__).parent / "scripts" / "static_figures.js"
-SHEET = dict(format="A4", print_background=True)
-MARGIN = dict(top="16mm", bottom="20mm", left="17mm", right="17mm")
+SCRIPT = Path(__file__).with_name("static_figures.js")
 SCALE = 0.8
 WIDTH = round((210 - 2 * 17) / 25.4 * 96 / SCALE)  # CSS pixels between the margins, so that figures are drawn to fit
-STYLE = """
-body { margin: 0; font: 11pt/1.45 "Source Serif 4", Georgia, serif; color: #1f2a30; }
-section { height: 296mm; box-sizing: border-box; padding: 20mm 17mm; position: relative; break-after: page; }
-h1 { font-size: 30pt; font-weight: 600; margin: 60mm 0 4mm; }
-.foot { position: absolute; bottom: 9mm; left: 17mm; right: 17mm; margin: 0; font: 8.5pt sans-serif; color: #5b6972; }
-.foot b { float: right; font-weight: 400; }
-.part { font: 9pt sans-serif; letter-spacing: .08em; text-transform: uppercase; color: #0b6478; margin: 3mm 0 0; }
-.line { display: flex; justify-content: space-between; gap: 6mm; }
-a { color: inherit; text-decoration: none; }
-"""
-# Chromium names a place in a PDF only if a link on the same page leads there.
-MARK_ANCHORS = """names => { for (const name of names) if (document.getElementById(name)) {
-  const link = Object.assign(document.createElement("a"), { href: "#" + name, textContent: "\\u200b" });
-  link.style.cssText = "position:absolute;width:1px;height:1px";
-  document.querySelector("article").append(link); } }"""
-SHOW_SOLUTIONS = "show => document.documentElement.classList.toggle('kc-no-solutions', !show)"
-
-
-class PdfError(Exception):
-    """The PDF can't be made; the message says what to do."""
+# What links lead to; figures find their own places by other names.
+PLACES = "[id]:not(.kc-figure *, #kc-explorer, #kc-explorer *)"
+SHEETS = Template(Path(__file__).with_name("sheets.html").read_text(encoding="utf-8"))
+LINE = '<a href="#{name}"><span>{title}</span><b></b></a>'
+NUMBER = "numbers => document.querySelectorAll('.kc-contents b').forEach((b, n) => (b.textContent = numbers[n]))"
+FOOT = "@page page-{n} {{ @bottom-left {{ content: {title} }} }} #page-{n} {{ page: page-{n} }}"
 
 
 def find_browser() -> str:
     """Where Chromium is: what ``KC_CHROMIUM`` names, else the first on the path.
 
     Raises:
-        PdfError: if there is none.
+        ToolError: if there is none.
     """
     named = os.environ.get("KC_CHROMIUM")
     for name in (named,) if named else BROWSERS:
         if found := shutil.which(name):
             return found
-    raise PdfError("Chromium isn't installed: `apt install chromium` on Debian and Ubuntu, or name one in KC_CHROMIUM.")
+    raise ToolError("Chromium isn't installed: `apt install chromium` (Debian, Ubuntu), or name one in KC_CHROMIUM.")
 
 
 @contextmanager
@@ -74,82 +61,135 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def print_pages(
-    browser: Browser, pages: Sequence[Page], folder: Path, solutions: bool = False, progress: bool = True
-) -> list[Path]:
-    """Print each page to a PDF of its own in ``folder``; returns their paths.
+def first_page(folder: Path) -> Path:
+    """The first page of the built book.
 
     Raises:
-        PdfError: if a figure of a page isn't drawn.
+        ToolError: if no book was built there.
     """
-    wanted, printed = anchors(pages), []
-    tab = browser.new_page(viewport={"width": WIDTH, "height": 1100}, color_scheme="light")
-    tab.emulate_media(media="print")
-    for number, page in enumerate(tqdm(pages, disable=not progress, desc="printing")):
-        try:
-            tab.goto(page.path.as_uri())
-            tab.evaluate(SHOW_SOLUTIONS, solutions)
-            tab.evaluate(SCRIPT.read_text(encoding="utf-8"), STATES)
-            tab.evaluate(MARK_ANCHORS, sorted(wanted[page.path]))
-            printed.append(folder / f"{number:02}.pdf")
-            tab.pdf(path=printed[-1], scale=SCALE, margin=MARGIN, **SHEET)
-        except Error as error:
-            raise PdfError(f"{page.path.name} can't be printed: {error.message}") from error
-    return printed
+    path = (folder / "book" / "index.html").resolve()
+    if not path.is_file():
+        raise ToolError(f"There is no built book in {folder}: give `make book` first.")
+    return path
 
 
-def print_sheets(browser: Browser, bodies: Sequence[str], path: Path) -> None:
-    """Print sheets of our own: one for each HTML text."""
-    text = "".join(f"<section>{body}</section>" for body in bodies)
-    tab = browser.new_page()
-    tab.set_content(f'<!doctype html><html lang="en"><meta charset="utf-8"><style>{STYLE}</style>{text}')
-    tab.pdf(path=path, **SHEET)
+def read(address: str) -> BeautifulSoup:
+    """A page of the built book; what it loads and where it leads as whole addresses."""
+    soup = BeautifulSoup(Path(unquote(address.removeprefix("file://"))).read_text(encoding="utf-8"), "html.parser")
+    for element in soup.select("[href], [src]"):
+        for name in {"href", "src"} & set(element.attrs):
+            element[name] = urljoin(address, element[name])
+    return soup
 
 
-def contents(pages: Sequence[Page], starts: Sequence[int]) -> list[str]:
-    """The title sheet and the contents; links lead to ``kc:N``, which `bind` turns into places.
+def words(element: Tag) -> str:
+    """What an element says, without the sign that links to a heading."""
+    return " ".join(element.get_text(" ").replace("#", "").split())
 
-    Args:
-        pages: all pages; the first one has the book's title.
-        starts: the number of the first sheet of each.
+
+def one_document(folder: Path, solutions: bool = False) -> tuple[str, int]:
+    """All pages of the built book in ``folder`` as one HTML document, in the order of its sidebar.
+
+    Links between pages lead to places inside the document, and others only to the web.
+
+    Returns:
+        The document, and how many pages there are; page ``n`` has the anchor ``page-n``.
+
+    Raises:
+        ToolError: if no book was built there.
     """
-    title = f"<h1>{html.escape(pages[0].title)}</h1><p>The printed form of an executable book. Figures that move are "
-    title += "shown in some of their states; live ones, the numbers behind each figure, and solutions are in the book."
-    lines, part = ["<h2>Contents</h2>"], ""
-    for number, (page, sheet) in enumerate(zip(pages, starts, strict=True)):
-        if page.part != part:
-            part = page.part
-            lines.append(f'<p class="part">{html.escape(part)}</p>')
-        name = f"<span>{html.escape(page.title)}</span><span>{sheet}</span>"
-        lines.append(f'<a class="line" href="kc:{number}">{name}</a>')
-    return [title, "".join(lines)]
+    first = first_page(folder).as_uri()
+    front = read(first)
+    title = words(front.article.h1)
+    titles, lines = {first: title}, [LINE.format(name="page-0", title=html.escape(title))]
+    for entry in front.select(".bd-links p.caption, .bd-links a.reference.internal"):
+        said = words(entry)
+        if entry.name == "a":
+            lines.append(LINE.format(name=f"page-{len(titles)}", title=html.escape(said)))
+            titles[entry["href"]] = said
+        else:
+            lines.append(f"<p>{html.escape(said)}</p>")
+    numbers = {address: number for number, address in enumerate(titles)}
+    heads, articles = {}, []
+    for address, number in numbers.items():
+        page = read(address)
+        heads |= dict.fromkeys(str(part) for part in page.select("head script, head style, head link[rel=stylesheet]"))
+        articles.append(article_of(page, number, numbers, solutions))
+    feet = "".join(
+        FOOT.format(n=n, title=json.dumps(said, ensure_ascii=False)) for n, said in enumerate(titles.values())
+    )
+    named = dict(title=html.escape(title), head=f"{''.join(heads)}<style>{feet}</style>", contents="".join(lines))
+    return SHEETS.substitute(named, articles="".join(articles)), len(titles)
 
 
-def feet(pages: Sequence[Page], counts: Sequence[int], first: int) -> list[str]:
-    """For each sheet its foot: the title of the page, and the number of the sheet."""
-    titles = [page.title for page, count in zip(pages, counts, strict=True) for _ in range(count)]
-    return [f'<p class="foot">{html.escape(title)}<b>{n}</b></p>' for n, title in enumerate(titles, first)]
+def article_of(page: BeautifulSoup, number: int, numbers: Mapping[str, int], solutions: bool) -> str:
+    """The text of a page, with anchors that are unique in the book, ``N-ANCHOR``, and links that lead to such ones."""
+    article = page.select_one("article")
+    article["id"] = f"page-{number}"
+    for solution in () if solutions else article.select(".solution"):
+        solution.decompose()
+    for link in article.select("a[href]"):
+        address, anchor = urldefrag(link["href"])
+        if address in numbers:
+            link["href"] = f"#{numbers[address]}-{unquote(anchor)}" if anchor else f"#page-{numbers[address]}"
+        elif urlsplit(address).scheme not in ("http", "https", "mailto"):
+            del link["href"]
+    for place in article.select(PLACES):
+        place["id"] = f"{number}-{place['id']}"
+    return str(article)
 
 
-def write_pdf(folder: Path, target: Path, solutions: bool = False, progress: bool = True) -> int:
+def write_pdf(folder: Path, target: Path, solutions: bool = False) -> int:
     """Make one PDF of the built book in ``folder``; returns how many sheets it has.
 
     Raises:
-        NoBook: if there is no built book.
-        PdfError: if there is no browser, or a page can't be printed.
+        ToolError: if there is no built book or no browser, or a figure isn't drawn.
     """
-    pages = book_pages(folder)
+    document, pages = one_document(folder, solutions)
     with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
-        front, below = Path(scratch) / "front.pdf", Path(scratch) / "feet.pdf"
-        printed = print_pages(browser, pages, Path(scratch), solutions, progress)
-        counts = [len(PdfReader(path).pages) for path in printed]
-        starts = [1 + FRONT_SHEETS + sum(counts[:n]) for n in range(len(counts))]
-        print_sheets(browser, contents(pages, starts), front)
-        print_sheets(browser, feet(pages, counts, starts[0]), below)
-        parts = [Part(pdf, p.path.as_uri(), p.title, p.sections) for pdf, p in zip(printed, pages, strict=True)]
-        book = bind(front, below, parts)
-        book.add_metadata({"/Title": pages[0].title})
-        book.compress_identical_objects()
+        source, printed = Path(scratch) / "book.html", Path(scratch) / "book.pdf"
+        source.write_text(document, encoding="utf-8")
+        tab = browser.new_page(viewport={"width": WIDTH, "height": 1100}, color_scheme="light")
+        tab.emulate_media(media="print")
+        tab.set_default_timeout(0)
+        try:
+            tab.goto(source.as_uri())
+            tab.evaluate(SCRIPT.read_text(encoding="utf-8"), STATES)
+            for _ in range(2):  # for the contents, the first one tells on which sheet each page begins
+                tab.pdf(
+                    path=printed,
+                    scale=SCALE,
+                    prefer_css_page_size=True,
+                    print_background=True,
+                    tagged=True,
+                    outline=True,
+                )
+                reader = PdfReader(printed)
+                named = reader.named_destinations
+                starts = [1 + reader.get_destination_page_number(named[f"/page-{n}"]) for n in range(pages)]
+                tab.evaluate(NUMBER, starts)
+        except Error as error:
+            raise ToolError(f"The book can't be printed: {error.message}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
-        book.write(target)
-    return len(book.pages)
+        shutil.copyfile(printed, target)
+    return len(reader.pages)
+
+
+def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
+    """Write the first figure of the built book in ``folder``, drawn within ``wait`` ms, as a PNG of few colours.
+
+    Raises:
+        ToolError: if there is no built book or no browser, or the figure isn't drawn.
+    """
+    first = first_page(folder)
+    with chromium() as browser:
+        tab = browser.new_page(viewport={"width": 1100, "height": 1000}, color_scheme="light")
+        try:
+            tab.goto(first.as_uri())
+            figure = tab.locator(".kc-figure").first
+            figure.locator(".main-svg .trace").first.wait_for(timeout=wait)
+            tab.evaluate("for (const folded of document.querySelectorAll('.kc-data')) folded.remove()")
+            shot = figure.screenshot(animations="disabled")
+        except Error as error:
+            raise ToolError(f"{first.name} has no figure to take a picture of: {error.message}") from error
+    Image.open(BytesIO(shot)).convert("RGB").quantize(128).save(target, optimize=True)

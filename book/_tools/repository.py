@@ -8,50 +8,33 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import yaml
+
+from _tools import ToolError
 from _tools.chapters import Chapter, read_chapters
 
 GITHUB = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 SETUP_BEGINS = "# Setup, the same in every chapter"
-SETUP = (
-    SETUP_BEGINS
-    + """: it installs the helpers where they are missing.
-import importlib.util
-
-REPOSITORY = "@URL@"
-if importlib.util.find_spec("helpers") is None:
-    if not REPOSITORY:
-        raise SystemExit("This book has no address yet. In its folder: pip install .")
-    %pip install -q git+{REPOSITORY}
-import helpers
-from helpers.figures import display
-from helpers.studies.model_switch import use_model
-
-display.setup()
-MODEL = "atlas"  # @param ["atlas", "atlas-llama", "gpt2"] {allow-input: true}
-MODEL = use_model(MODEL)"""
-)
+SETUP = Path(__file__).with_name("setup_cell.txt").read_text(encoding="utf-8").rstrip("\n")
+README_TABLE = (("| | chapter | question | minutes |", " run |"), ("|---|---|---|---|", "---|"))
 BLOCK = r"(?P<begin>^[^\n]*{0}:begin[^\n]*\n).*?(?P<end>^[^\n]*{0}:end)"
-CONFIG_URL = re.compile(r"^repository:\n  url: (?P<url>.*)$", re.M)
 
 
 def address(url: str) -> str:
-    """Check a repository address and bring it to the one form in which it is stored.
+    """A repository's address in the one form in which it is stored: without a trailing slash or ``.git``.
 
     Args:
         url: ``https://github.com/OWNER/NAME``, or a ``file://`` address or path of a local git repository
-            (for trying it out), or an empty string for "none yet".
-
-    Returns:
-        The address without a trailing slash or ``.git``; a local path becomes a ``file://`` address.
+            (for trying it out), which becomes a ``file://`` address, or an empty string for "none yet".
 
     Raises:
-        ValueError: if it is none of these.
+        ToolError: if it is none of these.
     """
     url = url.strip().rstrip("/")
     if not url:
@@ -64,7 +47,7 @@ def address(url: str) -> str:
         folder = Path(url2pathname(urlsplit(url).path)) if url.startswith("file://") else Path(url)
         if folder.is_dir():
             return folder.resolve().as_uri()
-    raise ValueError(
+    raise ToolError(
         f"{url!r} is no address for the book: give https://github.com/OWNER/NAME, "
         "or the folder of a local git repository, or nothing at all to remove the address"
     )
@@ -76,12 +59,8 @@ def setup_cell(url: str) -> str:
 
 
 def stamped(root: Path) -> str:
-    """Return the address that ``_config.yml`` under ``root`` holds; empty if there is none yet."""
-    path = root / "_config.yml"
-    match = CONFIG_URL.search(path.read_text(encoding="utf-8"))
-    if match is None:
-        raise ValueError(f"{path} has no `repository:` block with a `url:` as its first line")
-    return match["url"].strip().strip("\"'")
+    """The address that ``_config.yml`` under ``root`` holds; empty if there is none yet."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
 def config_block(url: str) -> str:
@@ -108,10 +87,7 @@ def citation_block(url: str) -> str:
 def chapters_block(url: str, chapters: Sequence[Chapter]) -> str:
     """Return the README's table of chapters; with a public address each has a button that opens it in Colab."""
     public = GITHUB.fullmatch(url)
-    lines = [
-        "| | chapter | question | minutes |" + " run |" * bool(public),
-        "|---|---|---|---|" + "---|" * bool(public),
-    ]
+    lines = [head + last * bool(public) for head, last in README_TABLE]
     for c in chapters:
         row = f"| {c.number} | [{c.title}](book/{c.stem}.ipynb) | {c.question} | {c.minutes} |"
         colab = url.replace("https://", "https://colab.research.google.com/").replace("github.com", "github")
@@ -123,7 +99,7 @@ def replace_block(text: str, block: str, path: Path, name: str = "repository") -
     """Return ``text`` with what stands between the two markers of this name replaced by ``block``."""
     pattern = re.compile(BLOCK.format(name), re.M | re.S)
     if len(pattern.findall(text)) != 1:
-        raise ValueError(f"{path} must hold exactly one pair of lines with {name}:begin and {name}:end")
+        raise ToolError(f"{path} must hold exactly one pair of lines with {name}:begin and {name}:end")
     return pattern.sub(lambda match: match["begin"] + block + match["end"], text)
 
 
@@ -132,7 +108,7 @@ def replace_setup_cell(text: str, url: str, path: Path) -> str:
     notebook = json.loads(text)
     cells = [c for c in notebook["cells"] if "".join(c["source"]).startswith(SETUP_BEGINS)]
     if len(cells) != 1:
-        raise ValueError(f"{path} must hold exactly one cell that starts with {SETUP_BEGINS!r}")
+        raise ToolError(f"{path} must hold exactly one cell that starts with {SETUP_BEGINS!r}")
     cells[0]["source"] = setup_cell(url).splitlines(keepends=True)
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
@@ -142,17 +118,12 @@ def chapters(root: Path) -> list[Path]:
     return sorted((root / "book").glob("*.ipynb"))
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Replace the file in one step, so that an interruption leaves either the old text or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, path.stat().st_mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8", newline="\n")
+    shutil.copymode(path, beside)
+    os.replace(beside, path)
 
 
 def stamp(url: str, root: Path) -> list[Path]:
@@ -160,15 +131,11 @@ def stamp(url: str, root: Path) -> list[Path]:
 
     All new texts are made before the first one is written. Doing it twice changes nothing more.
 
-    Args:
-        url: see `address`.
-        root: the folder that holds ``_config.yml``.
-
     Returns:
         The files whose text changed.
 
     Raises:
-        ValueError: if the address is not one that the book can use, or a file lacks the place for it.
+        ToolError: if the address (see `address`) is not one that the book can use, or a file lacks the place for it.
     """
     url = address(url)
     blocks = {"_config.yml": config_block, "README.md": readme_block, "CITATION.cff": citation_block}
@@ -183,5 +150,5 @@ def stamp(url: str, root: Path) -> list[Path]:
     new[readme] = replace_block(new[readme], chapters_block(url, read_chapters(root)), readme, "chapters")
     changed = [path for path in old if new[path] != old[path]]
     for path in changed:
-        write_atomically(path, new[path])
+        write_whole(path, new[path])
     return changed

@@ -7,232 +7,147 @@ solutions, and the summary. Speaker notes hold the guide's talking points. The f
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
+from bs4 import BeautifulSoup, Tag
+from markdown_it import MarkdownIt
+
+from _tools import ToolError
 from _tools.guides import Guide, read_guides
-from _tools.slide_source import ChapterPage, SlideExercise, SlideFigure, SlideSection, SlideTable, read_page
 
-ROWS, ROW_LETTERS = 7, 620  # of a table on one slide, at most
-POINTS, LETTERS = 6, 560  # of a list on one slide, at most
-KEY_ROOM = 160  # letters that a list leaves to a section's key sentence
-CHECKS = 3
-VENDOR = ("vendor/reveal", "vendor/fonts", "slides")
-DRAWN_BY = {  # a mark in a deck -> the scripts that draw it
-    "kcPlot(": ("vendor/plotly/plotly-cartesian.min.js",),
-    "kcPicture(": ("vendor/circuitsvis.js",),
-}
-FIRST = re.compile(r"<h1>(.*?)</h1><p class=\"kc-question\">(.*?)</p>", re.S)
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · slides · Knowledge Circuits</title>
-<link rel="stylesheet" href="_static/vendor/reveal/reset.css">
-<link rel="stylesheet" href="_static/vendor/reveal/reveal.css">
-<link rel="stylesheet" href="_static/slides/slides.css">
-{scripts}
-</head>
-<body>
-<div class="reveal"><div class="slides">
-{slides}
-</div><p class="kc-foot">Knowledge Circuits · {number}. {title}</p></div>
-<script src="_static/vendor/reveal/reveal.js"></script>
-<script src="_static/vendor/reveal/notes.js"></script>
-<script src="_static/slides/start.js"></script>
-</body>
-</html>
-"""
+KEY_LENGTH = 230  # characters of a section's key sentences, at most; a first sentence is never cut
+AROUND = {"Before you start", "You will be able to", "Exercises", "Summary", "References"}
+DRAWN = re.compile(r"_static/vendor/(plotly|circuitsvis|mathjax)")  # the scripts of a page that its figures need
+EXERCISE = re.compile(r"([\d.]*\d).*?\((.+) · (easy|medium|hard) · (\d+) minutes\)")
+CHECK = re.compile(r"^(?:from |import |chapter_\d\d\.).*(?:\n[ )].*)*", re.M)
+SIGNS = re.compile(r"[^a-z0-9]")  # MyST and docutils differ in what they do with apostrophes in anchors
+ROLE = re.compile(r"\{\w+\}`([^`<]*)[^`]*`")
+DECK, DECKS = (Template(Path(__file__).with_name(f"{name}.html").read_text("utf-8")) for name in ("deck", "decks"))
 
 
-@dataclass(frozen=True)
-class Deck:
-    """What was written for one chapter."""
+def inner(element: Tag | None) -> str:
+    """The HTML inside an element, without links, anchors, numbers of sections and identifiers."""
+    clean = copy.copy(element or BeautifulSoup("", "html.parser"))
+    for extra in clean.select("a.headerlink, .section-number, .kc-number, script"):
+        extra.decompose()
+    for link in clean.select("a"):
+        link.unwrap()
+    for each in clean.select("[id]"):
+        del each["id"]
+    return clean.decode_contents().strip()
 
-    path: Path
-    title: str
-    question: str
-    slides: int
+
+def say(markdown: str) -> str:
+    """A line of a guide as HTML; of links the words."""
+    text = MarkdownIt("commonmark", {"html": False}).renderInline(ROLE.sub(r"\1", markdown))
+    return inner(BeautifulSoup(text, "html.parser"))
 
 
-def slide(body: str, notes: str = "", kind: str = "text") -> str:
+def key_sentence(paragraph: Tag) -> str:
+    """The first sentences of a paragraph, up to `KEY_LENGTH` characters but at least one, as HTML."""
+    first, *others = re.split(r"(?<=[.?!])\s+(?=[A-Z<])", inner(paragraph))
+    for sentence in others:
+        if len(BeautifulSoup(first + sentence, "html.parser").get_text()) > KEY_LENGTH:
+            break
+        first += f" {sentence}"
+    return str(BeautifulSoup(first, "html.parser"))  # closes what the cut has left open
+
+
+def slide(kind: str, body: str, notes: str = "") -> str:
     """One slide; ``notes`` are HTML for the speaker's window."""
     aside = f'<aside class="notes">{notes}</aside>' if notes else ""
     return f'<section class="on-{kind}"><div class="kc-body">{body}</div>{aside}</section>'
 
 
-def split(points: Sequence[str], most: int, letters: int) -> list[list[str]]:
-    """Points in groups that fit on a slide: at most so many, and at most so many letters."""
-    groups: list[list[str]] = []
-    for point in points:
-        long = len(re.sub(r"<[^>]+>", "", "".join(groups[-1]) + point)) > letters if groups else True
-        if not groups or len(groups[-1]) == most or long:
-            groups.append([])
-        groups[-1].append(point)
-    return groups
+def figure_slide(figure: Tag, section: str) -> str:
+    """A figure, its title as the slide's finding; its text alternative and the paragraph behind it are notes."""
+    alt, title = html.escape(figure["aria-label"]), inner(figure.select_one(".kc-title"))
+    cell = figure.find_parent("div", class_="cell")
+    behind = cell.find_next_sibling() if cell else None
+    said = inner(behind) if behind is not None and behind.name == "p" else ""
+    drawing = copy.copy(figure)
+    for extra in drawing.select("figcaption, .kc-title, .kc-subtitle, details"):
+        extra.decompose()
+    head = f'<p class="kc-kicker">{section}</p><h3>{title or alt}</h3>'
+    kind = "figure" if title else "figure on-described"
+    return slide(kind, f'{head}<div class="kc-slot">{drawing}</div>', f"<p>{said}</p><p><em>{alt}</em></p>")
 
 
-def list_slides(title: str, points: Sequence[str], notes: str = "") -> list[str]:
-    """A list as slides, as many as it takes."""
-    groups = split(points, POINTS, LETTERS)
-    made = []
-    for n, group in enumerate(groups):
-        more = f" <small>{n + 1} of {len(groups)}</small>" if len(groups) > 1 else ""
-        body = "".join(f"<li>{point}</li>" for point in group)
-        made.append(slide(f"<h2>{title}{more}</h2><ul>{body}</ul>", notes))
+def section_slides(section: Tag, guide: Guide | None) -> list[str]:
+    """A section: its key sentence and its first list, then its figures and tables of verdicts."""
+    title, listed = inner(section.h2), section.find("ul", recursive=False)
+    texts = [p for p in section.select("p") if p.parent.name == "section" and not p.get_text().startswith("Atlas only")]
+    body = f'<h2>{title}</h2><p class="kc-key">{key_sentence(texts[0]) if texts else ""}</p>'
+    own = SIGNS.sub("", section["id"])
+    points = [point.text for point in (guide.points if guide else ()) if SIGNS.sub("", point.anchor) == own]
+    notes = "".join(f"<p>{say(text)}</p>" for text in points)
+    made = [slide("section", body + (f"<ul>{inner(listed)}</ul>" if listed else ""), notes)]
+    for shown in section.select(".kc-figure, div.cell_output table"):
+        if shown.name != "table":
+            made.append(figure_slide(shown, title))
+        elif any(cell.get_text(strip=True) == "verdict" for cell in shown.select("thead th")):
+            made.append(slide("table", f"<h2>{title}</h2><table>{inner(shown)}</table>"))
     return made
 
 
-def figure_slide(figure: SlideFigure, section: SlideSection) -> str:
-    """A figure, with its title as the slide's finding; its text alternative and what is said of it are notes."""
-    drawing = figure.drawing.replace("CircuitsVis.render(", "kcPicture(")
-    title = figure.title or html.escape(figure.alt)
-    kind = "figure" if figure.title else "figure on-described"
-    notes = f"<p>{figure.said}</p><p><em>{html.escape(figure.alt)}</em></p>"
-    return slide(
-        f'<p class="kc-kicker">{section.title}</p><h3>{title}</h3><div class="kc-slot">{drawing}</div>', notes, kind
-    )
-
-
-def table_slides(table: SlideTable, section: SlideSection) -> list[str]:
-    """A table of verdicts as slides of a few rows each."""
-    made = []
-    groups = split(table.rows, ROWS, ROW_LETTERS)
-    for n, rows in enumerate(groups):
-        more = f" <small>{n + 1} of {len(groups)}</small>" if len(groups) > 1 else ""
-        body = f"<table><thead>{table.head}</thead><tbody>{''.join(rows)}</tbody></table>"
-        made.append(slide(f"<h2>{section.title}{more}</h2>{body}", kind="table"))
-    return made
-
-
-def plain(anchor: str) -> str:
-    """An anchor's letters and digits: MyST and docutils differ in what they do with apostrophes."""
-    return re.sub(r"[^a-z0-9]", "", anchor)
-
-
-def section_slides(section: SlideSection, guide: Guide | None) -> list[str]:
-    """A section: its key sentence and what its checks claim, then its figures and verdicts."""
-    groups = split(section.points, POINTS, LETTERS - KEY_ROOM)
-    listed = f"<ul>{''.join(f'<li>{point}</li>' for point in section.points)}</ul>" if len(groups) == 1 else ""
-    checks = "".join(f"<li>{html.escape(claim)}</li>" for claim in section.checks[:CHECKS])
-    checks = f'<div class="kc-checks"><p>Checked when the book is built:</p><ul>{checks}</ul></div>' if checks else ""
-    notes = (
-        "".join(f"<p>{say(point.text)}</p>" for point in guide.points if plain(point.anchor) == plain(section.anchor))
-        if guide
-        else ""
-    )
-    made = [slide(f'<h2>{section.title}</h2><p class="kc-key">{section.key}</p>{listed}{checks}', notes, "section")]
-    for part in section.shown:
-        made += [figure_slide(part, section)] if isinstance(part, SlideFigure) else table_slides(part, section)
-    return made
-
-
-def exercise_slide(exercise: SlideExercise) -> str:
+def exercise_slide(exercise: Tag) -> str:
     """An exercise: the statement and the stub, never the solution."""
-    label = f"Exercise {exercise.number} · {exercise.level} · {exercise.minutes} minutes"
-    stub = f"<pre>{html.escape(exercise.stub)}</pre>" if exercise.stub else ""
-    head = f'<p class="kc-kicker">{label}</p><h2>{html.escape(exercise.title)}</h2>'
-    return slide(head + exercise.statement + stub, kind="exercise")
+    number, title, level, minutes = EXERCISE.search(exercise.select_one(".admonition-title").get_text()).groups()
+    parts = exercise.section.find_all(("p", "ul", "ol"), recursive=False)
+    statement = "".join(f"<{part.name}>{inner(part)}</{part.name}>" for part in parts)
+    stub = Tag(name="pre")
+    stub.string = CHECK.sub("", exercise.select_one("div.cell_input pre").get_text()).strip()
+    head = f'<p class="kc-kicker">Exercise {number} · {level} · {minutes} minutes</p><h2>{title}</h2>'
+    return slide("exercise", f"{head}{statement}{stub}")
 
 
-def say(markdown: str) -> str:
-    """A line of a guide as HTML: emphasis and code; of links the words."""
-    text = html.escape(
-        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"\{\w+\}`([^`<]*)[^`]*`", r"\1", markdown)), quote=False
-    )
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text))
-
-
-def deck(page: ChapterPage, number: int, guide: Guide | None = None) -> list[str]:
+def deck(page: BeautifulSoup, number: int, guide: Guide | None = None) -> list[str]:
     """All slides of a chapter, in order."""
-    first = f'<p class="kc-kicker">Chapter {number}</p><h1>{page.title}</h1><p class="kc-question">{page.question}</p>'
-    made = [slide(first, say(guide.goal) + " " + say(guide.time) if guide else "", "title")]
-    made += list_slides("You will be able to", page.goals)
-    for section in page.sections:
-        made += section_slides(section, guide)
+    top = page.select_one("article > section")
+    parts = {inner(part.h2): part for part in top.find_all("section", recursive=False)}
+    goals, done = (inner(parts[name].ul) for name in ("You will be able to", "Summary"))
+    head = f'<p class="kc-kicker">Chapter {number}</p><h1>{inner(top.h1)}</h1>'
+    question = f'<p class="kc-question">{inner(top.select_one("p > strong"))}</p>'
+    made = [slide("title", head + question, f"{say(guide.goal)} {say(guide.time)}" if guide else "")]
+    made.append(slide("text", f"<h2>You will be able to</h2><ul>{goals}</ul>"))
+    for name, part in parts.items():
+        made += [] if name in AROUND else section_slides(part, guide)
     if guide:
         notes = f"<p>{say(guide.mistake)}</p><p>{say(guide.answer)}</p>"
-        made.append(slide(f'<p class="kc-kicker">A question for you</p><h2>{say(guide.question)}</h2>', notes, "ask"))
-    made += [exercise_slide(exercise) for exercise in page.exercises]
-    return made + list_slides("You have", page.summary)
+        made.append(slide("ask", f'<p class="kc-kicker">A question for you</p><h2>{say(guide.question)}</h2>', notes))
+    made += [exercise_slide(each) for each in parts["Exercises"].select("div.exercise")]
+    return [*made, slide("text", f"<h2>You have</h2><ul>{done}</ul>")]
 
 
-def page_of(page: ChapterPage, number: int, slides: Sequence[str]) -> str:
-    """The HTML page that shows the slides."""
-    body = "\n".join(slides)
-    uris = ["slides/draw.js", *(uri for mark, uris in DRAWN_BY.items() if mark in body for uri in uris)]
-    uris += ["vendor/mathjax/tex-chtml-full.js"] if page.math and '"math' in body else []
-    scripts = "\n".join(f'<script src="_static/{uri}"></script>' for uri in uris)
-    return PAGE.format(title=page.title, number=number, scripts=scripts, slides=body)
+def write_slides(root: Path) -> dict[Path, int]:
+    """Write a deck for each chapter of the built book in the folder ``root``, and their list, to ``_build/slides``.
 
-
-def write_slides(root: Path, numbers: Sequence[int] = ()) -> list[Deck]:
-    """Write the slides of the given chapters, or of all, to ``_build/slides``.
-
-    Args:
-        root: the book's folder, in which ``make book`` has been run.
-        numbers: of the chapters; none means all.
+    Returns:
+        The decks' paths, each with the number of its slides.
 
     Raises:
-        FileNotFoundError: if the book isn't built, or a chapter isn't there.
+        ToolError: if the book isn't built.
     """
-    built = root / "_build" / "html"
-    pages = {int(path.name[:2]): path for path in sorted((built / "book").glob("[0-9][0-9]_*.html"))}
-    if not pages:
-        raise FileNotFoundError(
-            "The slides are made from the built book, and there is none yet: run `make book` first."
-        )
-    if unknown := [str(n) for n in numbers if n not in pages]:
-        raise FileNotFoundError(
-            f"There is no built chapter {', '.join(unknown)}; there are {min(pages)} to {max(pages)}."
-        )
-    out, guides, decks = root / "_build" / "slides", read_guides(root / "book" / "teaching"), []
-    out.mkdir(parents=True, exist_ok=True)
-    used = set()
-    for number in numbers or pages:
-        page = read_page(pages[number])
-        slides = deck(page, number, guides.get(number))
-        text = page_of(page, number, slides)
-        used |= set(re.findall(r'src="_static/([^"]+)"', text))
-        path = out / pages[number].name
-        path.write_text(text, encoding="utf-8")
-        decks.append(Deck(path, page.title, page.question, len(slides)))
-    copy_assets(root / "book" / "_static", built / "_static", out / "_static", used)
-    write_index(out)
+    built, out = root / "_build" / "html", root / "_build" / "slides"
+    paths = sorted((built / "book").glob("[0-9][0-9]_*.html"))
+    if not paths:
+        raise ToolError("There is no built book to make slides of: run `make book` first.")
+    shutil.copytree(built / "_static", out / "_static", dirs_exist_ok=True, ignore=shutil.ignore_patterns("explorer"))
+    guides, decks, rows = read_guides(root / "book" / "teaching"), {}, ""
+    for path in paths:
+        page, number = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser"), int(path.name[:2])
+        title, slides = inner(page.select_one("article h1")), deck(page, number, guides.get(number))
+        scripts = [script for script in page.select("head script") if DRAWN.search(script.get("src", ""))]
+        loaded = "".join(str(script).replace('"../', '"') for script in scripts)
+        text = DECK.substitute(title=title, number=number, scripts=loaded, slides="\n".join(slides))
+        (out / path.name).write_text(text, encoding="utf-8")
+        decks[out / path.name] = len(slides)
+        question = inner(page.select_one("article p > strong"))
+        rows += f'<li value="{number}"><a href="{path.name}">{title}</a><br>{question}</li>'
+    (out / "index.html").write_text(DECKS.substitute(rows=rows), encoding="utf-8")
     return decks
-
-
-def copy_assets(static: Path, built: Path, target: Path, used: set[str]) -> None:
-    """Copy what the slides load; ``circuitsvis`` is only in the built book."""
-    for name in VENDOR:
-        shutil.copytree(static / name, target / name, dirs_exist_ok=True)
-    for uri in used:
-        source = static / uri if (static / uri).is_file() else built / uri
-        (target / uri).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target / uri)
-    if any("mathjax" in uri for uri in used):
-        shutil.copytree(static / "vendor" / "mathjax", target / "vendor" / "mathjax", dirs_exist_ok=True)
-
-
-def write_index(out: Path) -> None:
-    """Write the list of all decks that there are."""
-    rows = ""
-    for path in sorted(out.glob("[0-9][0-9]_*.html")):
-        title, question = FIRST.search(path.read_text(encoding="utf-8")).groups()
-        rows += f'<li value="{int(path.name[:2])}"><a href="{path.name}">{title}</a><br>{question}</li>'
-    help_ = (
-        "Press <kbd>S</kbd> for the speaker's notes, <kbd>F</kbd> for the full screen, <kbd>Esc</kbd> for all slides."
-    )
-    (out / "index.html").write_text(
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Slides · Knowledge Circuits</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="_static/slides/slides.css"></head><body class="kc-index">'
-        f"<h1>Knowledge Circuits: slides</h1><p>{help_}</p><ol>{rows}</ol></body></html>",
-        encoding="utf-8",
-    )

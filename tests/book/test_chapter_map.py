@@ -56,7 +56,7 @@ def test_needs_are_read_from_links(row, needs):
 
 def test_needs_of_needs_count():
     def chapter(number, *needs):
-        return chapters_of_book.Chapter(number, f"0{number}_x", "Part", "T: x", "Q?", 10, "", needs)
+        return chapters_of_book.Chapter(number, f"0{number}_x", "Part", "T: x", "Q?", 10, needs)
 
     chapters = [chapter(1), chapter(2, 1), chapter(3, 1), chapter(4, 2)]
     assert chapters_of_book.all_needs(chapters) == {1: (), 2: (1,), 3: (1,), 4: (1, 2)}

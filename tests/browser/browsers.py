@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from _tools.pdf import PdfError, find_browser
+from _tools import ToolError
+from _tools.pdf import find_browser
 from playwright.sync_api import Browser, Playwright
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
@@ -32,7 +33,7 @@ def chromium() -> str | None:
     """Return the path of the browser that the book's own commands would take, if there is one."""
     try:
         return find_browser()
-    except PdfError:
+    except ToolError:
         return None
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from _tools import ToolError
 from _tools import pdf as book_pdf
-from _tools.pdf import PdfError, find_browser, write_pdf
-from _tools.picture import take_picture
+from _tools.pdf import find_browser, take_picture, write_pdf
 from browsers import MISSING, chromium
 from pypdf import PdfReader
 
@@ -70,21 +70,31 @@ def text_of(path: Path) -> list[str]:
 
 def test_a_book_on_paper(book, tmp_path):
     target = tmp_path / "new folder" / "book.pdf"
-    assert apart(write_pdf, book, target, progress=False) == len(PdfReader(target).pages)
+    assert apart(write_pdf, book, target) == len(PdfReader(target).pages)
     sheets = text_of(target)
-    assert "A small book" in sheets[0] and "Contents" in sheets[1] and "1. One" in sheets[1]
-    for number, sheet in enumerate(sheets[2:], 3):
-        assert sheet.splitlines()[-1].startswith(str(number)), "each sheet has its number at its foot"
+    assert "A small book" in sheets[0] and "Contents" in sheets[1]
+    for number, sheet in enumerate(sheets, 1):
+        assert sheet.startswith(str(number)), f"each sheet has its number at its foot: {sheet}"
     text = " ".join(sheets)
     assert [f"circuit: size{n}" in text for n in range(5)] == [True, False, True, False, True]
     assert "last words" in text and "42" not in text and "file:" not in target.read_bytes().decode("latin1")
-    (entry,) = PdfReader(target).outline[2]
-    assert entry.title == "1.1. The end"
-    assert "last words" in sheets[PdfReader(target).get_destination_page_number(entry)]
+
+
+def test_contents_outline_and_links_lead_to_the_same_sheets(book, tmp_path):
+    apart(write_pdf, book, tmp_path / "book.pdf")
+    reader, sheets = PdfReader(tmp_path / "book.pdf"), text_of(tmp_path / "book.pdf")
+    starts = [n for n, sheet in enumerate(sheets) if sheet.startswith((f"{n + 1}A small book", f"{n + 1}1. One\nOne"))]
+    assert starts == [2, 3] and sheets[1].splitlines() == ["2", "Contents", "A small book 3", "1. One 4"]
+    titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    assert titles == ["A small book", "Contents", "A small book", "One"]
+    (end,) = reader.outline[-1]
+    assert end.title == "1.1. The end" and "last words" in sheets[reader.get_destination_page_number(end)]
+    (link,) = [each.get_object() for each in reader.pages[starts[0]]["/Annots"]]
+    assert reader.named_destinations[link["/Dest"]].page.get_object() == reader.pages[-1].get_object()
 
 
 def test_solutions_on_demand(book, tmp_path):
-    apart(write_pdf, book, tmp_path / "book.pdf", solutions=True, progress=False)
+    apart(write_pdf, book, tmp_path / "book.pdf", solutions=True)
     assert "the answer is 42" in " ".join(text_of(tmp_path / "book.pdf"))
 
 
@@ -96,8 +106,8 @@ def test_a_figure_that_is_not_drawn_stops_it(book, tmp_path, monkeypatch):
     script = tmp_path / "script.js"
     script.write_text(book_pdf.SCRIPT.read_text().replace("30000", "300"))
     monkeypatch.setattr(book_pdf, "SCRIPT", script)
-    with pytest.raises(PdfError, match="one.html can't be printed"):
-        apart(write_pdf, broken, tmp_path / "book.pdf", progress=False)
+    with pytest.raises(ToolError, match="a figure of One isn't drawn"):
+        apart(write_pdf, broken, tmp_path / "book.pdf")
     assert not (tmp_path / "book.pdf").exists()
 
 
@@ -109,12 +119,12 @@ def test_a_picture_of_the_first_figure(book, tmp_path):
     apart(take_picture, front.parent, tmp_path / "picture.png")
     width, height = struct.unpack(">II", (tmp_path / "picture.png").read_bytes()[16:24])
     assert width > 600 and height > 300
-    with pytest.raises(PdfError, match="no figure"):
+    with pytest.raises(ToolError, match="no figure"):
         apart(take_picture, book, tmp_path / "none.png", wait=500)
 
 
 def test_no_browser_is_one_sentence(monkeypatch):
     monkeypatch.setenv("KC_CHROMIUM", "no-such-browser")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PdfError, match="apt install chromium"):
+    with pytest.raises(ToolError, match="apt install chromium"):
         find_browser()

@@ -38,12 +38,6 @@ def test_every_size_is_what_greedy_search_gives(seed: int):
     assert values[7] == pytest.approx(float(scores.values[tuple(place)]), rel=0.01)
 
 
-def test_sizes_that_do_not_rise_are_refused():
-    for sizes in ((5, 3), (3, 3)):
-        with pytest.raises(ValueError, match="rise"):
-            growing(drawn_scores(0), sizes)
-
-
 def test_numbers_are_rounded_to_digits():
     assert [significant(v) for v in (0.0012349, -12.36, 0.0)] == [0.00123, -12.4, 0.0]
     assert str(significant(-0.0)) == "0.0"
@@ -58,12 +52,6 @@ def test_a_search_says_what_the_library_says(atlas, halves: Halves):
     assert found["random"][0] == pytest.approx(float(faithfulness(atlas, chance, halves.test)), abs=6e-4)
     assert found["low"][1] <= found["kept"][1] <= found["high"][1]
     assert found == searched(atlas, halves, "eap", by, (10, 20)), "the same on each run"
-
-
-def test_an_unknown_method_is_refused(atlas, halves: Halves):
-    by = yardstick(atlas, halves.test, "corrupt", [])
-    with pytest.raises(ValueError, match="choose from eap, eap_ig"):
-        searched(atlas, halves, "guess", by)
 
 
 def test_a_given_circuit_keeps_its_edges_and_takes_widths(atlas, halves: Halves):

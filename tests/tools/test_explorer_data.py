@@ -6,10 +6,12 @@ from functools import cache
 
 import pytest
 import torch
+from _tools import ToolError
 from _tools.explorer_circuits import ONE_SEARCH, SIZES, edge_numbers
 from _tools.explorer_data import CALL, DATA, index, relation_entry, script, swept, write_explorer
 
-from helpers import Graph
+from helpers import Circuit, Graph
+from helpers.figures.circuit_layout import arcs_of, place
 
 FILES = sorted(path for path in DATA.resolve().glob("*.js"))
 LIMIT = 3_000_000  # bytes, compressed
@@ -109,5 +111,20 @@ def test_scripts_are_plain_ascii_and_the_same_each_time():
 def test_bad_questions_and_places_are_refused(atlas, tmp_path):
     with pytest.raises(ValueError, match="nothing"):
         relation_entry(atlas, "nothing", {})
-    with pytest.raises(FileNotFoundError, match="book's folder"):
+    with pytest.raises(ToolError, match="book's folder"):
         write_explorer(atlas, tmp_path / "explorer" / "data")
+
+
+def test_the_layout_is_that_of_the_books_pictures():
+    (found,) = read("index")
+    graph = Graph(*(found["graph"][name] for name in ("n_layers", "n_heads", "n_groups")))
+    shipped = found["layout"]
+    assert {name: tuple(at) for name, at in shipped["places"].items()} == {
+        name: place(graph, name) for name in (*graph.sources, "logits")
+    }
+    for arc, bent in zip(arcs_of(Circuit.full(graph), None), shipped["bent"], strict=True):
+        middle = [
+            (a + b) / 2 + beside
+            for a, b, beside in zip(arc.points[0], arc.points[2], shipped["bends"][bent], strict=True)
+        ]
+        assert middle == pytest.approx(arc.points[1], abs=1e-4)

@@ -5,14 +5,13 @@ import json
 import re
 from datetime import datetime, timedelta
 from functools import cache
-from importlib import import_module
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 from _tools import guides as teaching
 from _tools import repository
 
-import helpers
 from helpers.exercises.expectations import expect, expectations, from_estimate, over_relations, over_seeds
 from helpers.statistics import Estimate
 
@@ -92,9 +91,7 @@ def test_a_project_has_four_criteria_on_three_levels_and_calls_that_exist(chapte
     calls = re.findall(r"`helpers\.([\w.]+)`", text)
     assert calls or "python -m helpers" in text, "a project says where it begins"
     for call in calls:
-        first, *rest = call.split(".")
-        owner = getattr(helpers, first) if hasattr(helpers, first) else import_module(f"helpers.{first}")
-        assert all(hasattr(owner, name) for name in rest), call
+        assert locate(f"helpers.{call}") is not None, call
 
 
 def test_rubrics_are_their_own():

@@ -36,22 +36,27 @@
     explorer.start = (index) => (explorer.index = index);
     await insert("index");
     explorer.index.byId = new Map(explorer.index.entries.map((line) => [line.id, line]));
-    explorer.graph = makeGraph(explorer.index.graph);
+    explorer.graph = makeGraph(explorer.index.graph, explorer.index.layout);
     return explorer.index;
   };
 
-  // Edges are numbered reader by reader; a reader sees the first `visible` sources.
-  function makeGraph({ n_layers, n_heads, sources, readers, visible }) {
+  // Edges are numbered reader by reader; a reader sees the first `visible` sources. The layout says where parts stand, and
+  // by how much the middle of each edge lies beside the straight line.
+  function makeGraph({ n_layers, n_heads, sources, readers, visible }, { places: given, bends, bent }) {
+    const places = Object.fromEntries(Object.entries(given).map(([name, [x, y]]) => [name, { x, y }]));
     const edges = [];
     const numbers = new Map();
     visible.forEach((count, reader) => {
       for (let source = 0; source < count; source++) {
+        const [from, to] = [sources[source], nodeOf(readers[reader])];
+        const [x, y] = bends[bent[edges.length]];
+        const middle = { x: (places[from].x + places[to].x) / 2 + x, y: (places[from].y + places[to].y) / 2 + y };
         numbers.set(reader * sources.length + source, edges.length);
-        const name = `${sources[source]}→${readers[reader]}`;
-        edges.push({ reader, source, name, from: sources[source], to: nodeOf(readers[reader]) });
+        edges.push({ reader, source, name: `${from}→${readers[reader]}`, from, to, middle });
       }
     });
-    return { n_layers, n_heads, sources, readers, edges, numbers, nodes: [...sources, "logits"] };
+    const right = Math.max(...edges.map((edge) => edge.middle.x));
+    return { n_layers, n_heads, sources, readers, edges, numbers, places, right, nodes: [...sources, "logits"] };
   }
 
   const nodeOf = (reader) => reader.replace(/<.>$/, "");

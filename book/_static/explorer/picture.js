@@ -1,8 +1,6 @@
 // The picture of one circuit or of two: cytoscape draws; buttons over the parts take clicks, focus and keys.
 (() => {
   const explorer = window.kcExplorer;
-  const BENDS = { q: -0.3, k: 0.1, v: 0.3 }; // in columns, as in the book's other pictures of circuits
-  const BULGE = 0.3; // how far edges between MLPs go to the right, in columns
   const MARGIN = { left: 62, right: 12, top: 26, bottom: 34 };
   let cy = null;
   let box = null;
@@ -13,24 +11,16 @@
 
   explorer.onPicture = (name, listener) => (listeners[name] = listener);
 
-  // Rows for layers, columns for heads; what isn't a head stands in a column at the right, MLPs above their layer's heads.
-  function place(name) {
-    const { n_heads, n_layers } = explorer.graph;
-    const spine = n_heads + 0.2;
-    if (name === "embed") return { x: spine, y: -1 };
-    if (name === "logits") return { x: spine, y: n_layers };
-    const head = name.match(/^a(\d+)\.h(\d+)$/);
-    return head ? { x: Number(head[2]), y: Number(head[1]) } : { x: spine, y: Number(name.slice(1)) + 0.4 };
-  }
+  // Rows for layers, columns for heads; where parts stand and how edges bend comes with the data.
+  const place = (name) => explorer.graph.places[name];
 
   function measure() {
-    const { n_heads, n_layers } = explorer.graph;
+    const { n_layers, right } = explorer.graph;
     const width = Math.max(300, box.clientWidth);
-    const widest = BULGE * (n_layers + 1) ** 0.7;
-    const column = (width - MARGIN.left - MARGIN.right) / (n_heads + 0.75 + widest);
+    const column = (width - MARGIN.left - MARGIN.right) / (right + 0.55);
     const row = Math.max(56, Math.min(80, column));
     const height = Math.round(MARGIN.top + MARGIN.bottom + row * (n_layers + 1.25));
-    return { width, height, column, row, n_layers };
+    return { width, height, column, row };
   }
 
   const at = ({ x, y }) => ({
@@ -40,15 +30,7 @@
 
   // The point that pulls an edge aside, given as cytoscape wants it: along the straight line, and away from it.
   function bend(edge) {
-    const start = place(edge.from);
-    const end = place(edge.to);
-    const rise = end.y - start.y;
-    const letter = explorer.graph.readers[edge.reader].match(/<(.)>$/)?.[1];
-    const middle = { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
-    if (start.x === end.x && start.x > explorer.graph.n_heads) middle.x += BULGE * rise ** 0.7;
-    else if (letter) middle.x += BENDS[letter] * Math.min(1, rise / 2);
-    else middle.y += Math.min(0.22, rise / 4);
-    const [s, e, m] = [at(start), at(end), at(middle)];
+    const [s, e, m] = [place(edge.from), place(edge.to), edge.middle].map(at);
     const pull = { x: 2 * m.x - (s.x + e.x) / 2 - s.x, y: 2 * m.y - (s.y + e.y) / 2 - s.y };
     const line = { x: e.x - s.x, y: e.y - s.y };
     const length = Math.hypot(line.x, line.y) || 1;
@@ -243,7 +225,7 @@
       button.dataset.node = `layer-${n}`;
       button.tabIndex = -1;
       button.textContent = `layer ${n}`;
-      button.style.top = `${at({ x: 0, y: n }).y}px`;
+      button.style.top = `${at(place(`a${n}.h0`)).y}px`;
       button.setAttribute("aria-label", `layer ${n}, show the lens`);
       return button;
     });
@@ -251,8 +233,9 @@
       const text = document.createElement("span");
       text.className = "kcx-column";
       text.textContent = `h${n}`;
-      text.style.left = `${at({ x: n, y: 0 }).x}px`;
-      text.style.top = `${at({ x: n, y: -0.55 }).y}px`;
+      const head = at(place(`a0.h${n}`));
+      text.style.left = `${head.x}px`;
+      text.style.top = `${head.y + 0.55 * scale.row}px`;
       text.setAttribute("aria-hidden", "true");
       return text;
     });

@@ -12,7 +12,8 @@ window.kcPlot = (id, data, layout, config) =>
         .then(done)
     );
   });
-window.kcPicture = (id, component, data) => {
-  kcDrawings.set(id, () => CircuitsVis.render(id, component, data));
-};
+if (window.CircuitsVis) {
+  const { render } = CircuitsVis;
+  window.CircuitsVis = { ...CircuitsVis, render: (id, component, data) => kcDrawings.set(id, () => render(id, component, data)) };
+}
 window.MathJax = { options: { enableMenu: false } };

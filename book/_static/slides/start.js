@@ -1,4 +1,4 @@
-// Start reveal.js; draw a slide's figures when it is shown, as large as it allows; shrink text that doesn't fit.
+// Start reveal.js; go on with long tables and lists on further slides; draw a slide's figures when it is shown, as large as it allows; shrink text that doesn't fit.
 (() => {
   const LARGEST = 1.45; // a figure's letters are at most this much larger than in the book
   const TALL = 0.6; // a tall figure may lose two fifths of its height before its letters shrink
@@ -49,6 +49,30 @@
       draw(slide);
     });
   };
+
+  // Each group of rows or points that fits on a slide gets a slide of its own.
+  const grouped = (all, most, letters) => {
+    const groups = [];
+    for (const one of all) {
+      const last = groups.at(-1);
+      const length = last ? [...last, one].reduce((sum, each) => sum + each.textContent.length, 0) : 0;
+      if (!last || last.length === most || length > letters) groups.push([one]);
+      else last.push(one);
+    }
+    return groups;
+  };
+  const goOn = (slide) => {
+    const rows = slide.querySelectorAll("tbody > tr");
+    const groups = rows.length ? grouped(rows, 7, 620) : grouped(slide.querySelectorAll("ul > li"), 6, 560);
+    if (groups.length < 2) return;
+    const parts = groups.map(() => slide.cloneNode(true));
+    parts.forEach((part, n) => {
+      part.querySelector("tbody, ul").replaceChildren(...groups[n]);
+      part.querySelector("h2").insertAdjacentHTML("beforeend", ` <small>${n + 1} of ${groups.length}</small>`);
+    });
+    slide.replaceWith(...parts);
+  };
+  document.querySelectorAll(".slides > .on-table, .slides > .on-text").forEach(goOn);
 
   Reveal.on("ready", (event) => {
     if (Reveal.isPrintView()) Reveal.getSlides().forEach(shown);

@@ -1,13 +1,20 @@
 // Make a page ready for paper: wait until all is drawn, open what is folded, and show each figure that has a slider or
 // a menu in several of its states, one below the other. Returns how many figures that were.
 async (mostStates) => {
-  const drawn = (check) =>
+  // Wait until all is drawn; give up when nothing new was for 30 seconds.
+  const drawn = (all, isDrawn) =>
     new Promise((resolve, reject) => {
-      const begin = Date.now();
+      let begin = Date.now();
+      let before = -1;
       const look = () => {
-        if (check()) resolve();
-        else if (Date.now() - begin > 30000) reject(new Error("a figure of " + document.title + " isn't drawn"));
-        else setTimeout(look, 50);
+        const missing = all.filter((each) => !isDrawn(each));
+        if (!missing.length) return resolve();
+        if (missing.length !== before) begin = Date.now();
+        before = missing.length;
+        if (Date.now() - begin > 30000) {
+          const page = missing[0].closest("article").querySelector("h1").textContent;
+          reject(new Error(`a figure of ${page} isn't drawn`));
+        } else setTimeout(look, 50);
       };
       look();
     });
@@ -60,8 +67,8 @@ async (mostStates) => {
   for (const details of document.querySelectorAll("details:not(.kc-data, .hide)")) details.open = true;
   for (const box of document.querySelectorAll(".toggle-hidden")) box.classList.remove("toggle-hidden");
   const plots = [...document.querySelectorAll(".plotly-graph-div")];
-  await drawn(() => plots.every((graph) => graph.querySelector(".main-svg")));
-  await drawn(() => [...document.querySelectorAll("[id^=circuits-vis-]")].every((view) => view.childElementCount));
+  await drawn(plots, (graph) => graph.querySelector(".main-svg"));
+  await drawn([...document.querySelectorAll("[id^=circuits-vis-]")], (view) => view.childElementCount);
   const live = plots.filter((graph) => statesOf(graph.layout).length);
   for (const graph of live) await showStates(graph);
   return live.length;
