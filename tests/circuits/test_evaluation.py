@@ -19,7 +19,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality
+from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality, smallest_circuit
 from helpers.circuits.metrics import hit_at_k, match_nll
 from helpers.statistics import Estimate, bootstrap, brief_table, grouped_mean, percent_table, with_interval
 
@@ -153,3 +153,11 @@ def test_percent_tables():
     assert table.loc["a"].tolist() == ["100 [100, 100]", "25 [10, 50]"]
     assert table.loc["b"].tolist() == ["25 [10, 50]", "0 [-20, 10]"], "there is no minus zero"
     assert cells({("a", "b"): {"x": whole}}).index.nlevels == 2
+
+
+def test_the_smallest_circuit_that_keeps_a_share(planted):
+    scores = eap(planted.model, planted.pairs)
+    circuit = smallest_circuit(planted.model, scores, planted.pairs, 0.95, logit_diff)
+    assert faithfulness(planted.model, circuit, planted.pairs) >= 0.95
+    smaller = scores.greedy(circuit.n_edges - 1)
+    assert faithfulness(planted.model, smaller, planted.pairs) < 0.95

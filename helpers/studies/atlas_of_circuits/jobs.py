@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import get_args
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness, smallest_circuit
@@ -131,9 +131,8 @@ def compute(job: Job) -> dict[str, object]:
     model, weights = load_once(job.source)
     if weights != job.weights:
         raise ValueError(f"the model {job.source!r} has other weights here than where the sweep was planned")
-    train, test = (PromptPairs.from_tokens(model, **tokens) for tokens in (job.train, job.test))
-    circuit = find(model, train, job.search)
-    measured = measure(model, circuit, test, job.search)
+    circuit = find(model, PromptPairs.from_tokens(model, **job.train), job.search)
+    measured = measure(model, circuit, PromptPairs.from_tokens(model, **job.test), job.search)
     return {"measured": measured, "graph": asdict(circuit.graph), "edges": circuit.edges}
 
 

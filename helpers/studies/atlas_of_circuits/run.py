@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.circuits.graph import Circuit, Graph
 from helpers.studies.atlas_of_circuits.jobs import SCHEMA, Job, compute, digest
@@ -70,9 +70,8 @@ def table_of(rows: Sequence[Mapping[str, object]], results: Sequence[Mapping[str
 
 def read_sweep(name: str = "sweep") -> pd.DataFrame:
     """A sweep that is kept with the book: its table, with a `Circuit` in the column ``circuit``."""
-    table, stored = read_table(name), ["n_layers", "n_heads", "n_groups", "circuit"]
-    rows = table[stored].itertuples(index=False)
-    circuits = [Circuit.from_edges(Graph(*shape), names.split()) for *shape, names in rows]
+    table, stored = read_table(name).fillna({"circuit": ""}), ["n_layers", "n_heads", "n_groups", "circuit"]
+    circuits = [Circuit.from_edges(Graph(*g), edges.split()) for *g, edges in table[stored].itertuples(index=False)]
     return table.drop(columns=stored).assign(circuit=circuits)
 
 
