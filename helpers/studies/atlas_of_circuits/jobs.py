@@ -148,7 +148,7 @@ def find(model, train: PromptPairs, search: Mapping[str, object]) -> Circuit:
     return scores.greedy(n) if n else smallest_circuit(model, scores, train, search["keep"], **options)
 
 
-def measure(model, circuit: Circuit, test: PromptPairs, search: Mapping[str, object]) -> dict[str, float]:
+def measure(model, circuit: Circuit, test: PromptPairs, search: Mapping[str, object]) -> dict[str, float | int]:
     """A circuit on held-out pairs, with random circuits of its size, and of its shape with other heads."""
     options = {"metric": METRICS[search["metric"]], "ablation": search["ablation"]}
     options["scale"] = baselines(model, test, **options)

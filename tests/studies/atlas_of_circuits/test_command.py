@@ -33,7 +33,7 @@ def test_the_arguments_make_the_plan(monkeypatch, tmp_path):
 
     def plan(models, relations, methods, sizes, **options):
         asked.update(options, models=models, relations=relations, methods=methods, sizes=sizes)
-        return [], []
+        return [], [dict.fromkeys(run.ORDER, "") | {"status": "skipped", "reason": "too few"}]
 
     monkeypatch.setattr(jobs, "plan", plan)
     words = "sweep --model atlas,atlas@400 --relations bias --methods acdc,eap_ig --seeds 3 --keep 0.9 --tau 0.2,0.4"
