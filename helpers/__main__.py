@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -71,6 +72,70 @@ def tables_command(arguments: argparse.Namespace) -> None:
             import_module(f"helpers.{module}").write_tables(load_model, lambda *table: print(write_table(*table)))
 
 
+def parts(text: str) -> list[str]:
+    """The parts of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of a list with commas."""
+    return [float(part) for part in parts(text)]
+
+
+def sweep_command(arguments: argparse.Namespace) -> None:
+    """Sweep; say what was done, and end with an error if circuits are missing."""
+    from helpers.prompts.relations import chosen_relations
+    from helpers.studies.atlas_of_circuits import jobs, run
+    from helpers.studies.tables import write_table
+
+    sizes = {"share": arguments.sizes, "keep": arguments.keep, "tau": arguments.tau}
+    options = {name: getattr(arguments, name) for name in ("seeds", "metric", "ablation")}
+    options["pairs"] = arguments.pairs, arguments.test_pairs
+    where = {"scheduler": arguments.scheduler, "workers": arguments.workers}
+    try:
+        asked = chosen_relations(arguments.relations)
+        planned, skipped = jobs.plan(arguments.models, asked, arguments.methods, sizes, **options)
+        swept = run.sweep(planned, arguments.out, skipped=skipped, **where)
+        if arguments.table:
+            done = swept.table[swept.table.status == "done"].drop(columns="reason", errors="ignore")
+            if done.duplicated(run.ORDER).any():
+                sys.exit(f"{arguments.out} also has circuits of earlier weights or arguments: give an empty --out")
+            write_table(arguments.table, done)
+    except (ImportError, ValueError) as error:
+        sys.exit(str(error))
+    except (OSError, KeyboardInterrupt) as error:
+        why = "Stopped." if isinstance(error, KeyboardInterrupt) else f"{error}."
+        sys.exit(f"{why} Finished circuits are in {arguments.out}; the same command goes on from there.")
+    print(*swept.damaged, sep="\n", end="\n" * bool(swept.damaged))
+    print(f"{swept.computed} circuits computed, {swept.reused} were there, {len(skipped)} can't be asked for.", end=" ")
+    print(f"The table: {arguments.out / 'circuits.csv'}")
+    failed = swept.table[swept.table.status == "failed"]
+    if len(failed):
+        first = "{model} {relation} {method} {size} {seed}: {reason}".format(**failed.iloc[0])
+        sys.exit(f"{len(failed)} circuits failed; the same command tries them again. The first: {first}")
+
+
+def sweep_arguments(add: Callable) -> None:
+    """The arguments of ``sweep``; lists have commas and no spaces."""
+    searches = "eap, eap_ig, clean_corrupted, exact, acdc, edge_pruning"
+    each = "names, all, a kind of knowledge, NAME:each (its groups), FILE.json"
+    add("--model", "--models", dest="models", type=parts, default=["atlas"], help="embedded, folders or hub names")
+    add("--relations", type=parts, default=["all"], help=each)
+    add("--methods", type=parts, default=["acdc", "eap_ig"], help=f"of {searches} (default: acdc,eap_ig)")
+    add("--seeds", type=int, default=1, help="how many draws of train pairs (default: 1)")
+    add("--sizes", type=numbers, default=[0.03], help="shares of all edges (default: 0.03)")
+    add("--keep", type=numbers, default=[], help="also the smallest circuits that keep these shares of the metric")
+    add("--tau", type=numbers, default=[0.1], help="ACDC's thresholds (default: 0.1)")
+    add("--pairs", type=int, default=20, help="train pairs (default: 20)")
+    add("--test-pairs", type=int, default=40, help="held-out pairs (default: 40)")
+    add("--ablation", default="corrupt", help="corrupt, zero or mean (default: corrupt)")
+    add("--metric", default="logit_diff", help="what the searches follow (default: logit_diff)")
+    add("--out", type=Path, default=Path("results"), help="folder of the results (default: results)")
+    add("--workers", type=int, help="processes on this machine (default: one for each core)")
+    add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786, whose workers do the work")
+    add("--table", metavar="NAME", help="also keep everything in --out with the book: helpers/tables/NAME.csv")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     main = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
@@ -91,7 +156,8 @@ def parser() -> argparse.ArgumentParser:
     tables.add_argument("--threads", type=int, help="processor threads (default: all)")
     tables.set_defaults(run=tables_command)
     sweep = commands.add_parser("sweep", help="circuits of many relations, methods and models, on one machine or many")
-    import_module("helpers.studies.atlas_of_circuits.sweep_command").add_arguments(sweep)
+    sweep_arguments(sweep.add_argument)
+    sweep.set_defaults(run=sweep_command)
     world = commands.add_parser("world", help="write the invented and composed facts anew")
     world.set_defaults(run=world_command)
     return main

@@ -27,7 +27,7 @@ from helpers.figures.display import COLORS
 from helpers.models.run import stop_names
 from helpers.prompts.pairs import relation_pairs
 from helpers.prompts.relations import relation
-from helpers.studies.atlas_of_circuits.sweep_store import read_sweep
+from helpers.studies.atlas_of_circuits.run import read_sweep
 from helpers.studies.edge_pruning.relation_table import PAIRS
 from helpers.studies.edited_circuits.edited_circuits import asked_again, fact_pairs
 from helpers.studies.edited_circuits.rewired_table import ASKED as EDITED

@@ -7,6 +7,7 @@ single rows again to show that they are what the code gives. A module that fills
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -34,10 +35,24 @@ def read_table(name: str) -> pd.DataFrame:
 
 def write_table(name: str, table: pd.DataFrame) -> Path:
     """Write a table to where `read_table` finds it."""
-    TABLES.mkdir(exist_ok=True)
     path = TABLES / f"{name}.csv"
-    table.round(4).to_csv(path, index=False, lineterminator="\n")
+    write_whole(path, table.round(4).to_csv(index=False, lineterminator="\n"))
     return path
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a file so that under its name there is never a part of it, even if the process is killed."""
+    part = path.with_name(f"{path.name}.unfinished")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(part, "w", encoding="utf-8", newline="") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_parts(write: Write, name: str, parts: Iterable[pd.DataFrame]) -> None:

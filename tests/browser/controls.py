@@ -7,7 +7,6 @@ from playwright.sync_api import Error as BrowserError
 
 WAIT = 5_000  # milliseconds for a picture to change
 DRAWN = "part => [...part.querySelectorAll('.overplot, .infolayer')].map(layer => layer.innerHTML).join()"
-ROWS = "table => [...table.tBodies[0].rows].map(row => row.innerText).join()"
 PIXELS = "view => [...view.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()).join()"
 
 
@@ -63,13 +62,6 @@ def plot_controls(page: Page, plot: ElementHandle) -> Iterator[tuple[str, bool]]
         yield "choice, keyboard", changes(page, plot, DRAWN, *acts)
 
 
-def table_controls(page: Page, table: ElementHandle) -> Iterator[tuple[str, bool]]:
-    """Yield whether a sortable table is sorted by a click on its last head, and by Enter on its first."""
-    heads = table.query_selector_all("thead th")
-    yield "sort, mouse", changes(page, table, ROWS, *[lambda: heads[-1].click(timeout=WAIT)] * 2)
-    yield "sort, keyboard", changes(page, table, ROWS, *[lambda: heads[0].press("Enter", timeout=WAIT)] * 2)
-
-
 def view_controls(page: Page, view: ElementHandle) -> Iterator[tuple[str, bool]]:
     """Yield whether Enter on the last or first head of an attention view changes the large picture."""
     heads = view.query_selector_all("[role=button]:has(> h4)")
@@ -79,7 +71,6 @@ def view_controls(page: Page, view: ElementHandle) -> Iterator[tuple[str, bool]]
 
 KINDS = {
     ".js-plotly-plot": plot_controls,
-    "table.sortable": table_controls,
     "[id^=circuits-vis-]:has([role=button] h4)": view_controls,
 }
 

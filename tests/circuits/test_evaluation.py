@@ -17,7 +17,7 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality
+from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality, smallest_circuit
 from helpers.circuits.metrics import hit_at_k, match_nll
 
 
@@ -109,3 +109,11 @@ def test_both_ends_and_a_curve_print_as_one_line(planted):
     assert repr(curve) == f"Curve(2 sizes, CPR {curve.cpr:.2f}, CMD {curve.cmd:.2f})"
     first, last = curve.table.faithfulness
     assert curve.cpr == pytest.approx((first + last) / 4), "one trapezoid of width one half"
+
+
+def test_the_smallest_circuit_that_keeps_a_share(planted):
+    scores = eap(planted.model, planted.pairs)
+    circuit = smallest_circuit(planted.model, scores, planted.pairs, 0.95, logit_diff)
+    assert faithfulness(planted.model, circuit, planted.pairs) >= 0.95
+    smaller = scores.greedy(circuit.n_edges - 1)
+    assert faithfulness(planted.model, smaller, planted.pairs) < 0.95

@@ -1,0 +1,91 @@
+"""The command's arguments, what it says, and what it says when something is wrong."""
+
+import pandas as pd
+import pytest
+from small_sweeps import command
+
+from helpers.__main__ import parser
+from helpers.circuits.graph import Circuit
+from helpers.studies import tables as table_files
+from helpers.studies.atlas_of_circuits import jobs, run
+from helpers.studies.atlas_of_circuits.run import Swept
+
+
+def called(*words):
+    arguments = parser().parse_args([*command(), "--workers", "1", *words])
+    return arguments.run(arguments)
+
+
+def test_a_sweep_can_be_kept_as_a_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_files, "TABLES", tmp_path / "tables")
+    words = "--relations", "plural", "--out", str(tmp_path / "out"), "--table", "mine"
+    called(*words)
+    kept = run.read_sweep("mine")
+    (file,) = (tmp_path / "out" / "circuits").iterdir()
+    assert kept.circuit[0] == Circuit.load(file) and kept.key[0] == file.stem
+    with pytest.raises(SystemExit, match="also has circuits of earlier weights or arguments: give an empty --out"):
+        called(*words, "--pairs", "5")
+    assert len(run.read_sweep("mine")) == 1
+
+
+def test_the_arguments_make_the_plan(monkeypatch, tmp_path):
+    asked = {}
+
+    def plan(models, relations, methods, sizes, **options):
+        asked.update(options, models=models, relations=relations, methods=methods, sizes=sizes)
+        return [], [dict.fromkeys(run.ORDER, "") | {"status": "skipped", "reason": "too few"}]
+
+    monkeypatch.setattr(jobs, "plan", plan)
+    words = "sweep --model atlas,atlas@400 --relations bias --methods acdc,eap_ig --seeds 3 --keep 0.9 --tau 0.2,0.4"
+    arguments = parser().parse_args([*words.split(), "--workers", "1", "--out", str(tmp_path)])
+    arguments.run(arguments)
+    assert asked["models"] == ["atlas", "atlas@400"] and asked["methods"] == ["acdc", "eap_ig"] and asked["seeds"] == 3
+    assert {r.kind for r in asked["relations"]} == {"bias"} and asked["pairs"] == (20, 40)
+    assert asked["sizes"] == {"keep": [0.9], "tau": [0.2, 0.4], "share": [0.03]}
+
+
+def test_a_sweep_says_what_it_did(tmp_path, capsys):
+    called("--relations", "plural", "--out", str(tmp_path))
+    assert capsys.readouterr().out.startswith("1 circuits computed, 0 were there, 0 can't be asked for.")
+    assert len(pd.read_csv(tmp_path / "circuits.csv")) == 1
+    called("--relations", "plural,person_employer_seat", "--test-pairs", "9999", "--out", str(tmp_path))
+    assert "0 circuits computed, 0 were there, 2 can't be asked for." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--relations", "capital"], "unknown relation 'capital'"),
+        (["--methods", "magic"], "unknown method 'magic'; choose from eap"),
+        (["--model", "atlas@3", "--relations", "plural"], "unknown model 'atlas@3'"),
+        (["--ablation", "noise"], "unknown ablation 'noise'"),
+        (["--seeds", "0"], "at least one of each"),
+    ],
+)
+def test_wrong_arguments_end_with_a_sentence(words, says, tmp_path):
+    with pytest.raises(SystemExit, match=says):
+        called(*words, "--out", str(tmp_path))
+
+
+def test_failures_end_with_an_error(monkeypatch, tmp_path):
+    row = {"model": "atlas", "relation": "plural", "method": "eap", "size": "share 0.03", "seed": 0}
+    failed = pd.DataFrame([row | {"status": "failed", "reason": "RuntimeError: no memory"}])
+    monkeypatch.setattr(run, "sweep", lambda *a, **k: Swept(failed, 1, 0, []))
+    with pytest.raises(SystemExit, match="1 circuits failed; .* atlas plural eap .*: no memory"):
+        called("--relations", "plural", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (KeyboardInterrupt(), "Stopped. Finished circuits are in .*; the same command goes on"),
+        (OSError(28, "No space left on device"), "No space left on device. Finished circuits are in"),
+    ],
+)
+def test_a_stopped_sweep_says_where_its_results_are(monkeypatch, tmp_path, error, says):
+    def stopped(*_, **__):
+        raise error
+
+    monkeypatch.setattr(run, "sweep", stopped)
+    with pytest.raises(SystemExit, match=says):
+        called("--relations", "plural", "--out", str(tmp_path))
