@@ -15,8 +15,9 @@ from torch import Tensor
 
 from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
+from helpers.components.lens import against_mean, direct_logit_attribution
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, against_mean, direct_logit_attribution, head_writes, resume, run_layers
+from helpers.models.run import LayerRun, head_writes, resume, run_layers
 from helpers.prompts.pairs import PromptPairs
 
 

@@ -10,14 +10,36 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.circuits.ablation import run_writes
 from helpers.circuits.graph import Graph
 from helpers.models.network import Network, read_network
-from helpers.models.run import against_mean, direct_logit_attribution, residuals, run_writes, stop_names
+from helpers.models.run import residuals, stop_names
 from helpers.prompts.pairs import PromptPairs
 
 Where = Literal["subject_last", "last"]
 Read = Literal["final norm", "no norm"]
 PARTS = ("attention", "MLP")
+
+
+def against_mean(net: Network, ids: Int[Tensor, " token"]) -> Float[Tensor, "token d_model"]:
+    """The directions that read a token's logit against the mean logit over the vocabulary."""
+    return net.W_U[:, ids].T - net.W_U.mean(1)
+
+
+def direct_logit_attribution(
+    net: Network,
+    written: Float[Tensor, "head batch d_model"],
+    resid: Float[Tensor, "batch d_model"],
+    directions: Float[Tensor, "batch kind d_model"],
+) -> Float[Tensor, "head batch kind"]:
+    """Direct logit attribution: what writes add to logits when the final norm's scale is held at the run's own.
+
+    Args:
+        written: what each head writes at one position.
+        resid: the final residual there, which sets the scale.
+        directions: what is read from it, such as `against_mean`.
+    """
+    return torch.einsum("hbd,bkd->hbk", net.norm.share(written, resid), directions)
 
 
 @torch.no_grad()

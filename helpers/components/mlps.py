@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.metrics import logit_diff
+from helpers.components.lens import against_mean
 from helpers.models.network import Network, read_network
-from helpers.models.run import against_mean, attention_out, qkv, residuals, resume
+from helpers.models.run import Step, forward, residuals, resume
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import held_out_paraphrases, relation
 
@@ -42,29 +43,14 @@ def split_positions(pairs: PromptPairs, at: At) -> Bool[Tensor, "batch pos"]:
     return {"subject_last": end, "subject_rest": subject & ~end, "other": ~(subject | last)}[at]
 
 
-def _written(net: Network, n: int, part: str, resid: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
-    """What a sublayer writes for a residual stream, without its bias."""
-    layer = net.layers[n]
-    if part == "MLP":
-        return layer.neurons(layer.norm2(resid)) @ layer.W_out
-    return attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))) - layer.b_O
-
-
-def _sublayers(net: Network) -> Iterator[tuple[Sublayer, Float[Tensor, " d"]]]:
-    """The sublayers in order, with their biases."""
-    for n, layer in enumerate(net.layers):
-        yield (n, "attention"), layer.b_O
-        yield (n, "MLP"), layer.b_out
+def _name(step: Step) -> Sublayer:
+    return step.sublayer // 2, "MLP" if step.is_mlp else "attention"
 
 
 @torch.no_grad()
 def sublayer_writes(net: Network, tokens: Int[Tensor, "batch pos"]) -> dict[Sublayer, Float[Tensor, "batch pos d"]]:
     """What each attention and each MLP writes, without its bias."""
-    resid, writes = net.embed(tokens), {}
-    for name, bias in _sublayers(net):
-        writes[name] = _written(net, *name, resid)
-        resid = resid + writes[name] + bias
-    return writes
+    return {_name(step): step.written for step in forward(net, net.embed(tokens))}
 
 
 @torch.no_grad()
@@ -75,13 +61,10 @@ def run_replaced(
     at: Bool[Tensor, "batch pos"],
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits at the last position when some sublayers write something else at some positions."""
-    resid = net.embed(tokens)
-    for name, bias in _sublayers(net):
-        written = _written(net, *name, resid)
-        if name in replaced:
-            written = torch.where(at[..., None], replaced[name], written)
-        resid = resid + written + bias
-    return net.unembed(resid[:, -1])
+    for step in forward(net, net.embed(tokens)):
+        if _name(step) in replaced:
+            step.write(torch.where(at[..., None], replaced[_name(step)], step.written))
+    return net.unembed(step.after[:, -1])
 
 
 def cut_sublayers(
@@ -171,19 +154,6 @@ class Neurons:
         return self.written.sum(-1)
 
 
-@torch.no_grad()
-def _run(net: Network, tokens: Int[Tensor, "batch pos"], layer: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The residual before a layer's MLP, its neurons ``[batch pos neuron]``, and the final residual."""
-    resid, kept = net.embed(tokens), ()
-    for n, part in enumerate(net.layers):
-        resid = resid + attention_out(part, net.attend(*qkv(part, part.norm1(resid))))
-        active = part.neurons(part.norm2(resid))
-        if n == layer:
-            kept = resid, active
-        resid = resid + active @ part.W_out + part.b_out
-    return *kept, resid
-
-
 def _check(net: Network, layer: int) -> None:
     if not 0 <= layer < len(net.layers):
         raise ValueError(f"the model has layers 0 to {len(net.layers) - 1}, not {layer}")
@@ -209,11 +179,13 @@ def answer_neurons(model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " 
     written = torch.empty_like(active)
     for chosen, group in pairs.groups():
         chosen = chosen.to(out.device)
-        _, neurons, resid = _run(net, group.clean_tokens, layer)
-        _, inverse = net.norm.standardize(resid[:, -1])
+        for step in forward(net, net.embed(group.clean_tokens)):
+            if step.sublayer == 2 * layer + 1:
+                neurons = step.neurons[:, -1]
+        _, inverse = net.norm.standardize(step.after[:, -1])
         directions = against_mean(net, tokens[chosen]) * net.norm.weight * inverse
-        active[chosen] = neurons[:, -1]
-        written[chosen] = neurons[:, -1] * (directions @ out.T)
+        active[chosen] = neurons
+        written[chosen] = neurons * (directions @ out.T)
     return Neurons(layer, active, written)
 
 
@@ -258,11 +230,10 @@ def without_neurons(
     instead = torch.zeros(len(out), device=out.device) if instead is None else instead
     for places, group in pairs.groups():
         rows, ids = places.to(out.device), chosen[places.to(chosen.device)].to(out.device)
-        before, neurons, _ = _run(net, group.clean_tokens, layer)
-        now = neurons.clone()
-        now[:, -1] = now[:, -1].scatter(-1, ids, instead[ids])
-        after = before + now @ out + net.layers[layer].b_out
-        result[rows] = resume(net, after, 2 * layer + 2)
+        for step in forward(net, net.embed(group.clean_tokens)):
+            if step.sublayer == 2 * layer + 1:
+                step.neurons[:, -1] = step.neurons[:, -1].scatter(-1, ids, instead[ids])
+        result[rows] = net.unembed(step.after[:, -1])
     return result
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
+from helpers.components.lens import against_mean, direct_logit_attribution
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, Replaced, against_mean, direct_logit_attribution, run_layers
+from helpers.models.run import LayerRun, Replaced, run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skill_pairs import indirect_object_pairs
 

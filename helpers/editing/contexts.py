@@ -13,11 +13,47 @@ from torch import Tensor
 
 from helpers.editing.requests import EditRequest, fill
 from helpers.models.network import Network
-from helpers.models.predict import answer_ids, prompt_ids, token_span
-from helpers.models.run import SuffixRun, cut_run, padded
+from helpers.models.predict import answer_ids, padded, prompt_ids, token_span
+from helpers.models.run import Past, forward, resume, run_past
 
 At = Literal["subject_last", "last"]
 IGNORED = -100
+
+
+@dataclass(frozen=True)
+class SuffixRun:
+    """Rows that were run up to the MLP of one layer, from position ``start`` on."""
+
+    net: Network
+    layer: int
+    start: int
+    past: Past | None
+    resid: Float[Tensor, "row pos d_model"]
+    neurons: Float[Tensor, "row pos d_mlp"]
+
+    @property
+    def written(self) -> Float[Tensor, "row pos d_model"]:
+        """What the MLP writes as the model is."""
+        layer = self.net.layers[self.layer]
+        return self.neurons @ layer.W_out + layer.b_out
+
+    def logits(self, written: Float[Tensor, "row pos d_model"], keep: Int[Tensor, "row kept"]) -> Tensor:
+        """The logits at positions ``keep`` (of the whole row) if the MLP wrote this instead."""
+        return resume(self.net, self.resid + written, 2 * self.layer + 2, self.past, keep - self.start)
+
+
+@torch.no_grad()
+def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int = 0) -> SuffixRun:
+    """Run rows up to the MLP of ``layer``; positions before ``start`` are kept as keys and values only.
+
+    Raises:
+        ValueError: for a layer that the model doesn't have.
+    """
+    if not 0 <= layer < len(net.layers):
+        raise ValueError(f"no layer {layer}; the model's are 0 to {len(net.layers) - 1}")
+    past, resid = run_past(net, tokens[:, :start]), net.embed(tokens, start)
+    step = next(step for step in forward(net, resid, past=past) if step.sublayer == 2 * layer + 1)
+    return SuffixRun(net, layer, start, past, step.resid, step.neurons)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from helpers.editing.contexts import cut_run
 from helpers.models.load import _write, cache_folder
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
-from helpers.models.run import cut_run, padded
+from helpers.models.predict import padded, prompt_ids
 from helpers.prompts.relations import REAL, relations
 
 BATCH = 64

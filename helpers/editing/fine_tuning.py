@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from helpers.editing.contexts import IGNORED, Batch, contexts, make_batch
+from helpers.editing.contexts import IGNORED, Batch, contexts, cut_run, make_batch
 from helpers.editing.edit import Edit, make_edit, output_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.run import cut_run, run_above
+from helpers.models.run import resume
 
 ENOUGH = 0.02  # nats of the answer at which a search stops
 
@@ -160,7 +160,7 @@ def _descend(model, part: Batch, places, masks, before, steps: int, rate: float,
     adam = torch.optim.Adam([{"params": [places[n]], "lr": rate * sizes[n]} for n in names])
     for _ in tqdm(range(steps), disable=not progress, desc="fine-tuning"):
         net = read_network(model)
-        loss = answer_loss(run_above(net, net.embed(part.tokens), -1, part.keep), part)
+        loss = answer_loss(resume(net, net.embed(part.tokens), keep=part.keep), part)
         losses.append(loss.item())
         if losses[-1] < ENOUGH:
             break

@@ -16,12 +16,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 from tqdm.auto import tqdm
 
-from helpers.editing.contexts import IGNORED, At, Batch, batches, contexts, essence, sample_prefixes
+from helpers.editing.contexts import IGNORED, At, Batch, SuffixRun, batches, contexts, essence, sample_prefixes
 from helpers.editing.covariance import key_covariance
 from helpers.editing.edit import Edit, make_edit, output_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.run import SuffixRun
 
 Keys = Literal["mean", "each"]
 

@@ -18,8 +18,8 @@ from helpers.editing.contexts import taught_prefixes
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest
 from helpers.models.network import Network, read_network
-from helpers.models.predict import answer_ids, first_token, prompt_ids
-from helpers.models.run import last_logits, padded, run_above
+from helpers.models.predict import answer_ids, first_token, last_logits, padded, prompt_ids
+from helpers.models.run import resume
 from helpers.prompts import skills
 from helpers.prompts.relations import relations
 from helpers.prompts.skills import Draw
@@ -130,7 +130,7 @@ def all_log_probs(net: Network, rows: Sequence[Sequence[int]]) -> Float[Tensor, 
     tokens = padded(rows, net.W_E.device)
     keep = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
     real = keep < torch.tensor([len(row) for row in rows], device=tokens.device)[:, None]
-    return run_above(net, net.embed(tokens), -1, keep)[real].log_softmax(-1)
+    return resume(net, net.embed(tokens), keep=keep)[real].log_softmax(-1)
 
 
 def _statement(model, request: EditRequest) -> list[int]:

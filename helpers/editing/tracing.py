@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
 import pandas as pd
@@ -16,7 +17,7 @@ from tqdm.auto import tqdm
 from helpers.editing.requests import known_facts
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, first_token, prompt_ids, token_span
-from helpers.models.run import attention_out, mlp_out, qkv, run_above
+from helpers.models.run import forward, resume
 from helpers.prompts.relations import Fact, relation, sentence_case, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
 
@@ -88,8 +89,7 @@ def causal_trace(
     clean = _states(net, net.embed(tokens))
     corrupt = _states(net, _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed))
     restored = torch.stack([_restore(net, clean, corrupt, n, part, window, target) for n in range(len(net.layers))])
-    last = torch.tensor([[len(ids) - 1]], device=tokens.device)
-    ends = [_probability(net, run["resid"][-1], last, target).mean().item() for run in (clean, corrupt)]
+    ends = [_probability(net, run["resid"][-1], 2 * len(net.layers), target).mean().item() for run in (clean, corrupt)]
     return Trace(tuple(tokenizer.decode([i]) for i in ids), span, *ends, restored.cpu())
 
 
@@ -115,12 +115,10 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
 def _states(net: Network, resid: Tensor) -> dict[str, list[Tensor]]:
     """What attention and MLP of each layer write, and the residual stream before each layer and behind the last."""
     states: dict[str, list[Tensor]] = {"resid": [resid], "attention": [], "MLP": []}
-    for layer in net.layers:
-        states["attention"].append(attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))))
-        resid = resid + states["attention"][-1]
-        states["MLP"].append(mlp_out(layer, resid))
-        resid = resid + states["MLP"][-1]
-        states["resid"].append(resid)
+    for step in forward(net, resid):
+        states["MLP" if step.is_mlp else "attention"].append(step.written)
+        if step.is_mlp:
+            states["resid"].append(step.after)
     return states
 
 
@@ -129,34 +127,22 @@ def _restore(net: Network, clean, corrupt, layer: int, part: str, window: int, t
     samples, length, d_model = corrupt["resid"][0].shape
     here = torch.eye(length, dtype=torch.bool, device=clean["resid"][0].device)[:, None, :, None]
 
-    def put(value: Tensor, instead: Tensor) -> Tensor:
-        value = value.expand(length, samples, length, d_model) if value.dim() == 3 else value
-        return torch.where(here, instead, value)
+    def put(instead: Tensor, value: Tensor) -> Tensor:
+        return torch.where(here, instead, value.expand(length, samples, length, d_model)).flatten(0, 1)
 
     if part == "resid":
-        first = last = layer
-        resid = put(corrupt["resid"][layer + 1], clean["resid"][layer + 1]).flatten(0, 1)
-    else:
-        first = max(0, layer - (window - 1) // 2)
-        last = min(len(net.layers) - 1, layer + window // 2)
-        resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
-        for n in range(first, last + 1):
-            own = net.layers[n]
-            written = attention_out(own, net.attend(*qkv(own, own.norm1(resid))))
-            resid = resid + _replace(written, clean["attention"][n], put, part == "attention", length)
-            resid = resid + _replace(mlp_out(own, resid), clean["MLP"][n], put, part == "MLP", length)
-    keep = torch.full((len(resid), 1), length - 1, device=resid.device)
-    probability = run_above(net, resid, last, keep)[:, 0].softmax(-1)[:, target]
-    return probability.view(length, samples).mean(-1)
+        resid = put(clean["resid"][layer + 1], corrupt["resid"][layer + 1])
+        return _probability(net, resid, 2 * layer + 2, target).view(length, samples).mean(-1)
+    first, last = max(0, layer - (window - 1) // 2), min(len(net.layers) - 1, layer + window // 2)
+    resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
+    for step in islice(forward(net, resid, 2 * first), 2 * (last + 1 - first)):
+        if step.is_mlp == (part == "MLP"):
+            step.write(put(clean[part][step.sublayer // 2], step.written.unflatten(0, (length, samples))))
+    return _probability(net, step.after, step.sublayer + 1, target).view(length, samples).mean(-1)
 
 
-def _replace(written: Tensor, instead: Tensor, put, wanted: bool, length: int) -> Tensor:
-    return put(written.unflatten(0, (length, -1)), instead).flatten(0, 1) if wanted else written
-
-
-def _probability(net: Network, resid: Tensor, last: Tensor, target: int) -> Tensor:
-    keep = last.expand(len(resid), 1)
-    return run_above(net, resid, len(net.layers) - 1, keep)[:, 0].softmax(-1)[:, target]
+def _probability(net: Network, resid: Tensor, sublayer: int, target: int) -> Float[Tensor, " row"]:
+    return resume(net, resid, sublayer).softmax(-1)[:, target]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.models.network import Network
+from helpers.models.run import resume
+
+BATCH = 64
 Forward = Callable[[Tensor], Tensor]  # tokens [batch pos] -> logits [batch pos d_vocab]
 
 
@@ -117,3 +121,23 @@ def exact_match(forward: Forward, tokenizer, prompts: Sequence[str], answers: Se
 def first_token(model, prompt: str, answer: str) -> int:
     """The id of an answer's first token behind a prompt."""
     return answer_ids(model.tokenizer, prompt, f" {answer}")[0]
+
+
+@torch.no_grad()
+def last_logits(net: Network, ids: Sequence[Sequence[int]], batch: int = BATCH) -> Float[Tensor, "row d_vocab"]:
+    """The logits behind each row of ids, in batches of similar length."""
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    result: list = [None] * len(ids)
+    for first in range(0, len(order), batch):
+        part = order[first : first + batch]
+        tokens = padded([ids[i] for i in part], net.W_E.device)
+        keep = torch.tensor([[len(ids[i]) - 1] for i in part], device=tokens.device)
+        for i, row in zip(part, resume(net, net.embed(tokens), keep=keep)[:, 0], strict=True):
+            result[i] = row
+    return torch.stack(result)
+
+
+def padded(ids: Sequence[Sequence[int]], device=None) -> Int[Tensor, "row pos"]:
+    """Rows of ids as one tensor, filled up at the end with id 0."""
+    longest = max(map(len, ids))
+    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in ids], device=device)

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from helpers.editing.contexts import batches, contexts, essence, make_batch, sample_prefixes
+from helpers.editing.contexts import batches, contexts, cut_run, essence, make_batch, sample_prefixes
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import ValueSearch, find_value, least_change, rome
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
-from helpers.models.run import cut_run, last_logits
+from helpers.models.predict import last_logits, prompt_ids
 
 REQUEST = EditRequest("France", "The capital of {} is", "Paris", "Rome", wordings=("{} has its capital in",))
 

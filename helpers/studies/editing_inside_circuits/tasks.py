@@ -16,8 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from helpers.models.network import read_network
-from helpers.models.predict import answer_ids, prompt_ids
-from helpers.models.run import last_logits
+from helpers.models.predict import answer_ids, last_logits, prompt_ids
 from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import held_out_paraphrases, relation, stable_hash, taught_paraphrases
 from helpers.prompts.skill_pairs import greater_than_pairs, indirect_object_pairs, start_years, year_ids

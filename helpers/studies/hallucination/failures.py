@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from helpers.components.lens import PARTS, lens_logits
+from helpers.components.lens import PARTS, against_mean, direct_logit_attribution, lens_logits
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import against_mean, direct_logit_attribution, residuals, resume, run_layers, stop_names
+from helpers.models.run import residuals, resume, run_layers, stop_names
 from helpers.prompts.questions import groups, subject_mask, type_ids
 
 KINDS = ("led, then lost", "ahead, then passed", "never ahead")

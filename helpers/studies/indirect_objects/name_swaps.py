@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import residuals, resume
+from helpers.models.run import patch_residual, residuals
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import stable_hash
 from helpers.prompts.skills import INDIRECT_OBJECT, Draw, Split, partners, skill_words, words_of
@@ -102,14 +102,13 @@ def patched_end(model, pairs: PromptPairs, layers: int) -> Float[Tensor, "batch 
 
 @torch.no_grad()
 def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None) -> Float[Tensor, "stop batch d_vocab"]:
-    """`patched_end` for several numbers of layers, by default from none to all; each prompt is run only once."""
+    """`patched_end` for several numbers of layers, by default from none to all."""
     net = read_network(model)
     stops = range(len(net.layers) + 1) if layers is None else layers
     result = pairs.reference.new_empty(len(stops), *pairs.reference.shape)
     for places, group in pairs.groups():
-        clean, corrupt = (residuals(net, tokens)[::2] for tokens in (group.clean_tokens, group.corrupt_tokens))
+        ends = residuals(net, group.corrupt_tokens)[::2, :, -1]
         for row, stop in enumerate(stops):
-            resid = clean[stop].clone()
-            resid[:, -1] = corrupt[stop][:, -1]
-            result[row, places.to(result.device)] = resume(net, resid, 2 * stop)
+            logits = patch_residual(net, group.clean_tokens, 2 * stop, -1, ends[stop])
+            result[row, places.to(result.device)] = logits
     return result

@@ -20,8 +20,7 @@ from helpers.editing.fine_tuning import named_weights
 from helpers.editing.requests import EditRequest, Question, edit_requests, known_facts
 from helpers.editing.scores import all_log_probs, unrelated_texts
 from helpers.models.network import read_network
-from helpers.models.predict import first_token, prompt_ids
-from helpers.models.run import last_logits
+from helpers.models.predict import first_token, last_logits, prompt_ids
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
 from helpers.studies.locate_and_edit.edit_table import methods
