@@ -79,8 +79,8 @@ def measure_repeats(
     graph = Graph.from_model(model)
     numbers = _repeats(read_network(model), repeated_tokens(model, length, count, seed, vocabulary))
     frame = pd.DataFrame({name: values.flatten().tolist() for name, values in numbers.items()})
-    frame.insert(0, "head", [f"a{n}.h{h}" for n in range(graph.n_layers) for h in range(graph.n_heads)])
-    frame.insert(1, "layer", [n for n in range(graph.n_layers) for _ in range(graph.n_heads)])
+    frame.insert(0, "head", list(graph.heads))
+    frame.insert(1, "layer", [head_place(head)[0] for head in graph.heads])
     return frame
 
 

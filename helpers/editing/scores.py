@@ -6,22 +6,21 @@ likelier than the rival, and as *top-1* if it is the likeliest of all tokens (fi
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from helpers.editing.contexts import taught_prefixes
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, first_token, last_logits, padded, prompt_ids
 from helpers.models.run import resume
 from helpers.prompts import skills
-from helpers.prompts.relations import relations
+from helpers.prompts.relations import relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw
 from helpers.statistics import with_interval
 
@@ -92,12 +91,11 @@ def evaluate_edits(
     *,
     unrelated: Sequence[str] | None = None,
     fluency: bool = True,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Every request edited by itself and judged: the rows of `evaluate_edit` with the edit's number in ``edit``."""
     unrelated = unrelated_texts() if unrelated is None else unrelated
     parts = []
-    for number, request in enumerate(tqdm(requests, disable=not progress, desc="edits")):
+    for number, request in enumerate(requests):
         part = evaluate_edit(model, editor(request), request, unrelated=unrelated, fluency=fluency)
         parts.append(part.assign(edit=number, relation=request.relation))
     return pd.concat(parts, ignore_index=True)
@@ -115,6 +113,16 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
         found = with_interval(values.tolist())
         rows.append((*key, float(found), found.low, found.high, len(values)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "edits"])
+
+
+def taught_prefixes(relation_names: Sequence[str], n: int = 10, seed: int = 0) -> list[str]:
+    """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    rng, result = random.Random(seed), []
+    for number in range(n):
+        table = relation(relation_names[number % len(relation_names)])
+        fact = rng.choice([f for f in table.facts if f.well_taught])
+        result.append(f"{table.prompt(fact, rng.choice(taught_paraphrases(table, fact)))} {fact.answer}.")
+    return result
 
 
 def unrelated_texts(n: int = 60, seed: int = 0) -> list[str]:

@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from helpers.editing.requests import known_facts
 from helpers.models.network import Network, read_network
@@ -188,8 +187,6 @@ def trace_table(
     *,
     corruption: Corruption = "noise",
     part: Part = "resid",
-    window: int = 1,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Trace many prompts, and average each one's positions by their role.
 
@@ -205,11 +202,9 @@ def trace_table(
     if corruption not in get_args(Corruption):
         raise ValueError(f"unknown corruption {corruption!r}; choose from {', '.join(get_args(Corruption))}")
     rows = []
-    for number, one in enumerate(tqdm(prompts, disable=not progress, desc="traces")):
+    for number, one in enumerate(prompts):
         fact, other = one.fact, one.other if corruption == "same type" else None
-        trace = causal_trace(
-            model, one.prompt, fact.subject, fact.answer, part=part, window=window, other=other, seed=number
-        )
+        trace = causal_trace(model, one.prompt, fact.subject, fact.answer, part=part, other=other, seed=number)
         roles = trace.roles
         for role in dict.fromkeys(roles):
             mean = trace.restored[:, [r == role for r in roles]].mean(1)

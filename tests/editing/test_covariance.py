@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from helpers.atlas.corpus import Document
 from helpers.atlas import sample
+from helpers.atlas.corpus import Document
 from helpers.atlas.sample import corpus_sample
-from helpers.editing import covariance as second_moments
-from helpers.editing.covariance import key_covariance, measure, text_sample
+from helpers.editing import rome as second_moments
+from helpers.editing.rome import key_covariance, measure, text_sample
 from helpers.models.load import FOLDER, cache_folder
 from helpers.models.network import read_network
 

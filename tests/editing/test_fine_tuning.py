@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.editing.contexts import contexts, make_batch
+from helpers.editing.edit import contexts, make_batch
 from helpers.editing.fine_tuning import answer_loss, fine_tune, ft_l, ft_m, named_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network

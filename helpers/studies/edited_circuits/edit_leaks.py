@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.editing.contexts import At, contexts, cut_run, make_batch
-from helpers.editing.edit import Edit
+from helpers.editing.edit import At, Edit, contexts, cut_run, make_batch
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, last_logits, padded, prompt_ids

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.circuits.graph import Graph
 from helpers.models import run
 from helpers.models.network import read_network
 from helpers.models.run import forward, head_writes
@@ -101,8 +102,7 @@ def scale_components(model, asked: pd.DataFrame, factors: Factors) -> Float[Tens
         ValueError: for a source that the model doesn't have.
     """
     net = read_network(model)
-    known = {f"a{n}.h{h}" for n in range(len(net.layers)) for h in range(net.n_heads)}
-    unknown = set(factors) - known - {f"m{n}" for n in range(len(net.layers))}
+    unknown = set(factors) - set(Graph.from_model(model).sources[1:])
     if unknown:
         raise ValueError(f"no head or MLP {min(unknown)!r}; they are called a0.h0 and m0")
     result = torch.empty(len(asked), net.W_U.shape[1])
