@@ -6,7 +6,7 @@ Nothing here decides anything: `measure_heads` gives numbers with units, `head_c
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -75,16 +75,19 @@ def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = No
     Raises:
         ValueError: if a subject isn't known, or the type has no other answer than a pair's own.
     """
-    net, graph = read_network(model), Graph.from_model(model)
-    members = _members(pairs, types)
+    net, members = read_network(model), _members(pairs, types)
     total: dict[str, Tensor] = {}
     for _, group in pairs.groups():
         for name, values in _measure_group(net, group, members).items():
             total[name] = total.get(name, 0) + values.sum(-1) / len(pairs)
-    frame = pd.DataFrame({name: values.flatten().tolist() for name, values in total.items()})
-    frame.insert(0, "head", list(graph.heads))
-    frame.insert(1, "layer", [head_place(head)[0] for head in graph.heads])
-    return frame
+    return head_table(model, total)
+
+
+def head_table(model, numbers: Mapping[str, Float[Tensor, "layer head"]]) -> pd.DataFrame:
+    """A row for each head with its name in ``head``, its ``layer``, and its numbers."""
+    heads = Graph.from_model(model).heads
+    names = {"head": list(heads), "layer": [head_place(head)[0] for head in heads]}
+    return pd.DataFrame(names | {name: values.flatten().tolist() for name, values in numbers.items()})
 
 
 def _members(pairs: PromptPairs, types: Sequence[int] | None) -> Int[Tensor, " token"]:
@@ -221,33 +224,6 @@ def random_heads_like(model, heads: Sequence[str], spared: Sequence[str] = (), s
         others = [h for h in graph.heads if head_place(h)[0] == layer and head_place(h) not in barred]
         drawn += rng.sample(others, min(counts.count(layer), len(others)))
     return drawn
-
-
-def logit_drops(
-    before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-) -> dict[str, Float[Tensor, " batch"]]:
-    """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).
-
-    The type is all answers and wrong answers of the pairs, as in `helpers.components.heads.measure_heads`.
-    """
-    members, answers, before, after = (t.cpu() for t in (type_members(pairs), pairs.answer_ids, before, after))
-    change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
-    own, kind = change.gather(-1, answers[:, None])[:, 0], mean_of_others(change[:, members], members, answers)
-    return {"answer": own, "type": kind}
-
-
-def risen_words(
-    model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
-) -> list[str]:
-    """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
-    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
-    return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
-
-
-def share_named(words: Sequence[str], answers: Collection[str]) -> float:
-    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
-    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
-    return sum(hits) / len(hits)
 
 
 def _places(model, heads: Sequence[str]) -> list[tuple[int, int]]:

@@ -138,22 +138,6 @@ def _tidy(numbers: dict[str, Tensor], chosen: Int[Tensor, " batch"]) -> pd.DataF
     return pd.DataFrame({"pair": chosen.repeat(stops).tolist(), "stop": stop, **columns})
 
 
-def made_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Behind which stop the answer becomes the likeliest token and stays it, for each pair and place.
-
-    Args:
-        table: of `answer_by_layer`.
-
-    Returns:
-        Columns ``pair, place, stop, behind, part``; a pair whose answer isn't first in the end has no row.
-    """
-    answers = table[table.token == "answer"].sort_values("stop", ascending=False)
-    stays = answers.assign(first=answers["rank"] == 1).groupby(["pair", "place"])["first"].cummin()
-    answers = answers[stays.loc[answers.index].astype(bool)]
-    first = answers.loc[answers.groupby(["pair", "place"]).stop.idxmin()]
-    return first[["pair", "place", "stop", "behind", "part"]].reset_index(drop=True)
-
-
 @torch.no_grad()
 def attribution_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
     """What the embedding and each sublayer add to the answer's logit at the last position, in logits.
@@ -210,3 +194,12 @@ def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, 
     writes, resid = run_writes(net, pairs.clean_tokens)
     written = writes.expand(net)[rows, :, -1]
     return net.norm.share(written, resid[:, -1]).sum(1) @ net.W_U
+
+
+def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
+    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
+    net = read_network(model)
+    net.check_layer(layer)
+    out = net.layers[layer].W_out[neuron]
+    out = out - out.mean() if net.norm.centred else out
+    return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import pandas as pd
@@ -13,11 +12,9 @@ from torch import Tensor
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.metrics import logit_diff
-from helpers.components.lens import against_mean
 from helpers.models.network import Network, read_network
 from helpers.models.run import Step, forward, residuals, resume
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import held_out_paraphrases, relation
 
 At = Literal["everywhere", "subject_last", "subject_rest", "last", "other"]
 Sublayer = tuple[int, str]  # (layer, "attention" | "MLP")
@@ -133,134 +130,3 @@ def mlp_effects(
                 columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
                 parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
     return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Neurons:
-    """The neurons of one MLP at the last position.
-
-    ``written`` is what each adds to the answer's logit, in logits: its activation times its output vector, centred
-    and scaled as the final norm does it in this run, read against the mean over the vocabulary. Later layers read the
-    neurons too; that part isn't in it.
-    """
-
-    layer: int
-    activations: Float[Tensor, "batch neuron"]
-    written: Float[Tensor, "batch neuron"]
-
-    @property
-    def total(self) -> Float[Tensor, " batch"]:
-        """What the MLP adds to the answer's logit, its bias left out."""
-        return self.written.sum(-1)
-
-
-def _check(net: Network, layer: int) -> None:
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"the model has layers 0 to {len(net.layers) - 1}, not {layer}")
-
-
-@torch.no_grad()
-def answer_neurons(model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " batch"] | None = None) -> Neurons:
-    """What each neuron of an MLP adds to the answer's logit at the last position of the clean prompts.
-
-    Args:
-        tokens: read these tokens' logits instead of the answers', one for each pair.
-
-    Raises:
-        ValueError: for a layer that the model doesn't have.
-    """
-    net = read_network(model)
-    _check(net, layer)
-    tokens = pairs.answer_ids if tokens is None else tokens
-    out = net.layers[layer].W_out
-    if net.norm.centred:
-        out = out - out.mean(-1, keepdim=True)
-    active = torch.empty(len(pairs), len(out), device=out.device)
-    written = torch.empty_like(active)
-    for chosen, group in pairs.groups():
-        chosen = chosen.to(out.device)
-        for step in forward(net, net.embed(group.clean_tokens)):
-            if step.sublayer == 2 * layer + 1:
-                neurons = step.neurons[:, -1]
-        _, inverse = net.norm.standardize(step.after[:, -1])
-        directions = against_mean(net, tokens[chosen]) * net.norm.weight * inverse
-        active[chosen] = neurons
-        written[chosen] = neurons * (directions @ out.T)
-    return Neurons(layer, active, written)
-
-
-def needed_for(written: Float[Tensor, "batch neuron"], share: float = 0.5) -> Float[Tensor, " batch"]:
-    """How many neurons, the strongest first, add up to a share of what all together write.
-
-    Where all together write less than nothing no number of neurons is such a share: the result is NaN.
-
-    Raises:
-        ValueError: unless the share is above 0 and at most 1.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"a share is above 0 and at most 1, not {share}")
-    total = written.sum(-1)
-    reached = written.sort(-1, descending=True).values.cumsum(-1) >= share * total[:, None] - 1e-6
-    count = reached.int().argmax(-1) + 1.0
-    return torch.where(total > 0, count, torch.full_like(count, torch.nan))
-
-
-@torch.no_grad()
-def without_neurons(
-    model,
-    pairs: PromptPairs,
-    layer: int,
-    chosen: Int[Tensor, "batch k"],
-    instead: Float[Tensor, " neuron"] | None = None,
-) -> Float[Tensor, "batch d_vocab"]:
-    """The logits at the answer position when some neurons have another activation at the last position.
-
-    Args:
-        chosen: each pair's own neurons.
-        instead: the activation that each neuron of the MLP then has, such as its mean over other prompts; 0 by default.
-
-    Raises:
-        ValueError: for a layer that the model doesn't have, or neurons for another number of pairs.
-    """
-    net = read_network(model)
-    _check(net, layer)
-    if len(chosen) != len(pairs):
-        raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {len(chosen)}")
-    out, result = net.layers[layer].W_out, torch.empty_like(pairs.reference)
-    instead = torch.zeros(len(out), device=out.device) if instead is None else instead
-    for places, group in pairs.groups():
-        rows, ids = places.to(out.device), chosen[places.to(chosen.device)].to(out.device)
-        for step in forward(net, net.embed(group.clean_tokens)):
-            if step.sublayer == 2 * layer + 1:
-                step.neurons[:, -1] = step.neurons[:, -1].scatter(-1, ids, instead[ids])
-        result[rows] = net.unembed(step.after[:, -1])
-    return result
-
-
-def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
-    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
-    net = read_network(model)
-    _check(net, layer)
-    out = net.layers[layer].W_out[neuron]
-    out = out - out.mean() if net.norm.centred else out
-    return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]
-
-
-def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:
-    """Pairs of a relation again, in words that training never used for the fact; and which of the pairs they are.
-
-    A wording that begins with the subject is passed over: a capital letter may change the subject's tokens. Pairs
-    without any other held-out wording are left out.
-    """
-    asked = relation(name)
-    facts = {asked.prompt(fact): fact for fact in asked.facts}
-    chosen, rows = [], []
-    for i, (clean, corrupt) in enumerate(zip(pairs.clean, pairs.corrupt, strict=True)):
-        held_out = held_out_paraphrases(asked, facts[clean])
-        fits = [n for n in held_out if not asked.templates[n].startswith("{}")]
-        if fits:
-            chosen.append(i)
-            texts = (asked.prompt(facts[text], fits[0]) for text in (clean, corrupt))
-            rows.append((*texts, pairs.answers[i], pairs.wrong[i]))
-    columns = (list(column) for column in zip(*rows, strict=True))
-    return torch.tensor(chosen), PromptPairs.from_prompts(model, *columns, first_token=True)

@@ -95,10 +95,9 @@ def output_weights(model, layer: int) -> dict[str, Float[Tensor, "d_mlp d_model"
     Raises:
         ValueError: for a layer that the model doesn't have.
     """
-    layers = read_network(model).layers
-    if not 0 <= layer < len(layers):
-        raise ValueError(f"no layer {layer}; the model's are 0 to {len(layers) - 1}")
-    return {f"layers.{layer}.mlp.W_out": layers[layer].W_out.detach()}
+    net = read_network(model)
+    net.check_layer(layer)
+    return {f"layers.{layer}.mlp.W_out": net.layers[layer].W_out.detach()}
 
 
 def make_edit(places: Mapping[str, Tensor], after: Mapping[str, Tensor], losses: Sequence[float] = (), **about) -> Edit:
@@ -144,8 +143,7 @@ def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int
     Raises:
         ValueError: for a layer that the model doesn't have.
     """
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"no layer {layer}; the model's are 0 to {len(net.layers) - 1}")
+    net.check_layer(layer)
     past, resid = run_past(net, tokens[:, :start]), net.embed(tokens, start)
     step = next(step for step in forward(net, resid, past=past) if step.sublayer == 2 * layer + 1)
     return SuffixRun(net, layer, start, past, step.resid, step.neurons)

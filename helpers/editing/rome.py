@@ -224,8 +224,7 @@ def key_covariance(
         ValueError: for a layer that the model doesn't have.
     """
     net = read_network(model)
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"no layer {layer}; the model's are 0 to {len(net.layers) - 1}")
+    net.check_layer(layer)
     rows = [row[: model.cfg.n_ctx] for row in _rows(model, text)]
     name = f"second-moment-{_hash(model, layer, rows)}.safetensors"
     path = cache_folder() / name

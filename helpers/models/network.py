@@ -114,6 +114,11 @@ class Network:
         """Key/value heads of a layer."""
         return len(self.layers[0].W_K)
 
+    def check_layer(self, layer: int) -> None:
+        """Raise ValueError for a layer that the model doesn't have."""
+        if not 0 <= layer < len(self.layers):
+            raise ValueError(f"no layer {layer}; the model's are 0 to {len(self.layers) - 1}")
+
     def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch rest d_model"]:
         """What the embedding writes at the positions from ``start`` on, learned positions included."""
         written = self.W_E[tokens[:, start:]]

@@ -143,8 +143,7 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
     if ablation not in get_args(Kind):
         raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Kind))}")
     net = read_network(model)
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"layer must be from 0 to {len(net.layers) - 1}, not {layer}")
+    net.check_layer(layer)
     tokens = pairs.clean_tokens
     before, neurons = _neurons(net, layer, tokens)
     other = neurons.mean(0, keepdim=True) if ablation == "mean" else _neurons(net, layer, pairs.corrupt_tokens)[1]

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.components.skill_heads import name_positions
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import patch_residual, residuals
+from helpers.models.run import patch_residual, residuals, run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import stable_hash
 from helpers.prompts.skills import INDIRECT_OBJECT, Draw, Split, partners, skill_words, words_of
@@ -112,3 +113,19 @@ def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None)
             logits = patch_residual(net, group.clean_tokens, 2 * stop, -1, ends[stop])
             result[row, places.to(result.device)] = logits
     return result
+
+
+def end_looks(model, pairs: PromptPairs) -> Float[Tensor, "layer head 3"]:
+    """Attention from the last position to the first of the two names, to the second, and to the subject's next mention.
+
+    It is the mean over the pairs whose names can be found.
+    """
+    net, (pairs, places) = read_network(model), name_positions(pairs, model.tokenizer)
+    total = 0.0
+    for chosen, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        pattern = torch.stack([run.pattern[:, :, -1].cpu() for run in runs], 1)
+        first_two, s2 = places[chosen][:, :2].sort(1).values, places[chosen][:, 2:]
+        at = torch.cat([first_two, s2], 1)[:, None, None].expand(-1, *pattern.shape[1:3], -1)
+        total = total + pattern.gather(-1, at).sum(0)
+    return total / len(pairs)
