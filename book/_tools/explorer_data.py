@@ -94,7 +94,7 @@ def edit_entries(model, request: EditRequest, moment) -> tuple[Entry, Entry]:
     """One fact before and after an edit: the same prompts, asked for the old answer and then for the new one."""
     before = Halves(*(fact_pairs(model, request, half=half) for half in ("train", "test")))
     first = questions(model, before)
-    with rome(model, request, LAYER, at="last", prefixes=(), wordings=2, moment=moment):
+    with rome(model, request, LAYER, at="last", prefixes=(), wordings=2, covariance=moment):
         after = Halves(*(asked_again(model, pairs, request.new) for pairs in (before.train, before.test)))
         second = questions(model, after)
     return first, second

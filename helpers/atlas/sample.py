@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.atlas.corpus import corpus
-from helpers.editing.covariance import key_covariance
+from helpers.editing.rome import key_covariance
 from helpers.models.load import WEIGHTS, _write, cache_folder
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many

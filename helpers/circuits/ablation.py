@@ -17,10 +17,71 @@ from torch import Tensor
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.models.network import Layer, Network, read_network
-from helpers.models.run import NodeOutputs, Past, head_writes, run_past, run_writes
+from helpers.models.run import Past, forward, head_writes, run_past
 from helpers.prompts.pairs import PromptPairs
 
 Ablation = Literal["corrupt", "zero", "mean"]
+
+
+@dataclass(frozen=True)
+class NodeOutputs:
+    """What all sources write, in compact form: heads before `W_O`, MLPs without their bias. Linear in its parts."""
+
+    embed: Float[Tensor, "batch pos d_model"]
+    heads: tuple[Float[Tensor, "batch pos head d_head"], ...]
+    mlps: tuple[Float[Tensor, "batch pos d_model"], ...]
+
+    def expand(self, net: Network) -> Float[Tensor, "source batch pos d_model"]:
+        """One row for each source, in the graph's order."""
+        return self.rows(net, 0, 1 + len(self.mlps) * (net.n_heads + 1))
+
+    def rows(self, net: Network, start: int, stop: int) -> Float[Tensor, "some batch pos d_model"]:
+        """The rows of some sources that follow each other."""
+        rows = self.embed.new_empty(stop - start, *self.embed.shape)
+        if start == 0:
+            rows[0] = self.embed
+        for n, (layer, z, mlp) in enumerate(zip(net.layers, self.heads, self.mlps, strict=True)):
+            first = 1 + n * (net.n_heads + 1)
+            low, high = max(first, start), min(first + net.n_heads, stop)
+            if low < high:
+                rows[low - start : high - start] = head_writes(layer, z, slice(low - first, high - first))
+            if start <= first + net.n_heads < stop:
+                rows[first + net.n_heads - start] = mlp
+        return rows
+
+    def __sub__(self, other: NodeOutputs) -> NodeOutputs:
+        """The difference, source by source (a batch of 1 counts for all)."""
+        return NodeOutputs(
+            self.embed - other.embed,
+            tuple(a - b for a, b in zip(self.heads, other.heads, strict=True)),
+            tuple(a - b for a, b in zip(self.mlps, other.mlps, strict=True)),
+        )
+
+    def mean(self) -> NodeOutputs:
+        """The mean over the batch, position by position, as a batch of 1."""
+        return NodeOutputs(*(_each(part, lambda t: t.mean(0, keepdim=True)) for part in self._parts()))
+
+    def zero(self) -> NodeOutputs:
+        """Nothing written."""
+        return NodeOutputs(*(_each(part, torch.zeros_like) for part in self._parts()))
+
+    def _parts(self) -> tuple:
+        return self.embed, self.heads, self.mlps
+
+
+def _each(part: Tensor | tuple[Tensor, ...], change) -> Tensor | tuple[Tensor, ...]:
+    return tuple(map(change, part)) if isinstance(part, tuple) else change(part)
+
+
+@torch.no_grad()
+def run_writes(
+    net: Network, tokens: Int[Tensor, "batch pos"], start: int = 0, past: Past | None = None
+) -> tuple[NodeOutputs, Float[Tensor, "batch rest d_model"]]:
+    """What the sources write at the positions from ``start`` on, and the final residual; an ordinary run."""
+    embed, heads, mlps = net.embed(tokens, start), [], []
+    for step in forward(net, embed, past=past):
+        mlps.append(step.written) if step.is_mlp else heads.append(step.z)
+    return NodeOutputs(embed, tuple(heads), tuple(mlps)), step.after
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ class Graph:
         return ("embed", *(name for layer in layers for name in layer))
 
     @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The names of all attention heads, in order."""
+        return tuple(name for name in self.sources if ".h" in name)
+
+    @cached_property
     def readers(self) -> tuple[str, ...]:
         """The names of everything that reads, in order: per layer q, k, v of all heads, then the MLP; logits last."""
         group = "h" if self.n_groups == self.n_heads else "kv"

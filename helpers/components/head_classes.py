@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from helpers.components.heads import measure_heads
-from helpers.components.skill_heads import measure_patterns, name_attribution, name_positions
+from helpers.components.skill_heads import measure_indirect, measure_repeats, name_attribution, name_positions
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skills import indirect_object_pairs
 
@@ -115,7 +115,7 @@ def name_heads(measured: pd.DataFrame, thresholds: Thresholds = Thresholds()) ->
 def classify_skill_heads(
     model, thresholds: Thresholds = Thresholds(), *, pairs: PromptPairs | None = None, **options
 ) -> pd.DataFrame:
-    """All measurements of `measure_patterns`, a ``class`` for each head, and ``fits``: all classes that it fits.
+    """All measurements of `measure_repeats` and `measure_indirect`, each head's ``class``, and ``fits``: all that fit.
 
     ``class`` is the first that fits, in this order (attention beyond uniform: see `Thresholds`):
 
@@ -132,14 +132,15 @@ def classify_skill_heads(
     The last five are those of arXiv 2211.00593.
 
     Args:
-        pairs: indirect-object pairs; drawn with the other ``options`` (see `measure_patterns`) by default.
+        pairs: indirect-object pairs; by default as many are drawn as there are random prompts.
+        options: of `measure_repeats`.
 
     Raises:
-        ValueError: as `measure_patterns` does.
+        ValueError: as `measure_repeats` and `measure_indirect` do.
     """
     count, seed = options.get("count", 16), options.get("seed", 0)
     found, _ = name_positions(pairs or indirect_object_pairs(model, count, seed), model.tokenizer)
-    frame = measure_patterns(model, pairs=found, **options)
+    frame = measure_repeats(model, **options).merge(measure_indirect(model, found), on=["head", "layer"])
     fits = skill_rules(frame, thresholds)
     movers = frame["head"][fits["name mover"]].tolist()
     frame["writes_io_cut"] = name_attribution(model, found, movers).flatten().tolist()

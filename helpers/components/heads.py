@@ -6,7 +6,7 @@ Nothing here decides anything: `measure_heads` gives numbers with units, `head_c
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
+from helpers.components.lens import against_mean, direct_logit_attribution, mean_of_others, type_members
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, against_mean, direct_logit_attribution, head_writes, resume, run_layers
+from helpers.models.run import LayerRun, head_writes, resume, run_layers
 from helpers.prompts.pairs import PromptPairs
 
 
@@ -74,22 +75,23 @@ def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = No
     Raises:
         ValueError: if a subject isn't known, or the type has no other answer than a pair's own.
     """
-    net, graph = read_network(model), Graph.from_model(model)
-    members = _members(pairs, types)
+    net, members = read_network(model), _members(pairs, types)
     total: dict[str, Tensor] = {}
     for _, group in pairs.groups():
         for name, values in _measure_group(net, group, members).items():
             total[name] = total.get(name, 0) + values.sum(-1) / len(pairs)
-    frame = pd.DataFrame({name: values.flatten().tolist() for name, values in total.items()})
-    places = [(n, h) for n in range(graph.n_layers) for h in range(graph.n_heads)]
-    frame.insert(0, "head", [f"a{n}.h{h}" for n, h in places])
-    frame.insert(1, "layer", [n for n, _ in places])
-    return frame
+    return head_table(model, total)
+
+
+def head_table(model, numbers: Mapping[str, Float[Tensor, "layer head"]]) -> pd.DataFrame:
+    """A row for each head with its name in ``head``, its ``layer``, and its numbers."""
+    heads = Graph.from_model(model).heads
+    names = {"head": list(heads), "layer": [head_place(head)[0] for head in heads]}
+    return pd.DataFrame(names | {name: values.flatten().tolist() for name, values in numbers.items()})
 
 
 def _members(pairs: PromptPairs, types: Sequence[int] | None) -> Int[Tensor, " token"]:
-    ids = torch.cat((pairs.answer_ids, pairs.wrong_ids)) if types is None else torch.tensor(list(types))
-    ids = ids.to(pairs.answer_ids.device).unique()
+    ids = type_members(pairs) if types is None else torch.tensor(list(types)).to(pairs.answer_ids.device).unique()
     if any(not (ids != answer).any() for answer in pairs.answer_ids.unique()):
         raise ValueError(f"the answers' type is {ids.tolist()}: it needs another token than a pair's answer")
     return ids
@@ -117,12 +119,6 @@ def _attention(runs: list[LayerRun], pairs: PromptPairs) -> dict[str, Tensor]:
     return result
 
 
-def _read(logits_of_members: Tensor, members: Tensor, answers: Tensor) -> Float[Tensor, "*head batch"]:
-    """The mean over the type's members other than each pair's answer (``[... batch member]``)."""
-    others = (members[None] != answers[:, None]).to(logits_of_members.dtype)
-    return (logits_of_members * others).sum(-1) / others.sum(-1)
-
-
 def _part(net: Network, layer: int, run: LayerRun, mask: Tensor) -> Float[Tensor, "head batch d_model"]:
     """What each head writes at the last position out of the values at some positions only."""
     z = torch.einsum("bhk,bk,bkhd->bhd", run.pattern[:, :, -1], mask.to(run.pattern), run.values)
@@ -144,7 +140,7 @@ def _attribution(
         parts = run.written[:, :, -1], value, *(_part(net, n, run, place) for place in places)
         said.append(torch.stack([direct_logit_attribution(net, part, resid, directions) for part in parts]))
     said = torch.stack(said, 1)  # [part layer head batch kind]
-    answer, kind = said[..., 0], _read(said[..., 2:], members, pairs.answer_ids)
+    answer, kind = said[..., 0], mean_of_others(said[..., 2:], members, pairs.answer_ids)
     return {
         "writes_answer": answer[0],
         "writes_type": kind[0],
@@ -191,7 +187,7 @@ def _summary(
     diff = torch.stack([logit_diff(part, pairs) for part in logits])
     centred = logits - logits.mean(-1, keepdim=True)
     answer = centred.gather(-1, pairs.answer_ids.expand(len(logits), -1)[..., None])[..., 0]
-    return torch.stack((diff, answer, _read(centred[..., members], members, pairs.answer_ids)))
+    return torch.stack((diff, answer, mean_of_others(centred[..., members], members, pairs.answer_ids)))
 
 
 @torch.no_grad()
@@ -225,42 +221,13 @@ def random_heads_like(model, heads: Sequence[str], spared: Sequence[str] = (), s
     graph, rng, drawn = Graph.from_model(model), random.Random(seed), []
     barred, counts = set(_places(model, [*heads, *spared])), [layer for layer, _ in _places(model, heads)]
     for layer in sorted(set(counts)):
-        others = [h for h in range(graph.n_heads) if (layer, h) not in barred]
-        drawn += [f"a{layer}.h{h}" for h in rng.sample(others, min(counts.count(layer), len(others)))]
+        others = [h for h in graph.heads if head_place(h)[0] == layer and head_place(h) not in barred]
+        drawn += rng.sample(others, min(counts.count(layer), len(others)))
     return drawn
 
 
-def logit_drops(
-    before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-) -> dict[str, Float[Tensor, " batch"]]:
-    """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).
-
-    The type is all answers and wrong answers of the pairs, as in `helpers.components.heads.measure_heads`.
-    """
-    members = torch.cat((pairs.answer_ids, pairs.wrong_ids)).unique().cpu()
-    before, after = before.cpu(), after.cpu()
-    change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
-    answer = change.gather(-1, pairs.answer_ids.cpu()[:, None])[:, 0]
-    others = (members[None] != pairs.answer_ids.cpu()[:, None]).to(change)
-    return {"answer": answer, "type": (change[:, members] * others).sum(-1) / others.sum(-1)}
-
-
-def risen_words(
-    model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
-) -> list[str]:
-    """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
-    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
-    return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
-
-
-def share_named(words: Sequence[str], answers: Collection[str]) -> float:
-    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
-    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
-    return sum(hits) / len(hits)
-
-
 def _places(model, heads: Sequence[str]) -> list[tuple[int, int]]:
-    known = [name for name in Graph.from_model(model).sources if ".h" in name]
+    known = Graph.from_model(model).heads
     for name in heads:
         if name not in known:
             raise ValueError(f"{name!r} is no head; heads are {known[0]}, ..., {known[-1]}")

@@ -10,14 +10,49 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.circuits.ablation import run_writes
 from helpers.circuits.graph import Graph
 from helpers.models.network import Network, read_network
-from helpers.models.run import against_mean, direct_logit_attribution, residuals, run_writes, stop_names
+from helpers.models.run import residuals, stop_names
 from helpers.prompts.pairs import PromptPairs
 
 Where = Literal["subject_last", "last"]
 Read = Literal["final norm", "no norm"]
 PARTS = ("attention", "MLP")
+
+
+def against_mean(net: Network, ids: Int[Tensor, " token"]) -> Float[Tensor, "token d_model"]:
+    """The directions that read a token's logit against the mean logit over the vocabulary."""
+    return net.W_U[:, ids].T - net.W_U.mean(1)
+
+
+def direct_logit_attribution(
+    net: Network,
+    written: Float[Tensor, "head batch d_model"],
+    resid: Float[Tensor, "batch d_model"],
+    directions: Float[Tensor, "batch kind d_model"],
+) -> Float[Tensor, "head batch kind"]:
+    """Direct logit attribution: what writes add to logits when the final norm's scale is held at the run's own.
+
+    Args:
+        written: what each head writes at one position.
+        resid: the final residual there, which sets the scale.
+        directions: what is read from it, such as `against_mean`.
+    """
+    return torch.einsum("hbd,bkd->hbk", net.norm.share(written, resid), directions)
+
+
+def type_members(pairs: PromptPairs) -> Int[Tensor, " member"]:
+    """The token ids of the answers' type: all answers and wrong answers of the pairs."""
+    return torch.cat((pairs.answer_ids, pairs.wrong_ids)).unique()
+
+
+def mean_of_others(
+    logits: Float[Tensor, "*any batch member"], members: Int[Tensor, " member"], answers: Int[Tensor, " batch"]
+) -> Float[Tensor, "*any batch"]:
+    """The mean over the logits of a type's members, each pair's own answer left out."""
+    others = (members[None] != answers[:, None]).to(logits)
+    return (logits * others).sum(-1) / others.sum(-1)
 
 
 @torch.no_grad()
@@ -44,22 +79,18 @@ def answer_by_layer(
     *,
     places: Sequence[Where] = get_args(Where),
     read: Read = "final norm",
-    types: Sequence[int] | None = None,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """How likely the answer is at each stop of the residual stream, beside a wrong answer and a random token.
 
     Args:
         pairs: with known subjects; they may differ in length.
         places: the subject's last token, the last token of the prompt.
-        types: token ids of the answers' type; all answers and wrong answers of the pairs by default.
-        seed: of the random tokens.
 
     Returns:
         One row for each pair, place, stop and token: ``pair, place, stop`` (0 is the embedding), ``behind`` (its
         name), ``layer`` (0 for the embedding and the first layer), ``part`` (embedding, attention or MLP), ``token``
         (answer, wrong or random), ``rank`` (1 is the likeliest), ``probability``, ``lead`` (its logit minus the mean
-        logit of the type's other members).
+        logit of the type's other members: all answers and wrong answers of the pairs).
 
     Raises:
         ValueError: if a subject isn't known, or for an unknown place or way to read.
@@ -68,11 +99,9 @@ def answer_by_layer(
     for place in places:
         if place not in get_args(Where):
             raise ValueError(f"unknown place {place!r}; choose from {', '.join(get_args(Where))}")
-    ids = torch.cat((pairs.answer_ids, pairs.wrong_ids)) if types is None else torch.tensor(list(types))
-    members = ids.to(pairs.answer_ids.device).unique()
-    generator = torch.Generator().manual_seed(seed)
-    random = torch.randint(1, net.W_U.shape[1], (len(pairs),), generator=generator).to(members.device)
-    tokens = {"answer": pairs.answer_ids, "wrong": pairs.wrong_ids, "random": random}
+    members = type_members(pairs)
+    drawn = torch.randint(1, net.W_U.shape[1], (len(pairs),), generator=torch.Generator().manual_seed(0))
+    tokens = {"answer": pairs.answer_ids, "wrong": pairs.wrong_ids, "random": drawn.to(members.device)}
     tables = []
     for chosen, group in pairs.groups():
         stops = residuals(net, group.clean_tokens)
@@ -83,8 +112,7 @@ def answer_by_layer(
                 numbers = _numbers(logits, token[chosen.to(token.device)], members)
                 tables.append(_tidy(numbers, chosen).assign(place=place, token=name))
     table = pd.concat(tables, ignore_index=True)
-    names = stop_names(len(net.layers))
-    table["behind"] = table.stop.map(dict(enumerate(names)))
+    table["behind"] = table.stop.map(dict(enumerate(stop_names(len(net.layers)))))
     table["layer"] = (table.stop - 1).clip(0) // 2
     table["part"] = table.stop.map(lambda stop: PARTS[(stop - 1) % 2] if stop else "embedding")
     order = ["pair", "place", "stop", "behind", "layer", "part", "token", "rank", "probability", "lead"]
@@ -96,12 +124,10 @@ def _numbers(
 ) -> dict[str, Tensor]:
     at = token.expand(len(logits), -1)[..., None]
     own = logits.gather(-1, at)
-    others = (members[None] != token[:, None]).to(logits)
-    rest = (logits[..., members] * others).sum(-1) / others.sum(-1)
     return {
         "rank": (logits > own).sum(-1) + 1,
         "probability": logits.softmax(-1).gather(-1, at)[..., 0],
-        "lead": own[..., 0] - rest,
+        "lead": own[..., 0] - mean_of_others(logits[..., members], members, token),
     }
 
 
@@ -110,22 +136,6 @@ def _tidy(numbers: dict[str, Tensor], chosen: Int[Tensor, " batch"]) -> pd.DataF
     columns = {name: values.flatten().tolist() for name, values in numbers.items()}
     stop = torch.arange(stops).repeat_interleave(batch).tolist()
     return pd.DataFrame({"pair": chosen.repeat(stops).tolist(), "stop": stop, **columns})
-
-
-def made_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Behind which stop the answer becomes the likeliest token and stays it, for each pair and place.
-
-    Args:
-        table: of `answer_by_layer`.
-
-    Returns:
-        Columns ``pair, place, stop, behind, part``; a pair whose answer isn't first in the end has no row.
-    """
-    answers = table[table.token == "answer"].sort_values("stop", ascending=False)
-    stays = answers.assign(first=answers["rank"] == 1).groupby(["pair", "place"])["first"].cummin()
-    answers = answers[stays.loc[answers.index].astype(bool)]
-    first = answers.loc[answers.groupby(["pair", "place"]).stop.idxmin()]
-    return first[["pair", "place", "stop", "behind", "part"]].reset_index(drop=True)
 
 
 @torch.no_grad()
@@ -184,3 +194,12 @@ def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, 
     writes, resid = run_writes(net, pairs.clean_tokens)
     written = writes.expand(net)[rows, :, -1]
     return net.norm.share(written, resid[:, -1]).sum(1) @ net.W_U
+
+
+def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
+    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
+    net = read_network(model)
+    net.check_layer(layer)
+    out = net.layers[layer].W_out[neuron]
+    out = out - out.mean() if net.norm.centred else out
+    return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import pandas as pd
@@ -14,9 +13,8 @@ from torch import Tensor
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
-from helpers.models.run import against_mean, attention_out, qkv, residuals, resume
+from helpers.models.run import Step, forward, residuals, resume
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import held_out_paraphrases, relation
 
 At = Literal["everywhere", "subject_last", "subject_rest", "last", "other"]
 Sublayer = tuple[int, str]  # (layer, "attention" | "MLP")
@@ -42,29 +40,14 @@ def split_positions(pairs: PromptPairs, at: At) -> Bool[Tensor, "batch pos"]:
     return {"subject_last": end, "subject_rest": subject & ~end, "other": ~(subject | last)}[at]
 
 
-def _written(net: Network, n: int, part: str, resid: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d"]:
-    """What a sublayer writes for a residual stream, without its bias."""
-    layer = net.layers[n]
-    if part == "MLP":
-        return layer.neurons(layer.norm2(resid)) @ layer.W_out
-    return attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))) - layer.b_O
-
-
-def _sublayers(net: Network) -> Iterator[tuple[Sublayer, Float[Tensor, " d"]]]:
-    """The sublayers in order, with their biases."""
-    for n, layer in enumerate(net.layers):
-        yield (n, "attention"), layer.b_O
-        yield (n, "MLP"), layer.b_out
+def _name(step: Step) -> Sublayer:
+    return step.sublayer // 2, "MLP" if step.is_mlp else "attention"
 
 
 @torch.no_grad()
 def sublayer_writes(net: Network, tokens: Int[Tensor, "batch pos"]) -> dict[Sublayer, Float[Tensor, "batch pos d"]]:
     """What each attention and each MLP writes, without its bias."""
-    resid, writes = net.embed(tokens), {}
-    for name, bias in _sublayers(net):
-        writes[name] = _written(net, *name, resid)
-        resid = resid + writes[name] + bias
-    return writes
+    return {_name(step): step.written for step in forward(net, net.embed(tokens))}
 
 
 @torch.no_grad()
@@ -75,13 +58,10 @@ def run_replaced(
     at: Bool[Tensor, "batch pos"],
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits at the last position when some sublayers write something else at some positions."""
-    resid = net.embed(tokens)
-    for name, bias in _sublayers(net):
-        written = _written(net, *name, resid)
-        if name in replaced:
-            written = torch.where(at[..., None], replaced[name], written)
-        resid = resid + written + bias
-    return net.unembed(resid[:, -1])
+    for step in forward(net, net.embed(tokens)):
+        if _name(step) in replaced:
+            step.write(torch.where(at[..., None], replaced[_name(step)], step.written))
+    return net.unembed(step.after[:, -1])
 
 
 def cut_sublayers(
@@ -150,146 +130,3 @@ def mlp_effects(
                 columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
                 parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
     return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Neurons:
-    """The neurons of one MLP at the last position.
-
-    ``written`` is what each adds to the answer's logit, in logits: its activation times its output vector, centred
-    and scaled as the final norm does it in this run, read against the mean over the vocabulary. Later layers read the
-    neurons too; that part isn't in it.
-    """
-
-    layer: int
-    activations: Float[Tensor, "batch neuron"]
-    written: Float[Tensor, "batch neuron"]
-
-    @property
-    def total(self) -> Float[Tensor, " batch"]:
-        """What the MLP adds to the answer's logit, its bias left out."""
-        return self.written.sum(-1)
-
-
-@torch.no_grad()
-def _run(net: Network, tokens: Int[Tensor, "batch pos"], layer: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The residual before a layer's MLP, its neurons ``[batch pos neuron]``, and the final residual."""
-    resid, kept = net.embed(tokens), ()
-    for n, part in enumerate(net.layers):
-        resid = resid + attention_out(part, net.attend(*qkv(part, part.norm1(resid))))
-        active = part.neurons(part.norm2(resid))
-        if n == layer:
-            kept = resid, active
-        resid = resid + active @ part.W_out + part.b_out
-    return *kept, resid
-
-
-def _check(net: Network, layer: int) -> None:
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"the model has layers 0 to {len(net.layers) - 1}, not {layer}")
-
-
-@torch.no_grad()
-def answer_neurons(model, pairs: PromptPairs, layer: int, tokens: Int[Tensor, " batch"] | None = None) -> Neurons:
-    """What each neuron of an MLP adds to the answer's logit at the last position of the clean prompts.
-
-    Args:
-        tokens: read these tokens' logits instead of the answers', one for each pair.
-
-    Raises:
-        ValueError: for a layer that the model doesn't have.
-    """
-    net = read_network(model)
-    _check(net, layer)
-    tokens = pairs.answer_ids if tokens is None else tokens
-    out = net.layers[layer].W_out
-    if net.norm.centred:
-        out = out - out.mean(-1, keepdim=True)
-    active = torch.empty(len(pairs), len(out), device=out.device)
-    written = torch.empty_like(active)
-    for chosen, group in pairs.groups():
-        chosen = chosen.to(out.device)
-        _, neurons, resid = _run(net, group.clean_tokens, layer)
-        _, inverse = net.norm.standardize(resid[:, -1])
-        directions = against_mean(net, tokens[chosen]) * net.norm.weight * inverse
-        active[chosen] = neurons[:, -1]
-        written[chosen] = neurons[:, -1] * (directions @ out.T)
-    return Neurons(layer, active, written)
-
-
-def needed_for(written: Float[Tensor, "batch neuron"], share: float = 0.5) -> Float[Tensor, " batch"]:
-    """How many neurons, the strongest first, add up to a share of what all together write.
-
-    Where all together write less than nothing no number of neurons is such a share: the result is NaN.
-
-    Raises:
-        ValueError: unless the share is above 0 and at most 1.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"a share is above 0 and at most 1, not {share}")
-    total = written.sum(-1)
-    reached = written.sort(-1, descending=True).values.cumsum(-1) >= share * total[:, None] - 1e-6
-    count = reached.int().argmax(-1) + 1.0
-    return torch.where(total > 0, count, torch.full_like(count, torch.nan))
-
-
-@torch.no_grad()
-def without_neurons(
-    model,
-    pairs: PromptPairs,
-    layer: int,
-    chosen: Int[Tensor, "batch k"],
-    instead: Float[Tensor, " neuron"] | None = None,
-) -> Float[Tensor, "batch d_vocab"]:
-    """The logits at the answer position when some neurons have another activation at the last position.
-
-    Args:
-        chosen: each pair's own neurons.
-        instead: the activation that each neuron of the MLP then has, such as its mean over other prompts; 0 by default.
-
-    Raises:
-        ValueError: for a layer that the model doesn't have, or neurons for another number of pairs.
-    """
-    net = read_network(model)
-    _check(net, layer)
-    if len(chosen) != len(pairs):
-        raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {len(chosen)}")
-    out, result = net.layers[layer].W_out, torch.empty_like(pairs.reference)
-    instead = torch.zeros(len(out), device=out.device) if instead is None else instead
-    for places, group in pairs.groups():
-        rows, ids = places.to(out.device), chosen[places.to(chosen.device)].to(out.device)
-        before, neurons, _ = _run(net, group.clean_tokens, layer)
-        now = neurons.clone()
-        now[:, -1] = now[:, -1].scatter(-1, ids, instead[ids])
-        after = before + now @ out + net.layers[layer].b_out
-        result[rows] = resume(net, after, 2 * layer + 2)
-    return result
-
-
-def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
-    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
-    net = read_network(model)
-    _check(net, layer)
-    out = net.layers[layer].W_out[neuron]
-    out = out - out.mean() if net.norm.centred else out
-    return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]
-
-
-def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:
-    """Pairs of a relation again, in words that training never used for the fact; and which of the pairs they are.
-
-    A wording that begins with the subject is passed over: a capital letter may change the subject's tokens. Pairs
-    without any other held-out wording are left out.
-    """
-    asked = relation(name)
-    facts = {asked.prompt(fact): fact for fact in asked.facts}
-    chosen, rows = [], []
-    for i, (clean, corrupt) in enumerate(zip(pairs.clean, pairs.corrupt, strict=True)):
-        held_out = held_out_paraphrases(asked, facts[clean])
-        fits = [n for n in held_out if not asked.templates[n].startswith("{}")]
-        if fits:
-            chosen.append(i)
-            texts = (asked.prompt(facts[text], fits[0]) for text in (clean, corrupt))
-            rows.append((*texts, pairs.answers[i], pairs.wrong[i]))
-    columns = (list(column) for column in zip(*rows, strict=True))
-    return torch.tensor(chosen), PromptPairs.from_prompts(model, *columns, first_token=True)

@@ -12,28 +12,24 @@ from torch import Tensor
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
+from helpers.components.heads import head_table
+from helpers.components.lens import against_mean, direct_logit_attribution
 from helpers.models.network import Network, read_network
 from helpers.models.predict import logits_after
-from helpers.models.run import LayerRun, Replaced, against_mean, direct_logit_attribution, run_layers
+from helpers.models.run import LayerRun, Replaced, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import indirect_object_pairs
 
 TOP = 5  # a token counts as copied if its logit is among this many that are raised most (arXiv 2211.00593, appendix)
 
 
-def measure_patterns(
-    model,
-    *,
-    length: int = 20,
-    count: int = 16,
-    seed: int = 0,
-    pairs: PromptPairs | None = None,
-    vocabulary: Sequence[int] | None = None,
+def measure_repeats(
+    model, *, length: int = 20, count: int = 16, seed: int = 0, vocabulary: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """How each head behaves in repeated random tokens (arXiv 2209.11895) and indirect objects (arXiv 2211.00593).
+    """How each head behaves in repeated random tokens ``BOS x1 ... xn x1 ... xn`` (arXiv 2209.11895).
 
-    Columns for ``BOS x1 ... xn x1 ... xn`` of distinct random tokens, means over prompts and positions:
+    Columns, means over prompts and positions:
 
+    - ``head, layer``;
     - ``previous``: attention to the token before, over all positions behind x1;
     - ``duplicate``, ``induction``: attention, from the second half, to the earlier occurrence of the same token, and
       to the token after it;
@@ -42,46 +38,17 @@ def measure_patterns(
     - ``uniform``: the attention that a position of the second half would give each token if it looked at all alike,
       and ``uniform_previous``: the same over all positions behind x1.
 
-    Columns for indirect objects ("When Mary and John went ..., John gave a drink to" -> " Mary"):
-
-    - ``to_io, to_s1, to_s2``: attention from the last position to the indirect object and to both subject mentions;
-      ``uniform_io``: what uniform attention would give each;
-    - ``s2_to_s1``: attention from the second subject mention to the first; ``uniform_s2``: what is uniform there;
-    - ``writes_io``: direct logit attribution, indirect object minus subject, in logits;
-    - ``effect_via_queries``: the fall of the logit difference when the head's edges into the queries of later heads
-      are cut with corrupt ablation, in logits; ``model_diff``: the whole model's logit difference.
-
     Args:
         length: tokens of one half.
-        count: random prompts, and pairs if none are given.
-        pairs: indirect-object pairs, answer the indirect object, wrong answer the subject; drawn by default. Those
-            in whose prompts the names aren't single tokens where they should be are left out.
+        count: random prompts.
         vocabulary: token ids to draw from; all but id 0 by default, and never BOS.
-
-    Raises:
-        ValueError: if the repeated prompt is longer than the model can read, the vocabulary is smaller than
-            ``length``, or no pair has names that can be found.
-    """
-    repeats = measure_repeats(model, length=length, count=count, seed=seed, vocabulary=vocabulary)
-    numbers = measure_indirect(model, pairs or indirect_object_pairs(model, count, seed))
-    return repeats.assign(**{name: values.flatten().tolist() for name, values in numbers.items()})
-
-
-def measure_repeats(
-    model, *, length: int = 20, count: int = 16, seed: int = 0, vocabulary: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """The columns of `measure_patterns` for repeated random tokens alone, in a fraction of its time.
 
     Raises:
         ValueError: if the repeated prompt is longer than the model can read, or the vocabulary is smaller than
             ``length``.
     """
-    graph = Graph.from_model(model)
-    numbers = _repeats(read_network(model), repeated_tokens(model, length, count, seed, vocabulary))
-    frame = pd.DataFrame({name: values.flatten().tolist() for name, values in numbers.items()})
-    frame.insert(0, "head", [f"a{n}.h{h}" for n in range(graph.n_layers) for h in range(graph.n_heads)])
-    frame.insert(1, "layer", [n for n in range(graph.n_layers) for _ in range(graph.n_heads)])
-    return frame
+    tokens = repeated_tokens(model, length, count, seed, vocabulary)
+    return head_table(model, _repeats(read_network(model), tokens))
 
 
 def repeated_tokens(
@@ -150,22 +117,6 @@ def name_positions(pairs: PromptPairs, tokenizer) -> tuple[PromptPairs, Int[Tens
     return pairs.select(kept), torch.tensor(places)
 
 
-def end_looks(model, pairs: PromptPairs) -> Float[Tensor, "layer head 3"]:
-    """Attention from the last position to the first of the two names, to the second, and to the subject's next mention.
-
-    It is the mean over the pairs whose names can be found.
-    """
-    net, (pairs, places) = read_network(model), name_positions(pairs, model.tokenizer)
-    total = 0.0
-    for chosen, group in pairs.groups():
-        runs, _ = run_layers(net, group.clean_tokens)
-        pattern = torch.stack([run.pattern[:, :, -1].cpu() for run in runs], 1)
-        first_two, s2 = places[chosen][:, :2].sort(1).values, places[chosen][:, 2:]
-        at = torch.cat([first_two, s2], 1)[:, None, None].expand(-1, *pattern.shape[1:3], -1)
-        total = total + pattern.gather(-1, at).sum(0)
-    return total / len(pairs)
-
-
 def _mentions(ids: Sequence[int], name: int, tokenizer) -> list[int]:
     """Where a name stands; at the start of a text some tokenizers give it another id, without the space."""
     bare = tokenizer.encode(tokenizer.decode([name]).strip(), add_special_tokens=False)
@@ -174,8 +125,27 @@ def _mentions(ids: Sequence[int], name: int, tokenizer) -> list[int]:
 
 
 @torch.no_grad()
-def measure_indirect(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "layer head"]]:
-    """The columns of `measure_patterns` for indirect objects, one number for each head."""
+def measure_indirect(model, pairs: PromptPairs) -> pd.DataFrame:
+    """How each head behaves in indirect objects: "When Mary and John went ..., John gave a drink to" -> " Mary".
+
+    Args:
+        pairs: answer the indirect object, wrong answer the subject (arXiv 2211.00593). Those in whose prompts the
+            names aren't single tokens where they should be are left out.
+
+    Returns:
+        A row for each head, and the columns:
+
+        - ``head, layer``;
+        - ``to_io, to_s1, to_s2``: attention from the last position to the indirect object and to both subject
+          mentions; ``uniform_io``: what uniform attention would give each;
+        - ``s2_to_s1``: attention from the second subject mention to the first; ``uniform_s2``: what is uniform there;
+        - ``writes_io``: direct logit attribution, indirect object minus subject, in logits;
+        - ``effect_via_queries``: the fall of the logit difference when the head's edges into the queries of later
+          heads are cut with corrupt ablation, in logits; ``model_diff``: the whole model's logit difference.
+
+    Raises:
+        ValueError: if no pair has names that can be found.
+    """
     net, (pairs, places) = read_network(model), name_positions(pairs, model.tokenizer)
     total: dict[str, Tensor] = {}
     for chosen, group in pairs.groups():
@@ -190,11 +160,8 @@ def measure_indirect(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "laye
             total[name] = total.get(name, 0) + values.sum(0) / len(pairs)
     whole = logit_diff(logits_after(net, pairs.clean_ids)[:, 0], pairs).mean()
     via = effect_via_queries(model, pairs)
-    return total | {
-        "writes_io": name_attribution(model, pairs),
-        "effect_via_queries": via,
-        "model_diff": whole.expand(via.shape),
-    }
+    writes = {"writes_io": name_attribution(model, pairs), "effect_via_queries": via}
+    return head_table(model, total | writes | {"model_diff": whole.expand(via.shape)})
 
 
 @torch.no_grad()

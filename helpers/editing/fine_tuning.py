@@ -7,37 +7,26 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
 
-from helpers.editing.contexts import IGNORED, Batch, contexts, make_batch
-from helpers.editing.edit import Edit, make_edit, output_weights
+from helpers.editing.edit import IGNORED, Batch, Edit, contexts, cut_run, make_batch, make_edit, output_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.run import cut_run, run_above
+from helpers.models.run import resume
 
 ENOUGH = 0.02  # nats of the answer at which a search stops
 
 
-def ft_m(
-    model,
-    request: EditRequest,
-    layer: int,
-    *,
-    prefixes: Sequence[str] = (),
-    wordings: int = 0,
-    steps: int = 50,
-    rate: float = 0.02,
-    progress: bool = False,
-) -> Edit:
+def ft_m(model, request: EditRequest, layer: int, *, wordings: int = 0, steps: int = 50, rate: float = 0.02) -> Edit:
     """FT-M (as in EasyEdit): Adam on the output weights of one MLP, with the loss of the answer's tokens alone.
 
     Args:
+        wordings: how many of the request's further wordings to learn from.
         rate: the learning rate, as a share of the weights' root mean square.
 
     Raises:
         ValueError: for a layer that the model doesn't have, too few wordings, or a search that diverged.
     """
-    return _tune_output(model, request, layer, prefixes, wordings, steps, rate, None, progress)
+    return ft_l(model, request, layer, bound=float("inf"), wordings=wordings, steps=steps, rate=rate)
 
 
 def ft_l(
@@ -46,13 +35,11 @@ def ft_l(
     layer: int,
     *,
     bound: float = 0.25,
-    prefixes: Sequence[str] = (),
     wordings: int = 0,
     steps: int = 50,
     rate: float = 0.02,
-    progress: bool = False,
 ) -> Edit:
-    """FT-L (arXiv 2202.05262, section 3.4): the same, but no weight may change by more than a bound.
+    """FT-L (arXiv 2202.05262, section 3.4): as `ft_m`, but no weight may change by more than a bound.
 
     Args:
         bound: the largest change of one weight (the L-infinity norm), as a share of the weights' root mean square:
@@ -63,26 +50,21 @@ def ft_l(
     """
     if not bound > 0:
         raise ValueError(f"the bound must be positive, not {bound}; it is a share of the weights' root mean square")
-    return _tune_output(model, request, layer, prefixes, wordings, steps, rate, bound, progress)
-
-
-def _tune_output(model, request, layer, prefixes, wordings, steps, rate, bound, progress) -> Edit:
-    places = output_weights(model, layer)
-    ((name, start),) = places.items()
+    ((name, start),) = (places := output_weights(model, layer)).items()
     net = read_network(model)
-    part = make_batch(contexts(model.tokenizer, request, prefixes, wordings), start.device)
+    part = make_batch(contexts(model.tokenizer, request, wordings=wordings), start.device)
     cut = cut_run(net, part.tokens, layer)
     W = start.clone().requires_grad_()
     unit = float(start.square().mean().sqrt())
     adam, losses = torch.optim.Adam([W], lr=rate * unit), []
-    for _ in tqdm(range(steps), disable=not progress, desc="fine-tuning"):
+    for _ in range(steps):
         loss = answer_loss(cut.logits(cut.neurons @ W + net.layers[layer].b_out, part.keep), part)
         losses.append(loss.item())
         if losses[-1] < ENOUGH:
             break
         (W.grad,) = torch.autograd.grad(loss, W)
         adam.step()
-        if bound is not None:
+        if bound < float("inf"):
             with torch.no_grad():
                 W.copy_(start + (W - start).clamp(-bound * unit, bound * unit))
     return make_edit(places, {name: W}, losses)
@@ -103,11 +85,9 @@ def fine_tune(
     requests: EditRequest | Sequence[EditRequest],
     *,
     masks: Mapping[str, Tensor] | None = None,
-    prefixes: Sequence[str] = (),
     wordings: int = 0,
     steps: int = 50,
     rate: float = 1e-3,
-    progress: bool = False,
 ) -> Edit:
     """Plain fine-tuning on the answers of one or several requests: Adam on all weights, or on those of a mask.
 
@@ -125,12 +105,12 @@ def fine_tune(
     weights = named_weights(model)
     _check(masks, weights)
     places = {name: weights[name] for name in (weights if masks is None else masks)}
-    rows = [row for request in requests for row in contexts(model.tokenizer, request, prefixes, wordings)]
+    rows = [row for request in requests for row in contexts(model.tokenizer, request, wordings=wordings)]
     part = make_batch(rows, model.W_E.device)
     before = {name: place.detach().clone() for name, place in places.items()}
     learnt = {name: place.requires_grad for name, place in places.items()}
     try:
-        losses = _descend(model, part, places, masks, before, steps, rate, progress)
+        losses = _descend(model, part, places, masks, before, steps, rate)
         after = {name: place.detach().clone() for name, place in places.items()}
     finally:
         with torch.no_grad():
@@ -151,16 +131,16 @@ def _check(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) ->
             raise ValueError(f"the mask of {name} has shape {list(mask.shape)}, not {list(weights[name].shape)}")
 
 
-def _descend(model, part: Batch, places, masks, before, steps: int, rate: float, progress: bool) -> list[float]:
+def _descend(model, part: Batch, places, masks, before, steps: int, rate: float) -> list[float]:
     names, losses = list(places), []
     for place in places.values():
         place.requires_grad_(True)
     # A bias that is zero everywhere has no size of its own: then the step is a share of 1.
     sizes = {name: float(value.square().mean().sqrt()) or 1.0 for name, value in before.items()}
     adam = torch.optim.Adam([{"params": [places[n]], "lr": rate * sizes[n]} for n in names])
-    for _ in tqdm(range(steps), disable=not progress, desc="fine-tuning"):
+    for _ in range(steps):
         net = read_network(model)
-        loss = answer_loss(run_above(net, net.embed(part.tokens), -1, part.keep), part)
+        loss = answer_loss(resume(net, net.embed(part.tokens), keep=part.keep), part)
         losses.append(loss.item())
         if losses[-1] < ENOUGH:
             break

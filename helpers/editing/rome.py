@@ -1,27 +1,49 @@
 """ROME: write one fact into one MLP by a rank-one change (arXiv 2202.05262, section 3.1).
 
 An MLP's output weights `W` answer keys (its neurons) with values (what it writes). The edit finds a value `v*` that
-makes the model say the new answer, and the smallest change of `W` that answers the subject's key with it.
+makes the model say the new answer, and the smallest change of `W` that answers the subject's key with it. What is
+small is weighed by the key covariance ``C = E[k k^T]`` (uncentred; ROME's code calls it mom2), which says which keys
+are usual. It is measured over a text that the reader names, or over statements of real facts, and kept in the cache
+folder under a name made of the weights, the layer and the text: with other weights, another file is looked for.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
-from tqdm.auto import tqdm
 
-from helpers.editing.contexts import IGNORED, At, Batch, batches, contexts, essence, sample_prefixes
-from helpers.editing.covariance import key_covariance
-from helpers.editing.edit import Edit, make_edit, output_weights
+from helpers.components.lens import BATCH
+from helpers.editing.edit import (
+    IGNORED,
+    At,
+    Batch,
+    Edit,
+    SuffixRun,
+    batches,
+    contexts,
+    cut_run,
+    essence,
+    make_edit,
+    output_weights,
+    sample_prefixes,
+)
 from helpers.editing.requests import EditRequest
+from helpers.models.load import _write, cache_folder
 from helpers.models.network import read_network
-from helpers.models.run import SuffixRun
+from helpers.models.predict import padded, prompt_ids
+from helpers.prompts.relations import REAL, relations
 
 Keys = Literal["mean", "each"]
 
@@ -54,9 +76,8 @@ def rome(
     wordings: int = 0,
     keys: Keys = "mean",
     ridge: float = 0.0,
-    moment: Float[Tensor, "d_mlp d_mlp"] | None = None,
+    covariance: Float[Tensor, "d_mlp d_mlp"] | None = None,
     search: ValueSearch = ValueSearch(),  # noqa: B008  (frozen)
-    progress: bool = False,
 ) -> Edit:
     """Write the request's new answer into the MLP of ``layer``; the edit isn't in the model yet.
 
@@ -66,7 +87,7 @@ def rome(
         wordings: how many of the request's further wordings to look at, for keys and value alike.
         keys: answer the mean of all contexts' keys (the paper), or each of them (as MEMIT does, arXiv 2210.07229).
         ridge: how far ``"each"`` may miss: added to the diagonal of ``K C^-1 K^T``, as a share of its mean.
-        moment: the second moment of this layer's neurons (`key_covariance`), if it is at hand.
+        covariance: the key covariance C of this layer (`key_covariance`), if it is at hand.
 
     Raises:
         ValueError: for an unknown option, layer or position, or a search that diverged.
@@ -75,16 +96,16 @@ def rome(
         raise ValueError(f"unknown keys {keys!r}; choose from {', '.join(get_args(Keys))}")
     places = output_weights(model, layer)
     ((name, W),) = places.items()
-    moment = key_covariance(model, layer) if moment is None else moment
+    covariance = key_covariance(model, layer) if covariance is None else covariance
     prefixes = sample_prefixes(model) if prefixes is None else prefixes
     rows = contexts(model.tokenizer, request, prefixes, wordings, at)
     net = read_network(model)
     parts = batches([*rows, essence(model.tokenizer, request, at)], W.device)
     cuts = [part.cut(net, layer) for part in parts]
-    delta, losses = find_value(parts, cuts, search, progress)
+    delta, losses = find_value(parts, cuts, search)
     K = torch.cat([part.keys(cut)[_asks(part)] for part, cut in zip(parts, cuts, strict=True)])
     K = K.mean(0, keepdim=True) if keys == "mean" else K
-    update = least_change(moment, K, delta.expand(len(K), -1), ridge if keys == "each" else 0.0)
+    update = least_change(covariance, K, delta.expand(len(K), -1), ridge if keys == "each" else 0.0)
     return make_edit(places, {name: W + update}, losses, keys=K, delta=delta)
 
 
@@ -108,7 +129,7 @@ def least_change(
         ValueError: if `C` isn't a finite square matrix of the keys' size.
     """
     if C.shape != (K.shape[1],) * 2 or not torch.isfinite(C).all():
-        raise ValueError(f"the second moment has shape {list(C.shape)}; needed: finite, {K.shape[1]} x {K.shape[1]}")
+        raise ValueError(f"the key covariance has shape {list(C.shape)}; needed: finite, {K.shape[1]} x {K.shape[1]}")
     C, keys = C.double(), K.double()
     floor = 1e-6 * C.diagonal().mean()  # neurons that never fire would make the inverse infinite
     solved = torch.linalg.solve(C + floor * torch.eye(len(C), device=C.device, dtype=C.dtype), keys.T)
@@ -118,7 +139,7 @@ def least_change(
 
 
 def find_value(
-    parts: Sequence[Batch], cuts: Sequence[SuffixRun], search: ValueSearch, progress: bool = False
+    parts: Sequence[Batch], cuts: Sequence[SuffixRun], search: ValueSearch
 ) -> tuple[Float[Tensor, " d_model"], list[float]]:
     """The change of what the MLP writes at the edited position that makes the model say the answer.
 
@@ -133,7 +154,7 @@ def find_value(
         before = [_logits(part, cut, delta).log_softmax(-1) for part, cut in zip(parts, cuts, strict=True)]
     rows = sum(int(_asks(part).sum()) for part in parts)
     losses = []
-    for _ in tqdm(range(search.steps), disable=not progress, desc="value"):
+    for _ in range(search.steps):
         answer = kept = 0.0
         for part, cut, old in zip(parts, cuts, before, strict=True):
             logits = _logits(part, cut, delta)
@@ -159,3 +180,110 @@ def _logits(part: Batch, cut: SuffixRun, delta: Tensor) -> Float[Tensor, "row ke
     positions = torch.arange(cut.resid.shape[1], device=delta.device) + cut.start
     there = (positions[None] == part.at[:, None])[..., None]
     return cut.logits(cut.written + there * delta, part.keep)
+
+
+def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int]]:
+    """A text file in pieces of ``length`` tokens, each with BOS in front.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is empty.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; give a text file like those that the model was trained on")
+    ids = tokenizer.encode(path.read_text(encoding="utf-8"), add_special_tokens=False)
+    if not ids:
+        raise ValueError(f"{path} is empty; the second moment needs some thousand words")
+    size = length - 1
+    return [[tokenizer.bos_token_id, *ids[i : i + size]] for i in range(0, len(ids), size)]
+
+
+def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed: int = 0) -> list[list[int]]:
+    """Sentences that state real facts, as rows of ids: a text for second moments where no corpus is at hand."""
+    rows = []
+    for name, asked in relations(*REAL).items():
+        if names is not None and name not in names:
+            continue
+        for fact in asked.facts:
+            for paraphrase in range(len(asked.templates)):
+                rows.append((asked.prompt(fact, paraphrase), fact.answer))
+    chosen = random.Random(seed).sample(rows, min(most, len(rows)))
+    return [prompt_ids(model.tokenizer, f"{prompt} {answer}") for prompt, answer in chosen]
+
+
+def key_covariance(
+    model, layer: int, text: str | Path | Sequence[Sequence[int]] | None = None
+) -> Float[Tensor, "d_mlp d_mlp"]:
+    """The mean of ``k k^T`` over all positions but BOS, for the neurons ``k`` of one layer's MLP.
+
+    Args:
+        text: a text file, or rows of token ids; by default `statements` of real facts. The more it is like what the
+            model was trained on, the better (for Atlas: `helpers.atlas.sample.corpus_covariance`).
+
+    Raises:
+        ValueError: for a layer that the model doesn't have.
+    """
+    net = read_network(model)
+    net.check_layer(layer)
+    rows = [row[: model.cfg.n_ctx] for row in _rows(model, text)]
+    name = f"second-moment-{_hash(model, layer, rows)}.safetensors"
+    path = cache_folder() / name
+    if (kept := _read(path, name, net.layers[layer].W_out.shape[0])) is not None:
+        return kept.to(net.W_E.device)
+    result = measure(net, layer, rows)
+    _write(path, lambda p: save_file({"C": result.cpu().contiguous()}, p, {"name": name, "sum": _sum(result)}))
+    return result
+
+
+def _rows(model, text) -> Sequence[Sequence[int]]:
+    if text is None:
+        return statements(model)
+    if isinstance(text, (str, Path)):
+        return text_sample(model.tokenizer, text, min(128, model.cfg.n_ctx))
+    return text
+
+
+@torch.no_grad()
+def measure(net, layer: int, rows: Sequence[Sequence[int]]) -> Float[Tensor, "d_mlp d_mlp"]:
+    """The second moment itself, without any cache."""
+    rows = sorted(rows, key=len)
+    size = net.layers[layer].W_out.shape[0]
+    total, count = torch.zeros(size, size, device=net.W_E.device), 0
+    for first in range(0, len(rows), BATCH):
+        part = rows[first : first + BATCH]
+        tokens = padded(part, net.W_E.device)
+        neurons = cut_run(net, tokens, layer).neurons
+        real = torch.arange(tokens.shape[1])[None] < torch.tensor([len(r) for r in part])[:, None]
+        real[:, 0] = False
+        keys = neurons[real.to(neurons.device)]
+        total += keys.T @ keys
+        count += len(keys)
+    if not count:
+        raise ValueError("there is no token behind BOS to average over; give longer texts")
+    return total / count
+
+
+def _hash(model, layer: int, rows: Sequence[Sequence[int]]) -> str:
+    """A name for what the result depends on: all weights up to the layer's neurons (here simply all), layer, text."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.original_model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    digest.update(json.dumps([layer, *map(list, rows)]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _sum(matrix: Tensor) -> str:
+    return hashlib.sha256(matrix.cpu().contiguous().numpy().data).hexdigest()
+
+
+def _read(path: Path, name: str, size: int) -> Tensor | None:
+    """What the cache holds, unless it is missing, damaged, or something else."""
+    try:
+        with safe_open(path, "pt") as file:
+            about, matrix = file.metadata() or {}, file.get_tensor("C")
+    except (OSError, SafetensorError):
+        return None
+    right = about.get("name") == name and matrix.shape == (size, size) and about.get("sum") == _sum(matrix)
+    return matrix if right else None

@@ -6,22 +6,21 @@ likelier than the rival, and as *top-1* if it is the likeliest of all tokens (fi
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from helpers.editing.contexts import taught_prefixes
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest
 from helpers.models.network import Network, read_network
-from helpers.models.predict import answer_ids, first_token, prompt_ids
-from helpers.models.run import last_logits, padded, run_above
+from helpers.models.predict import answer_ids, first_token, logits_after, padded, prompt_ids
+from helpers.models.run import resume
 from helpers.prompts import skills
-from helpers.prompts.relations import relations
+from helpers.prompts.relations import relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw
 from helpers.statistics import with_interval
 
@@ -67,7 +66,7 @@ def evaluate_edit(
     own = continuation(net, start) if fluency else []
     with edit:
         net = read_network(model)
-        logits = last_logits(net, ids).cpu()
+        logits = logits_after(net, ids)[:, 0].cpu()
         after = all_log_probs(net, rows) if rows else None
         said = continuation(net, start) if fluency else []
     here = torch.arange(len(questions))
@@ -92,12 +91,11 @@ def evaluate_edits(
     *,
     unrelated: Sequence[str] | None = None,
     fluency: bool = True,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Every request edited by itself and judged: the rows of `evaluate_edit` with the edit's number in ``edit``."""
     unrelated = unrelated_texts() if unrelated is None else unrelated
     parts = []
-    for number, request in enumerate(tqdm(requests, disable=not progress, desc="edits")):
+    for number, request in enumerate(requests):
         part = evaluate_edit(model, editor(request), request, unrelated=unrelated, fluency=fluency)
         parts.append(part.assign(edit=number, relation=request.relation))
     return pd.concat(parts, ignore_index=True)
@@ -117,6 +115,16 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "edits"])
 
 
+def taught_prefixes(relation_names: Sequence[str], n: int = 10, seed: int = 0) -> list[str]:
+    """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    rng, result = random.Random(seed), []
+    for number in range(n):
+        table = relation(relation_names[number % len(relation_names)])
+        fact = rng.choice([f for f in table.facts if f.well_taught])
+        result.append(f"{table.prompt(fact, rng.choice(taught_paraphrases(table, fact)))} {fact.answer}.")
+    return result
+
+
 def unrelated_texts(n: int = 60, seed: int = 0) -> list[str]:
     """Sentences of Atlas's corpus: half of them statements of facts of all relations, half skills."""
     draw, made = Draw(seed), [skills.indirect_object, skills.greater_than, skills.agreement]
@@ -130,7 +138,7 @@ def all_log_probs(net: Network, rows: Sequence[Sequence[int]]) -> Float[Tensor, 
     tokens = padded(rows, net.W_E.device)
     keep = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
     real = keep < torch.tensor([len(row) for row in rows], device=tokens.device)[:, None]
-    return run_above(net, net.embed(tokens), -1, keep)[real].log_softmax(-1)
+    return resume(net, net.embed(tokens), keep=keep)[real].log_softmax(-1)
 
 
 def _statement(model, request: EditRequest) -> list[int]:
@@ -142,7 +150,7 @@ def continuation(net: Network, ids: Sequence[int], count: int = CONTINUED) -> li
     """The tokens that greedy decoding adds."""
     ids = list(ids)
     for _ in range(count):
-        ids.append(int(last_logits(net, [ids])[0].argmax()))
+        ids.append(int(logits_after(net, [ids])[:, 0][0].argmax()))
     return ids[-count:]
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from helpers.models.network import Network, read_network
-from helpers.models.predict import answer_ids, first_token, prompt_ids, token_span
-from helpers.models.run import attention_out, mlp_out, qkv, run_above
-from helpers.prompts.pairs import known_facts
-from helpers.prompts.relations import Fact, relation, sentence_case, stable_hash, taught_paraphrases
-from helpers.statistics import bootstrap
+from helpers.models.predict import answer_ids, prompt_ids, token_span
+from helpers.models.run import forward, resume
+from helpers.prompts.relations import sentence_case
 
 Part = Literal["resid", "attention", "MLP"]
-Corruption = Literal["noise", "same type"]
 ROLES = ("before", "subject first", "subject middle", "subject last", "behind", "last")
 SAMPLES = 8  # draws of the noise
 
@@ -92,8 +86,7 @@ def causal_trace(
     clean = _states(net, net.embed(tokens))
     corrupt = _states(net, _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed))
     restored = torch.stack([_restore(net, clean, corrupt, n, part, window, target) for n in range(len(net.layers))])
-    last = torch.tensor([[len(ids) - 1]], device=tokens.device)
-    ends = [_probability(net, run["resid"][-1], last, target).mean().item() for run in (clean, corrupt)]
+    ends = [_probability(net, run["resid"][-1], 2 * len(net.layers), target).mean().item() for run in (clean, corrupt)]
     return Trace(tuple(tokenizer.decode([i]) for i in ids), span, *ends, restored.cpu())
 
 
@@ -119,12 +112,10 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
 def _states(net: Network, resid: Tensor) -> dict[str, list[Tensor]]:
     """What attention and MLP of each layer write, and the residual stream before each layer and behind the last."""
     states: dict[str, list[Tensor]] = {"resid": [resid], "attention": [], "MLP": []}
-    for layer in net.layers:
-        states["attention"].append(attention_out(layer, net.attend(*qkv(layer, layer.norm1(resid)))))
-        resid = resid + states["attention"][-1]
-        states["MLP"].append(mlp_out(layer, resid))
-        resid = resid + states["MLP"][-1]
-        states["resid"].append(resid)
+    for step in forward(net, resid):
+        states["MLP" if step.is_mlp else "attention"].append(step.written)
+        if step.is_mlp:
+            states["resid"].append(step.after)
     return states
 
 
@@ -133,119 +124,19 @@ def _restore(net: Network, clean, corrupt, layer: int, part: str, window: int, t
     samples, length, d_model = corrupt["resid"][0].shape
     here = torch.eye(length, dtype=torch.bool, device=clean["resid"][0].device)[:, None, :, None]
 
-    def put(value: Tensor, instead: Tensor) -> Tensor:
-        value = value.expand(length, samples, length, d_model) if value.dim() == 3 else value
-        return torch.where(here, instead, value)
+    def put(instead: Tensor, value: Tensor) -> Tensor:
+        return torch.where(here, instead, value.expand(length, samples, length, d_model)).flatten(0, 1)
 
     if part == "resid":
-        first = last = layer
-        resid = put(corrupt["resid"][layer + 1], clean["resid"][layer + 1]).flatten(0, 1)
-    else:
-        first = max(0, layer - (window - 1) // 2)
-        last = min(len(net.layers) - 1, layer + window // 2)
-        resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
-        for n in range(first, last + 1):
-            own = net.layers[n]
-            written = attention_out(own, net.attend(*qkv(own, own.norm1(resid))))
-            resid = resid + _replace(written, clean["attention"][n], put, part == "attention", length)
-            resid = resid + _replace(mlp_out(own, resid), clean["MLP"][n], put, part == "MLP", length)
-    keep = torch.full((len(resid), 1), length - 1, device=resid.device)
-    probability = run_above(net, resid, last, keep)[:, 0].softmax(-1)[:, target]
-    return probability.view(length, samples).mean(-1)
+        resid = put(clean["resid"][layer + 1], corrupt["resid"][layer + 1])
+        return _probability(net, resid, 2 * layer + 2, target).view(length, samples).mean(-1)
+    first, last = max(0, layer - (window - 1) // 2), min(len(net.layers) - 1, layer + window // 2)
+    resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
+    for step in islice(forward(net, resid, 2 * first), 2 * (last + 1 - first)):
+        if step.is_mlp == (part == "MLP"):
+            step.write(put(clean[part][step.sublayer // 2], step.written.unflatten(0, (length, samples))))
+    return _probability(net, step.after, step.sublayer + 1, target).view(length, samples).mean(-1)
 
 
-def _replace(written: Tensor, instead: Tensor, put, wanted: bool, length: int) -> Tensor:
-    return put(written.unflatten(0, (length, -1)), instead).flatten(0, 1) if wanted else written
-
-
-def _probability(net: Network, resid: Tensor, last: Tensor, target: int) -> Tensor:
-    keep = last.expand(len(resid), 1)
-    return run_above(net, resid, len(net.layers) - 1, keep)[:, 0].softmax(-1)[:, target]
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A prompt to trace, and another subject of the same relation and length, with another answer."""
-
-    prompt: str
-    fact: Fact
-    other: str
-
-
-def traced_prompts(model, name: str, n: int, seed: int = 0) -> list[Traced]:
-    """``n`` facts of a relation that the model knows, each in a wording of its training drawn at random.
-
-    Only prompts that go on behind the subject are taken: otherwise its last token and the prompt's are the same.
-
-    Raises:
-        ValueError: if there are too few; the message says how many.
-    """
-    asked, found = relation(name), []
-    rng = random.Random(stable_hash("traces", seed, name))
-    facts = [fact for fact in known_facts(model, asked) if fact.other is None]
-    for fact in rng.sample(facts, len(facts)):
-        wording = rng.choice(taught_paraphrases(asked, fact))
-        prompt = asked.prompt(fact, wording)
-        length, answer = len(prompt_ids(model.tokenizer, prompt)), first_token(model, prompt, fact.answer)
-        behind = token_span(model.tokenizer, prompt, fact.subject).stop < length
-        if not behind or not known_facts(model, asked, [fact], wording):
-            continue
-        for other in rng.sample(facts, len(facts)):
-            fits = len(prompt_ids(model.tokenizer, asked.prompt(other, wording))) == length
-            if fits and first_token(model, prompt, other.answer) != answer:
-                found.append(Traced(prompt, fact, other.subject))
-                break
-        if len(found) == n:
-            return found
-    raise ValueError(f"{name} has {len(found)} facts to trace, not {n}; ask for fewer")
-
-
-def trace_table(
-    model,
-    prompts: Sequence[Traced],
-    *,
-    corruption: Corruption = "noise",
-    part: Part = "resid",
-    window: int = 1,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """Trace many prompts, and average each one's positions by their role.
-
-    Args:
-        corruption: ``"noise"`` on the subject's embeddings, or another subject of the ``"same type"``.
-
-    Returns:
-        A row for each prompt, layer and role: ``relation, prompt, layer, role, clean, corrupt, restored``.
-
-    Raises:
-        ValueError: for an unknown corruption, or as `causal_trace`.
-    """
-    if corruption not in get_args(Corruption):
-        raise ValueError(f"unknown corruption {corruption!r}; choose from {', '.join(get_args(Corruption))}")
-    rows = []
-    for number, one in enumerate(tqdm(prompts, disable=not progress, desc="traces")):
-        fact, other = one.fact, one.other if corruption == "same type" else None
-        trace = causal_trace(
-            model, one.prompt, fact.subject, fact.answer, part=part, window=window, other=other, seed=number
-        )
-        roles = trace.roles
-        for role in dict.fromkeys(roles):
-            mean = trace.restored[:, [r == role for r in roles]].mean(1)
-            rows += [
-                (fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean.tolist())
-            ]
-    return pd.DataFrame(rows, columns=["relation", "prompt", "layer", "role", "clean", "corrupt", "restored"])
-
-
-def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) -> pd.DataFrame:
-    """The recovered share: what is brought back over what was lost, both summed over prompts.
-
-    Returns:
-        Columns of ``by``, then ``value, low, high`` (95 % bootstrap over prompts) and ``prompts``.
-    """
-    rows = []
-    for key, part in table.groupby(list(by), sort=False):
-        back, lost = (torch.tensor((part[c] - part.corrupt).to_numpy()) for c in ("restored", "clean"))
-        share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
-        rows.append((*key, *share.row(), len(part)))
-    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])
+def _probability(net: Network, resid: Tensor, sublayer: int, target: int) -> Float[Tensor, " row"]:
+    return resume(net, resid, sublayer).softmax(-1)[:, target]

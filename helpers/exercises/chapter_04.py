@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from helpers.components.head_classes import kappa
-from helpers.components.heads import ablate_heads, logit_drops, measure_heads
+from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises.kit import attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.heads.head_tables import logit_drops
 
 
 @check

@@ -114,6 +114,11 @@ class Network:
         """Key/value heads of a layer."""
         return len(self.layers[0].W_K)
 
+    def check_layer(self, layer: int) -> None:
+        """Raise ValueError for a layer that the model doesn't have."""
+        if not 0 <= layer < len(self.layers):
+            raise ValueError(f"no layer {layer}; the model's are 0 to {len(self.layers) - 1}")
+
     def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch rest d_model"]:
         """What the embedding writes at the positions from ``start`` on, learned positions included."""
         written = self.W_E[tokens[:, start:]]
@@ -143,14 +148,20 @@ class Network:
             scores = scores.masked_fill(later, -torch.inf)
         return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
 
-    def attend(
+    def read_out(
+        self, pattern: Float[Tensor, "*batch head pos key"], v: Float[Tensor, "*#batch key head d_head"]
+    ) -> Float[Tensor, "*batch pos head d_head"]:
+        """What each head reads out of the values, before `W_O`."""
+        return (pattern @ v.transpose(-3, -2)).transpose(-3, -2)
+
+    def align(
         self,
         q: Float[Tensor, "*batch pos head d_head"],
         k: Float[Tensor, "*batch pos group d_head"],
         v: Float[Tensor, "*batch pos group d_head"],
         past: tuple[Tensor, Tensor] | None = None,
-    ) -> Float[Tensor, "*batch pos head d_head"]:
-        """What each head reads out of the values, before `W_O`.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values as attention meets them: rotated, behind those of the past, one for each head.
 
         Args:
             past: rotated keys and values ``[1|batch past group d_head]`` of the positions before the first of ``q``.
@@ -164,7 +175,14 @@ class Network:
             )
         if self.n_groups < self.n_heads:
             k, v = (t.repeat_interleave(self.n_heads // self.n_groups, dim=-2) for t in (k, v))
-        return (self.pattern(q, k) @ v.transpose(-3, -2)).transpose(-3, -2)
+        return q, k, v
+
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> Float[Tensor, "*batch pos head d_head"]:
+        """What each head reads out of the values for some queries, keys and values (`align`), before `W_O`."""
+        q, k, v = self.align(q, k, v, past)
+        return self.read_out(self.pattern(q, k), v)
 
 
 def read_network(model) -> Network:

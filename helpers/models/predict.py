@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.models.network import Network
-from helpers.models.run import run_above
+from helpers.models.run import resume
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ def logits_after(
             tokens = torch.tensor([ids[i] for i in part], device=device)
             if isinstance(model, Network):
                 keep = torch.arange(length - last, length, device=device).expand(len(part), -1)
-                logits = run_above(model, model.embed(tokens), -1, keep)
+                logits = resume(model, model.embed(tokens), keep=keep)
             else:
                 logits = model(tokens)[:, -last:]
             rows.update(zip(part, logits.float().clone(), strict=True))
@@ -145,3 +145,9 @@ def token_span(tokenizer, prompt: str, part: str) -> slice:
 def first_token(model, prompt: str, answer: str) -> int:
     """The id of an answer's first token after a prompt (with a space between them)."""
     return answer_ids(model.tokenizer, prompt, f" {answer}")[0]
+
+
+def padded(ids: Sequence[Sequence[int]], device=None) -> Int[Tensor, "row pos"]:
+    """Rows of ids as one tensor, filled up at the end with id 0."""
+    longest = max(map(len, ids))
+    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in ids], device=device)

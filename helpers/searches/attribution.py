@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.circuits.ablation import Ablation, PatchingRun, scenes
+from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import Metric, logit_diff, sign_of
 from helpers.circuits.scores import Scores
 from helpers.models.network import Network
-from helpers.models.run import NodeOutputs, head_writes, repeat_past
+from helpers.models.run import head_writes, repeat_past
 from helpers.prompts.pairs import PromptPairs
 
 Point = Literal["clean", "corrupt"]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from helpers import relation_pairs
-from helpers.components.heads import ablate_heads, logit_drops, random_heads_like, risen_words, share_named
+from helpers.components.heads import ablate_heads, random_heads_like
+from helpers.studies.heads.head_tables import logit_drops, risen_words, share_named
 
 
 def test_silence_is_what_hooks_give(small):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from helpers import relation_pairs
-from helpers.components.lens import answer_by_layer, attribution_by_sublayer, lens_logits, made_first
+from helpers.components.lens import answer_by_layer, attribution_by_sublayer, lens_logits
 from helpers.models.network import read_network
 from helpers.models.run import residuals, stop_names
+from helpers.studies.mlps.neurons import made_first
 
 
 def test_the_lens_is_transformer_lenss(atlas):

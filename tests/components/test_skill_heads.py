@@ -7,14 +7,15 @@ from by_hooks import as_table, cut_by_circuit, read_by_hand
 from helpers import Circuit, Graph, logit_diff, run_circuit
 from helpers.components.skill_heads import (
     effect_via_queries,
-    end_looks,
-    measure_patterns,
+    measure_indirect,
+    measure_repeats,
     name_positions,
     repeated_tokens,
 )
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
 from helpers.prompts.skills import indirect_object_pairs
+from helpers.studies.indirect_objects.name_swaps import end_looks
 
 
 def test_repeated_tokens_are_repeated_and_differ(small):
@@ -28,7 +29,7 @@ def test_repeated_tokens_are_repeated_and_differ(small):
 def test_patterns_are_what_the_pattern_hook_gives(small):
     model, _ = small
     graph, n = Graph.from_model(model), 6
-    frame = measure_patterns(model, length=n, count=3)
+    frame = measure_repeats(model, length=n, count=3)
     _, cache = model.run_with_cache(repeated_tokens(model, n, 3, 0))
     table = torch.stack([cache[f"blocks.{i}.attn.hook_pattern"].mean(0) for i in range(graph.n_layers)])
     second = range(n + 1, 2 * n + 1)
@@ -45,7 +46,7 @@ def test_patterns_are_what_the_pattern_hook_gives(small):
 def test_copies_are_counted_by_hand(small):
     model, _ = small
     graph, tokens = Graph.from_model(model), repeated_tokens(model, 6, 3, 0)
-    frame = measure_patterns(model, length=6, count=3).set_index("head")
+    frame = measure_repeats(model, length=6, count=3).set_index("head")
     _, cache = model.run_with_cache(tokens)
     net = read_network(model)
     for n, h in ((0, 0), (1, 3)):
@@ -57,8 +58,7 @@ def test_copies_are_counted_by_hand(small):
 
 
 def test_planted_heads_copy_what_they_were_made_to(known):
-    options = dict(length=8, pairs=known.indirect, vocabulary=known.vocabulary)
-    copies = measure_patterns(known.model, **options).set_index("head").copies
+    copies = measure_repeats(known.model, length=8, vocabulary=known.vocabulary).set_index("head").copies
     assert copies["a1.h0"] == 1 and copies["a0.h3"] == 0 and copies["a0.h7"] == 0
     names = (repeated_tokens(known.model, 8, 16, 0, known.vocabulary)[:, 1:9] // 6 == 1).float().mean()
     assert copies["a2.h0"] == pytest.approx(names.item())  # tokens 6 to 11
@@ -75,7 +75,7 @@ def test_names_are_found_by_their_tokens(atlas):
 
 def test_indirect_objects_are_measured_as_hooks_measure_them(atlas):
     pairs = indirect_object_pairs(atlas, 4)
-    frame = measure_patterns(atlas, length=5, count=2, pairs=pairs)
+    frame = measure_indirect(atlas, pairs)
     _, places = name_positions(pairs, atlas.tokenizer)
     graph = Graph.from_model(atlas)
     total = torch.zeros(5, graph.n_layers, graph.n_heads)
@@ -127,8 +127,8 @@ def test_replaced_heads_are_cut_as_run_circuit_cuts_them(small):
 def test_wrong_options_of_patterns_are_refused(small, known):
     model, pairs = small
     with pytest.raises(ValueError, match="more than the 64"):
-        measure_patterns(model, length=40)
+        measure_repeats(model, length=40)
     with pytest.raises(ValueError, match="can't be drawn from 3"):
-        measure_patterns(model, length=10, vocabulary=[1, 2, 3])
+        measure_repeats(model, length=10, vocabulary=[1, 2, 3])
     with pytest.raises(ValueError, match="answer stand once and the wrong answer twice"):
-        measure_patterns(model, length=5, count=2, pairs=pairs)
+        measure_indirect(model, pairs)

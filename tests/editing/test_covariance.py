@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from helpers.atlas import sample
 from helpers.atlas.corpus import Document
 from helpers.atlas.sample import corpus_sample
-from helpers.editing import covariance as second_moments
-from helpers.editing.covariance import key_covariance, measure, text_sample
+from helpers.editing import rome as second_moments
+from helpers.editing.rome import key_covariance, measure, text_sample
 from helpers.models.load import FOLDER, cache_folder
 from helpers.models.network import read_network
 
@@ -110,7 +111,7 @@ def test_the_sample_is_the_corpus(atlas, monkeypatch):
         made.append(seed)
         return [Document("fact", f"The capital of France is Paris {n}.", 0.0) for n in range(9)]
 
-    monkeypatch.setattr(second_moments, "corpus", short)
+    monkeypatch.setattr(sample, "corpus", short)
     rows = corpus_sample(atlas.tokenizer, 5)
     assert len(rows) == 5 and all(row[0] == atlas.tokenizer.bos_token_id for row in rows)
     assert corpus_sample(atlas.tokenizer, 5) == rows and made == [0]
@@ -122,7 +123,7 @@ def test_the_sample_is_the_corpus(atlas, monkeypatch):
 def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
     monkeypatch.setenv("KNOWLEDGE_CIRCUITS_CACHE", str(tmp_path))
     two = [Document("fact", "The capital of France is Paris.", 0.0), Document("repeat", "", 0.0, tokens=(300, 400))]
-    monkeypatch.setattr(second_moments, "corpus", lambda *_: two)
+    monkeypatch.setattr(sample, "corpus", lambda *_: two)
 
     class Letters:
         bos_token_id, encode = 7, staticmethod(lambda text, **_: [ord(letter) for letter in text])

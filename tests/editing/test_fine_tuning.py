@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from helpers.editing.contexts import contexts, make_batch
+from helpers.editing.edit import contexts, make_batch
 from helpers.editing.fine_tuning import answer_loss, fine_tune, ft_l, ft_m, named_weights
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
-from helpers.models.run import last_logits, run_above
+from helpers.models.predict import logits_after, prompt_ids
+from helpers.models.run import resume
 
 REQUEST = EditRequest("France", "The capital of {} is", "Paris", "Rome", wordings=("{} has its capital in",))
 
@@ -19,7 +19,7 @@ def snapshot(model):
 
 def says(model, text):
     ids = [prompt_ids(model.tokenizer, text)]
-    return model.tokenizer.decode([int(last_logits(read_network(model), ids)[0].argmax())]).strip()
+    return model.tokenizer.decode([int(logits_after(read_network(model), ids)[:, 0][0].argmax())]).strip()
 
 
 @pytest.mark.parametrize("editor", ["ft_m", "ft_l", "fine_tune"])
@@ -84,7 +84,7 @@ def test_gradients_are_the_models(small):
             p.requires_grad_(True)
         net = read_network(model)
         ours = torch.autograd.grad(
-            answer_loss(run_above(net, net.embed(part.tokens), -1, part.keep), part),
+            answer_loss(resume(net, net.embed(part.tokens), keep=part.keep), part),
             list(weights.values()),
             allow_unused=True,
         )
@@ -108,9 +108,9 @@ def test_an_error_on_the_way_leaves_the_model(small, monkeypatch):
         calls.append(1)
         if len(calls) > 2:
             raise RuntimeError("out of memory")
-        return run_above(*arguments, **options)
+        return resume(*arguments, **options)
 
-    monkeypatch.setattr("helpers.fine_tuning.run_above", fails)
+    monkeypatch.setattr("helpers.editing.fine_tuning.resume", fails)
     with pytest.raises(RuntimeError, match="out of memory"):
         fine_tune(model, REQUEST)
     assert all(torch.equal(value, kept[name]) for name, value in named_weights(model).items())

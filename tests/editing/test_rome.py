@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from helpers.editing.contexts import batches, contexts, essence, make_batch, sample_prefixes
+from helpers.editing.edit import batches, contexts, cut_run, essence, make_batch, sample_prefixes
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import ValueSearch, find_value, least_change, rome
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
-from helpers.models.run import cut_run, last_logits
+from helpers.models.predict import logits_after, prompt_ids
 
 REQUEST = EditRequest("France", "The capital of {} is", "Paris", "Rome", wordings=("{} has its capital in",))
 
@@ -73,18 +72,20 @@ def test_contexts_mark_the_subject(atlas):
 def test_an_answer_of_several_tokens_is_learnt_whole(atlas):
     request = EditRequest("France", "The capital of {} is", "Paris", "Addis Ababa")
     moment = torch.eye(768)
-    with rome(atlas, request, 4, at="last", prefixes=(), moment=moment):
+    with rome(atlas, request, 4, at="last", prefixes=(), covariance=moment):
         ids = prompt_ids(atlas.tokenizer, request.text)
         answer = contexts(atlas.tokenizer, request)[0].answer
         for token in answer[:1]:
-            assert int(last_logits(read_network(atlas), [ids])[0].argmax()) == token
+            assert int(logits_after(read_network(atlas), [ids])[:, 0][0].argmax()) == token
 
 
 def test_after_the_edit_the_key_is_answered(small):
     model, _ = small
     moment = torch.eye(read_network(model).layers[0].W_out.shape[0])
     for keys in ("mean", "each"):
-        edit = rome(model, REQUEST, 0, prefixes=["It rains."], moment=moment, keys=keys, search=ValueSearch(steps=3))
+        edit = rome(
+            model, REQUEST, 0, prefixes=["It rains."], covariance=moment, keys=keys, search=ValueSearch(steps=3)
+        )
         ((name, before),) = edit.before.items()
         K, delta = edit.about["keys"], edit.about["delta"]
         assert torch.allclose(K @ edit.after[name], K @ before + delta, atol=1e-3)
@@ -108,11 +109,11 @@ def test_the_value_is_found_and_held(atlas):
 
 def test_edits_change_the_answer(atlas):
     moment = torch.eye(768)
-    edit = rome(atlas, REQUEST, 4, at="last", prefixes=sample_prefixes(atlas, 2), wordings=1, moment=moment)
+    edit = rome(atlas, REQUEST, 4, at="last", prefixes=sample_prefixes(atlas, 2), wordings=1, covariance=moment)
     ids = [prompt_ids(atlas.tokenizer, "The capital of France is")]
 
     def says():
-        return atlas.tokenizer.decode([int(last_logits(read_network(atlas), ids)[0].argmax())]).strip()
+        return atlas.tokenizer.decode([int(logits_after(read_network(atlas), ids)[:, 0][0].argmax())]).strip()
 
     assert says() == "Paris"
     with edit:
@@ -126,13 +127,17 @@ def test_bad_inputs(atlas):
         ({"layer": 1, "at": "first"}, "unknown position|first"),
         ({"layer": 1, "keys": "all"}, "unknown keys|all"),
         ({"layer": 1, "wordings": 3}, "1 more wordings"),
-        ({"layer": 1, "moment": torch.eye(3)}, "second moment has shape|d_mlp"),
+        ({"layer": 1, "covariance": torch.eye(3)}, "key covariance has shape|d_mlp"),
     ):
         with pytest.raises(Exception, match=message):
-            rome(atlas, REQUEST, **{"prefixes": (), "moment": torch.eye(768)} | options)
+            rome(atlas, REQUEST, **{"prefixes": (), "covariance": torch.eye(768)} | options)
     with pytest.raises(ValueError, match="no layer 6"):
         cut_run(read_network(atlas), torch.tensor([[0, 5]]), 6)
     with pytest.raises(ValueError, match="isn't a run of whole tokens"):
         rome(
-            atlas, EditRequest("Fran", "The capital of {}ce is", "Paris", "Rome"), 1, prefixes=(), moment=torch.eye(768)
+            atlas,
+            EditRequest("Fran", "The capital of {}ce is", "Paris", "Rome"),
+            1,
+            prefixes=(),
+            covariance=torch.eye(768),
         )

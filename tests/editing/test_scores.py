@@ -16,8 +16,7 @@ from helpers.editing.scores import (
     unrelated_texts,
 )
 from helpers.models.network import read_network
-from helpers.models.predict import first_token, prompt_ids
-from helpers.models.run import padded
+from helpers.models.predict import first_token, padded, prompt_ids
 
 
 @pytest.fixture(scope="module")

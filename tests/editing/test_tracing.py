@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.editing.tracing import ROLES, Trace, causal_trace, trace_summary, trace_table, traced_prompts
-from helpers.studies.locate_and_edit.traced_edits import TRACED
+from helpers.editing.tracing import ROLES, Trace, causal_trace
+from helpers.studies.locate_and_edit.traced_edits import TRACED, trace_summary, trace_table, traced_prompts
 from helpers.studies.tables import read_table
 
 PROMPT = ("The capital of France is", "France", "Paris")

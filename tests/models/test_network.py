@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from helpers.circuits.ablation import run_writes
 from helpers.models.network import Norm, read_network
-from helpers.models.run import attention_out, qkv, run_past, run_writes
+from helpers.models.run import attention_out, qkv, run_past
 
 
 def test_the_parts_make_the_model(small):

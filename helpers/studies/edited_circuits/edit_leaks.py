@@ -13,12 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.editing.contexts import At, contexts, make_batch
-from helpers.editing.edit import Edit
+from helpers.editing.edit import At, Edit, contexts, cut_run, make_batch
 from helpers.editing.requests import EditRequest
 from helpers.models.network import read_network
-from helpers.models.predict import first_token, likeliest_ids, prompt_ids
-from helpers.models.run import cut_run, padded
+from helpers.models.predict import first_token, likeliest_ids, padded, prompt_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import relation
 from helpers.studies.edited_circuits.edited_circuits import other_facts

@@ -24,8 +24,7 @@ from helpers.circuits.random import random_circuit
 from helpers.components.head_classes import classify_heads
 from helpers.components.heads import random_heads_like
 from helpers.components.lens import answer_by_layer, attribution_by_sublayer
-from helpers.editing.contexts import At
-from helpers.editing.edit import Edit
+from helpers.editing.edit import At, Edit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
@@ -110,7 +109,7 @@ def make(model, editor: str, request: EditRequest, layer: int, moment: Tensor) -
         raise ValueError(f"unknown editor {editor!r}; choose from {', '.join(EDITORS)}")
     if editor == "FT-M":
         return ft_m(model, request, layer, wordings=2)
-    return rome(model, request, layer, at=place_of(editor), prefixes=(), wordings=2, moment=moment)
+    return rome(model, request, layer, at=place_of(editor), prefixes=(), wordings=2, covariance=moment)
 
 
 def yardstick_rows(model, case: Case) -> list[dict]:

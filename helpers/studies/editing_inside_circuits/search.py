@@ -15,8 +15,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.models.network import read_network
-from helpers.models.predict import logits_after
-from helpers.models.run import padded, run_above
+from helpers.models.predict import logits_after, padded
+from helpers.models.run import resume
 from helpers.studies.editing_inside_circuits.masks import ParameterMask, maskable, masked, top_mask, trainable
 from helpers.studies.editing_inside_circuits.tasks import MaskTask
 
@@ -45,7 +45,7 @@ def log_probs(model, task: MaskTask) -> Float[Tensor, "prompt d_vocab"]:
     net = read_network(model)
     tokens = padded(task.ids, net.W_E.device)
     keep = torch.tensor([[len(row) - 1] for row in task.ids], device=tokens.device)
-    return run_above(net, net.embed(tokens), -1, keep)[:, 0].log_softmax(-1)
+    return resume(net, net.embed(tokens), keep=keep)[:, 0].log_softmax(-1)
 
 
 def divergence(model, task: MaskTask) -> Float[Tensor, ""]:

@@ -16,12 +16,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from helpers.circuits.ablation import run_writes
 from helpers.circuits.evaluation import recovered
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import Metric
+from helpers.components.lens import direct_logit_attribution
 from helpers.models.network import Network, read_network
-from helpers.models.run import Past, direct_logit_attribution, residuals, resume, run_past, run_writes
+from helpers.models.run import Past, forward, resume, run_past
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skills import start_years, year_ids
 from helpers.statistics import Estimate, bootstrap
@@ -141,8 +143,7 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
     if ablation not in get_args(Kind):
         raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Kind))}")
     net = read_network(model)
-    if not 0 <= layer < len(net.layers):
-        raise ValueError(f"layer must be from 0 to {len(net.layers) - 1}, not {layer}")
+    net.check_layer(layer)
     tokens = pairs.clean_tokens
     before, neurons = _neurons(net, layer, tokens)
     other = neurons.mean(0, keepdim=True) if ablation == "mean" else _neurons(net, layer, pairs.corrupt_tokens)[1]
@@ -151,8 +152,8 @@ def mlp_scene(model, pairs: PromptPairs, layer: int, ablation: Kind = "mean") ->
 
 def _neurons(net: Network, layer: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The residual stream before an MLP and the MLP's neurons."""
-    before, part = residuals(net, tokens)[2 * layer + 1], net.layers[layer]
-    return before, part.neurons(part.norm2(before))
+    step = next(step for step in forward(net, net.embed(tokens)) if step.sublayer == 2 * layer + 1)
+    return step.resid, step.neurons
 
 
 def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Sequence[int]]) -> pd.DataFrame:

@@ -12,10 +12,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from helpers.atlas.questions import groups, subject_mask, type_ids
-from helpers.components.lens import PARTS, lens_logits
+from helpers.components.lens import PARTS, against_mean, direct_logit_attribution, lens_logits
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import against_mean, direct_logit_attribution, residuals, resume, run_layers, stop_names
+from helpers.models.run import residuals, resume, run_layers, stop_names
 
 KINDS = ("led, then lost", "ahead, then passed", "never ahead")
 

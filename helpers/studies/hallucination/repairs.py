@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.atlas.questions import groups, positions, states
+from helpers.circuits.graph import Graph
+from helpers.models import run
 from helpers.models.network import read_network
-from helpers.models.run import attention_out, head_writes, qkv, residuals, resume
+from helpers.models.run import forward, head_writes
 
 Factors = Mapping[str, float]  # source, such as "a4.h6" or "m5" -> how many times it counts at the last position
 
@@ -62,15 +64,11 @@ def patch_residual(
     net = read_network(model)
     if len(failing) != len(donors):
         raise ValueError(f"{len(failing)} failing questions and {len(donors)} donors; give one donor to each")
-    if not 0 <= stop <= 2 * len(net.layers):
-        raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(net.layers)}")
     given = states(model, donors, place)[stop]
     result = torch.empty(len(failing), net.W_U.shape[1])
     for places, tokens in groups(model, failing):
-        resid = residuals(net, tokens)[stop]
         at = positions(model, failing.iloc[places], place)
-        resid[torch.arange(len(places)), at] = given[places].to(resid)
-        result[places] = (net.unembed(resid[:, -1]) if stop == 2 * len(net.layers) else resume(net, resid, stop)).cpu()
+        result[places] = run.patch_residual(net, tokens, stop, at, given[places]).cpu()
     return result
 
 
@@ -104,20 +102,18 @@ def scale_components(model, asked: pd.DataFrame, factors: Factors) -> Float[Tens
         ValueError: for a source that the model doesn't have.
     """
     net = read_network(model)
-    known = {f"a{n}.h{h}" for n in range(len(net.layers)) for h in range(net.n_heads)}
-    unknown = set(factors) - known - {f"m{n}" for n in range(len(net.layers))}
+    unknown = set(factors) - set(Graph.from_model(model).sources[1:])
     if unknown:
         raise ValueError(f"no head or MLP {min(unknown)!r}; they are called a0.h0 and m0")
     result = torch.empty(len(asked), net.W_U.shape[1])
     for places, tokens in groups(model, asked):
-        resid = net.embed(tokens)
-        for n, layer in enumerate(net.layers):
-            z = net.attend(*qkv(layer, layer.norm1(resid)))
-            more = torch.tensor([factors.get(f"a{n}.h{h}", 1.0) - 1 for h in range(net.n_heads)]).to(resid)
-            resid = resid + attention_out(layer, z)
-            resid[:, -1] += torch.einsum("h,hbd->bd", more, head_writes(layer, z[:, -1:])[:, :, 0])
-            written = layer.neurons(layer.norm2(resid)) @ layer.W_out
-            resid = resid + written + layer.b_out
-            resid[:, -1] += (factors.get(f"m{n}", 1.0) - 1) * written[:, -1]
-        result[places] = net.unembed(resid[:, -1]).cpu()
+        for step in forward(net, net.embed(tokens)):
+            n = step.sublayer // 2
+            if step.is_mlp:
+                step.after[:, -1] += (factors.get(f"m{n}", 1.0) - 1) * step.written[:, -1]
+            else:
+                more = torch.tensor([factors.get(f"a{n}.h{h}", 1.0) - 1 for h in range(net.n_heads)]).to(step.resid)
+                heads = head_writes(step.layer, step.z[:, -1:])[:, :, 0]
+                step.after[:, -1] += torch.einsum("h,hbd->bd", more, heads)
+        result[places] = net.unembed(step.after[:, -1]).cpu()
     return result

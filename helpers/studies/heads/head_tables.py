@@ -8,14 +8,18 @@ what is lost when all heads of a class are silent, ``head_controls`` the classes
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.components.head_classes import KNOWLEDGE, LETTERS, classify_heads, name_heads
-from helpers.components.heads import ablate_heads, logit_drops, measure_heads, random_heads_like, risen_words
+from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
+from helpers.components.lens import mean_of_others, type_members
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import asked_relations, relation
 from helpers.prompts.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, worded_pairs
 from helpers.studies.heads.head_controls import with_wrong_type, wrong_subjects
@@ -160,3 +164,30 @@ def count_classes(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     heads = next(iter(frames.values()))["head"]
     counts = {name: sum((f["class"] == name).astype(int) for f in frames.values()) for name in KNOWLEDGE}
     return pd.DataFrame(counts).set_index(heads)
+
+
+def logit_drops(
+    before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
+) -> dict[str, Float[Tensor, " batch"]]:
+    """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).
+
+    The type is all answers and wrong answers of the pairs, as in `helpers.components.heads.measure_heads`.
+    """
+    members, answers, before, after = (t.cpu() for t in (type_members(pairs), pairs.answer_ids, before, after))
+    change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
+    own, kind = change.gather(-1, answers[:, None])[:, 0], mean_of_others(change[:, members], members, answers)
+    return {"answer": own, "type": kind}
+
+
+def risen_words(
+    model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
+) -> list[str]:
+    """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
+    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
+    return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
+
+
+def share_named(words: Sequence[str], answers: Collection[str]) -> float:
+    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
+    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
+    return sum(hits) / len(hits)

@@ -15,13 +15,7 @@ import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
-from helpers.atlas.abilities import (
-    first_token_right,
-    greater_than,
-    indirect_object,
-    induction,
-    recall_held_out,
-)
+from helpers.atlas.abilities import first_token_right, greater_than, indirect_object, induction, recall_held_out
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Circuit
 from helpers.circuits.metrics import hit_at_k, logit_diff

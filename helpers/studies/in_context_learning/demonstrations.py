@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from helpers.circuits.graph import Circuit, Graph, heads_of
+from helpers.circuits.graph import Circuit, Graph, head_place, heads_of
 from helpers.circuits.metrics import hit_at_k
 from helpers.circuits.overlap import overlaps
 from helpers.circuits.random import random_circuit
@@ -98,8 +98,9 @@ def attention_to_lines(model, shots: Sequence[FewShotPrompts]) -> pd.DataFrame:
             total[number] += torch.einsum("lbhk,bk->lh", last, mask) / len(shots)
             uniform += mask.mean(-1).sum().item() / len(shots) if part in LINES else 0.0
     table = pd.DataFrame({part: row.flatten().tolist() for part, row in zip(parts, total, strict=True)})
-    table.insert(0, "head", [f"a{n}.h{h}" for n in range(len(net.layers)) for h in range(net.n_heads)])
-    table.insert(1, "layer", [n for n in range(len(net.layers)) for _ in range(net.n_heads)])
+    heads = Graph.from_model(model).heads
+    table.insert(0, "head", list(heads))
+    table.insert(1, "layer", [head_place(head)[0] for head in heads])
     return table.assign(lines=table[list(LINES)].sum(axis=1), uniform=uniform)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from helpers.circuits.graph import head_place
 from helpers.circuits.metrics import match_nll
 from helpers.models.network import read_network
-from helpers.models.run import residuals, resume, run_layers
+from helpers.models.run import forward, head_writes, patch_residual, run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.in_context_learning.few_shot import FewShotPrompts
 from helpers.studies.in_context_learning.list_pairs import as_pairs
@@ -39,16 +39,15 @@ def with_writes(
     model, pairs: PromptPairs, means: Float[Tensor, "layer head d_model"], heads: Sequence[str]
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits after the clean prompts when some heads write their means at the last token instead."""
-    net = read_network(model)
+    net, places = read_network(model), [head_place(head) for head in heads]
     logits = torch.empty_like(pairs.reference)
     for rows, group in pairs.groups():
-        runs, _ = run_layers(net, group.clean_tokens)
-        replaced = {}
-        for layer, head in map(head_place, heads):
-            replaced[layer, head] = runs[layer].written[head].clone()
-            replaced[layer, head][:, -1] = means[layer, head]
-        _, resid = run_layers(net, group.clean_tokens, replaced)
-        logits[rows.to(logits.device)] = net.unembed(resid[:, -1])
+        for step in forward(net, net.embed(group.clean_tokens)):
+            chosen = [head for layer, head in places if 2 * layer == step.sublayer]
+            if chosen:
+                written = head_writes(step.layer, step.z[:, -1:])[chosen, :, 0]
+                step.after[:, -1] += (means[step.sublayer // 2, chosen].to(written)[:, None] - written).sum(0)
+        logits[rows.to(logits.device)] = net.unembed(step.after[:, -1])
     return logits
 
 
@@ -106,7 +105,5 @@ def with_vector(
         raise ValueError(f"the layer must be from 0 to {len(net.layers) - 1}, not {layer}")
     logits = torch.empty_like(pairs.reference)
     for rows, group in pairs.groups():
-        resid = residuals(net, group.clean_tokens)[2 * layer]
-        resid[:, -1] += vector.to(resid)
-        logits[rows.to(logits.device)] = resume(net, resid, 2 * layer)
+        logits[rows.to(logits.device)] = patch_residual(net, group.clean_tokens, 2 * layer, -1, vector, add=True)
     return logits

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.components.skill_heads import name_positions
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import residuals, resume
+from helpers.models.run import patch_residual, residuals, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import stable_hash
-from helpers.prompts.skills import INDIRECT_OBJECT, Draw, Split, partners, skill_words, words_of
+from helpers.prompts.relations import Split, stable_hash
+from helpers.prompts.skills import INDIRECT_OBJECT, Draw, partners, skill_words, words_of
 
 Order = Literal["ABBA", "BABA"]
 VARIANTS = ("other subject", "other order", "third name", "named once", "other object")
@@ -102,14 +103,29 @@ def patched_end(model, pairs: PromptPairs, layers: int) -> Float[Tensor, "batch 
 
 @torch.no_grad()
 def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None) -> Float[Tensor, "stop batch d_vocab"]:
-    """`patched_end` for several numbers of layers, by default from none to all; each prompt is run only once."""
+    """`patched_end` for several numbers of layers, by default from none to all."""
     net = read_network(model)
     stops = range(len(net.layers) + 1) if layers is None else layers
     result = pairs.reference.new_empty(len(stops), *pairs.reference.shape)
     for places, group in pairs.groups():
-        clean, corrupt = (residuals(net, tokens)[::2] for tokens in (group.clean_tokens, group.corrupt_tokens))
+        ends = residuals(net, group.corrupt_tokens)[::2, :, -1]
         for row, stop in enumerate(stops):
-            resid = clean[stop].clone()
-            resid[:, -1] = corrupt[stop][:, -1]
-            result[row, places.to(result.device)] = resume(net, resid, 2 * stop)
+            logits = patch_residual(net, group.clean_tokens, 2 * stop, -1, ends[stop])
+            result[row, places.to(result.device)] = logits
     return result
+
+
+def end_looks(model, pairs: PromptPairs) -> Float[Tensor, "layer head 3"]:
+    """Attention from the last position to the first of the two names, to the second, and to the subject's next mention.
+
+    It is the mean over the pairs whose names can be found.
+    """
+    net, (pairs, places) = read_network(model), name_positions(pairs, model.tokenizer)
+    total = 0.0
+    for chosen, group in pairs.groups():
+        runs, _ = run_layers(net, group.clean_tokens)
+        pattern = torch.stack([run.pattern[:, :, -1].cpu() for run in runs], 1)
+        first_two, s2 = places[chosen][:, :2].sort(1).values, places[chosen][:, 2:]
+        at = torch.cat([first_two, s2], 1)[:, None, None].expand(-1, *pattern.shape[1:3], -1)
+        total = total + pattern.gather(-1, at).sum(0)
+    return total / len(pairs)

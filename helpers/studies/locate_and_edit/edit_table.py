@@ -14,12 +14,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.editing.contexts import sample_prefixes, taught_prefixes
-from helpers.editing.edit import Edit
+from helpers.editing.edit import Edit, sample_prefixes
 from helpers.editing.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
-from helpers.editing.scores import edit_summary, evaluate_edits
+from helpers.editing.scores import edit_summary, evaluate_edits, taught_prefixes
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
 SEED = 1  # of the requests; all settings but the layer were chosen on those of seed 0, the layer on these
@@ -40,7 +39,7 @@ def methods(model) -> list[Method]:
     """All ways that the table compares."""
 
     def by_rome(layer: int, **options) -> Callable[[EditRequest], Edit]:
-        return partial(_rome, model, layer=layer, moment=corpus_covariance(model, layer), **options)
+        return partial(_rome, model, layer=layer, covariance=corpus_covariance(model, layer), **options)
 
     def by(editor, **options):
         return lambda layer: partial(_tuned, editor, model, layer=layer, **options)

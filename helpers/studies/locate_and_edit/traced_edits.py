@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,11 @@ from sklearn.linear_model import LinearRegression
 from tqdm.auto import tqdm
 
 from helpers.editing.requests import EditRequest
-from helpers.editing.tracing import causal_trace, trace_summary, trace_table, traced_prompts
-from helpers.models.predict import first_token, next_token_probabilities
+from helpers.editing.tracing import Part, causal_trace
+from helpers.models.predict import first_token, next_token_probabilities, prompt_ids, token_span
+from helpers.prompts.pairs import known_facts
+from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
+from helpers.statistics import bootstrap
 from helpers.studies.locate_and_edit.edit_table import asked_requests, methods
 from helpers.studies.tables import ASKED, FRESH, SEEDS, Load, Write
 
@@ -106,3 +112,90 @@ def write_tables(load: Load, write: Write) -> None:
     models = {name: load(name) for name in SEEDS}
     write("traces", trace_rows(models))
     write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], seed=FRESH)))
+
+
+Corruption = Literal["noise", "same type"]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A prompt to trace, and another subject of the same relation and length, with another answer."""
+
+    prompt: str
+    fact: Fact
+    other: str
+
+
+def traced_prompts(model, name: str, n: int, seed: int = 0) -> list[Traced]:
+    """``n`` facts of a relation that the model knows, each in a wording of its training drawn at random.
+
+    Only prompts that go on behind the subject are taken: otherwise its last token and the prompt's are the same.
+
+    Raises:
+        ValueError: if there are too few; the message says how many.
+    """
+    asked, found = relation(name), []
+    rng = random.Random(stable_hash("traces", seed, name))
+    facts = [fact for fact in known_facts(model, asked) if fact.other is None]
+    for fact in rng.sample(facts, len(facts)):
+        wording = rng.choice(taught_paraphrases(asked, fact))
+        prompt = asked.prompt(fact, wording)
+        length, answer = len(prompt_ids(model.tokenizer, prompt)), first_token(model, prompt, fact.answer)
+        behind = token_span(model.tokenizer, prompt, fact.subject).stop < length
+        if not behind or not known_facts(model, asked, [fact], wording):
+            continue
+        for other in rng.sample(facts, len(facts)):
+            fits = len(prompt_ids(model.tokenizer, asked.prompt(other, wording))) == length
+            if fits and first_token(model, prompt, other.answer) != answer:
+                found.append(Traced(prompt, fact, other.subject))
+                break
+        if len(found) == n:
+            return found
+    raise ValueError(f"{name} has {len(found)} facts to trace, not {n}; ask for fewer")
+
+
+def trace_table(
+    model,
+    prompts: Sequence[Traced],
+    *,
+    corruption: Corruption = "noise",
+    part: Part = "resid",
+) -> pd.DataFrame:
+    """Trace many prompts, and average each one's positions by their role.
+
+    Args:
+        corruption: ``"noise"`` on the subject's embeddings, or another subject of the ``"same type"``.
+
+    Returns:
+        A row for each prompt, layer and role: ``relation, prompt, layer, role, clean, corrupt, restored``.
+
+    Raises:
+        ValueError: for an unknown corruption, or as `causal_trace`.
+    """
+    if corruption not in get_args(Corruption):
+        raise ValueError(f"unknown corruption {corruption!r}; choose from {', '.join(get_args(Corruption))}")
+    rows = []
+    for number, one in enumerate(prompts):
+        fact, other = one.fact, one.other if corruption == "same type" else None
+        trace = causal_trace(model, one.prompt, fact.subject, fact.answer, part=part, other=other, seed=number)
+        roles = trace.roles
+        for role in dict.fromkeys(roles):
+            mean = trace.restored[:, [r == role for r in roles]].mean(1)
+            rows += [
+                (fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean.tolist())
+            ]
+    return pd.DataFrame(rows, columns=["relation", "prompt", "layer", "role", "clean", "corrupt", "restored"])
+
+
+def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) -> pd.DataFrame:
+    """The recovered share: what is brought back over what was lost, both summed over prompts.
+
+    Returns:
+        Columns of ``by``, then ``value, low, high`` (95 % bootstrap over prompts) and ``prompts``.
+    """
+    rows = []
+    for key, part in table.groupby(list(by), sort=False):
+        back, lost = (torch.tensor((part[c] - part.corrupt).to_numpy()) for c in ("restored", "clean"))
+        share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
+        rows.append((*key, float(share), share.low, share.high, len(part)))
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])

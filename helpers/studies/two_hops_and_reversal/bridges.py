@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers.atlas.questions import groups, positions, states, type_ids
 from helpers.components.lens import lens_logits
 from helpers.models.network import read_network
-from helpers.models.run import random_vector, residuals, resume, stop_names
+from helpers.models.run import patch_residual, random_vector, stop_names
 from helpers.statistics import Estimate, bootstrap
 from helpers.studies.two_hops_and_reversal.two_hops import bridge_id, donors, hop_questions
 
@@ -73,14 +73,10 @@ def add_to_residual(
     net = read_network(model)
     if len(added) != len(asked):
         raise ValueError(f"{len(asked)} questions need as many vectors, not {len(added)}")
-    if not 0 <= stop <= 2 * len(net.layers):
-        raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(net.layers)}")
     result = torch.empty(len(asked), net.W_U.shape[1])
     for places, tokens in groups(model, asked):
-        resid = residuals(net, tokens)[stop]
         at = positions(model, asked.iloc[places], place)
-        resid[torch.arange(len(places)), at] += added[places].to(resid)
-        result[places] = (net.unembed(resid[:, -1]) if stop == 2 * len(net.layers) else resume(net, resid, stop)).cpu()
+        result[places] = patch_residual(net, tokens, stop, at, added[places], add=True).cpu()
     return result
 
 

@@ -82,7 +82,7 @@ def edit_rows(model) -> pd.DataFrame:
 
 
 def _rome(model, layer, moment, request):
-    return rome(model, request, layer, at="last", prefixes=(), wordings=2, moment=moment)
+    return rome(model, request, layer, at="last", prefixes=(), wordings=2, covariance=moment)
 
 
 def _row(bar: str, relation: str, setting: str, measure: str, value: Estimate) -> dict[str, object]:

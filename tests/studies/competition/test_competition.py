@@ -67,8 +67,8 @@ def test_factors_zero_and_one(atlas, contests, circuits):
 
 def test_a_factor_scales_what_an_edge_carries(atlas, contests):
     """An edge into the logits, scaled by hand: the residual before the final norm gets that much more of it."""
+    from helpers.circuits.ablation import run_writes
     from helpers.models.network import read_network
-    from helpers.models.run import run_writes
 
     net, graph, pairs = read_network(atlas), Graph.from_model(atlas), contests.both.select([0])
     clean, resid = run_writes(net, pairs.clean_tokens)

@@ -57,7 +57,7 @@ def test_for_rome_both_are_the_same(atlas):
     """Its change is C^-1 k* v^T, so how far it fires is the similarity of keys."""
     request = edit_requests(atlas, "country_capital", 1, 1)[0]
     moment = corpus_covariance(atlas, 3)
-    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=moment)
+    edit = rome(atlas, request, 3, at="last", prefixes=(), covariance=moment)
     others = [replace(request, subject=name) for name in ("France", "Ghana", "Peru")]
     own, *keys = edit_keys(atlas, [request, *others], 3, "last")
     ((name, before),) = edit.before.items()
@@ -67,7 +67,7 @@ def test_for_rome_both_are_the_same(atlas):
 
 def test_fired_behind_is_the_share_at_the_last_key(atlas):
     request = edit_requests(atlas, "country_capital", 1, 1)[0]
-    edit = rome(atlas, request, 3, at="last", prefixes=(), moment=corpus_covariance(atlas, 3))
+    edit = rome(atlas, request, 3, at="last", prefixes=(), covariance=corpus_covariance(atlas, 3))
     others = [replace(request, subject=name) for name in ("France", "Ghana")]
     own, *keys = edit_keys(atlas, [request, *others], 3, "last")
     ((name, before),) = edit.before.items()

@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers.circuits.ablation import run_circuit
+from helpers.circuits.ablation import run_circuit, run_writes
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff, year_diff
 from helpers.models.network import read_network
-from helpers.models.run import run_writes
 from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skills import greater_than_pairs, start_years, year_ids

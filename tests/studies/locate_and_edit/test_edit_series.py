@@ -66,7 +66,7 @@ def test_a_short_series(atlas, requests):
     unedited = unedited_questions(atlas, requests, 4)
 
     def editor(request):
-        return rome(atlas, request, 5, at="last", prefixes=(), wordings=2, moment=moment)
+        return rome(atlas, request, 5, at="last", prefixes=(), wordings=2, covariance=moment)
 
     rows = edit_series(
         atlas, requests, editor, unedited, counts=(0, 1, 3), unrelated=["The capital of France is Paris."]

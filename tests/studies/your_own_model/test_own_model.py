@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from helpers import Circuit, Graph, eap, load_model, relation, relation_pairs, run_circuit
-from helpers.editing.covariance import statements
+from helpers.editing.rome import statements
 from helpers.models.predict import answer_ids, prompt_ids, token_span, top1_correct
 from helpers.studies.your_own_model.own_model import (
     FALLBACKS,

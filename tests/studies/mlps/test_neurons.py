@@ -5,9 +5,11 @@ import torch
 
 from helpers import relation, relation_pairs
 from helpers.atlas.planted import planted_chain
-from helpers.components.mlps import answer_neurons, cut_sublayers, needed_for, neuron_words, reworded, without_neurons
+from helpers.components.lens import neuron_words
+from helpers.components.mlps import cut_sublayers
 from helpers.models.network import read_network
 from helpers.prompts.relations import held_out_paraphrases
+from helpers.studies.mlps.neurons import answer_neurons, needed_for, reworded, without_neurons
 
 
 def test_neurons_add_up_to_the_mlp(small):
@@ -65,7 +67,7 @@ def test_how_many_are_needed():
 
 def test_bad_inputs(small):
     model, pairs = small
-    with pytest.raises(ValueError, match="layers 0 to 1, not 7"):
+    with pytest.raises(ValueError, match="no layer 7; the model's are 0 to 1"):
         answer_neurons(model, pairs, 7)
     with pytest.raises(ValueError, match="neurons are chosen for 1"):
         without_neurons(model, pairs, 0, torch.zeros(1, 2, dtype=torch.long))
