@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from small_models import planted_chain
 
 from helpers import relation, relation_pairs
-from helpers.atlas.planted import planted_chain
 from helpers.components.mlps import answer_neurons, cut_sublayers, needed_for, neuron_words, reworded, without_neurons
 from helpers.models.network import read_network
 from helpers.prompts.relations import held_out_paraphrases
