@@ -33,11 +33,17 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY) ## make the virtual environment only (the others do it by themselves)
 
-book: $(READY) ## build the book strictly, check its pages, also in a browser, say where it is
-	$(BIN)/jupyter-book build . -W -n --keep-going --all
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/pages
-	@$(MAKE) --no-print-directory browser
+# Built again only when something that the book is made of is newer than the last build that passed.
+BOOK := _build/.passed
+SOURCES := $(shell git ls-files --cached --others --exclude-standard -- book helpers tests/pages '*.yml' '*.txt' 2>/dev/null || find book helpers -type f)
+
+book: $(BOOK) ## build the book strictly, check its pages, say where it is
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
+
+$(BOOK): $(READY) $(wildcard $(SOURCES))
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/pages -n $(JOBS)
+	@touch $@
 
 pdf: $(READY) ## print the built book as one PDF (needs Chromium; SOLUTIONS=1 prints the solutions too)
 	$(BIN)/python book/_tools pdf $(if $(SOLUTIONS),--solutions)

@@ -3,14 +3,21 @@
 Every script comes from ``book/_static`` or from an installed package, none from elsewhere.
 """
 
-import hashlib
 import os
 import re
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from myst_nb.core.read import create_nb_reader
+from sphinx.util import logging
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from _tools import execution
+
+logger = logging.getLogger(__name__)
 
 # A page loads a script (or a style sheet) only if its body holds the mark.
 SCRIPTS = {
@@ -44,45 +51,26 @@ if (page.theme !== "light" && page.theme !== "dark")
   page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 """
 
-# What the outputs of a chapter depend on besides its own code.
-INPUTS = (
-    "requirements.txt",
-    "helpers/**/*.py",
-    "helpers/facts/**/*",
-    "helpers/tables/*",
-    "helpers/weights/**/*",
-)
-CACHES_KEPT = 3
+
+def place_of_cache(app, config):
+    """Keep executed pages where `make test` puts them, too."""
+    config.nb_execution_cache_path = str(execution.CACHE)
 
 
-def inputs_digest(root):
-    """Return a digest of all files that the chapters' outputs depend on."""
-    digest = hashlib.sha256(os.environ.get("KC_MODEL", "").encode())
-    files = {
-        path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()
-    }
-    for path in sorted(path for path in files if "__pycache__" not in path.parts):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
-def key_cache_on_inputs(app, config):
-    """Execute chapters again when helpers, facts or weights change.
-
-    The cache by itself sees only the chapters' own code.
-    """
-    caches = ROOT / "_build" / ".jupyter_cache"
-    current = caches / inputs_digest(ROOT)
-    current.mkdir(parents=True, exist_ok=True)
-    os.utime(current)
-    by_age = sorted(
-        (d for d in caches.iterdir() if d.is_dir()), key=lambda d: d.stat().st_mtime
-    )
-    for old in by_age[:-CACHES_KEPT]:
-        shutil.rmtree(old)
-    config.nb_execution_cache_path = str(current)
+def execute_pages(app):
+    """Execute the pages whose outputs aren't in the cache, side by side, before any is read."""
+    if app.config.nb_execution_mode != "cache":
+        return
+    pages = {}
+    for name in sorted(app.env.found_docs):
+        path = Path(app.env.doc2path(name))
+        text = path.read_text(encoding="utf-8")
+        reader = create_nb_reader(
+            str(path), app.env.myst_config, app.env.mystnb_config, text
+        )
+        if reader is not None:
+            pages[path] = reader.read(text)
+    execution.execute(pages, app.config.nb_execution_timeout, logger.info)
 
 
 def show_repository(app, config):
@@ -143,14 +131,13 @@ def drop_fontawesome_script(app, error):
 
 def setup(app):
     """Connect the hooks; called by Sphinx."""
-    # The kernels that execute the chapters inherit these.
-    os.environ["BOOK_BUILD"] = "1"
-    os.environ["TQDM_DISABLE"] = "1"  # a finished progress bar tells a reader nothing
+    os.environ.update(execution.KERNEL)
     app.add_js_file(None, body=f"{{{EARLY_THEME}}}", priority=1)
     app.add_js_file("accessibility.js")
-    app.connect("config-inited", key_cache_on_inputs, priority=100)
+    app.connect("config-inited", place_of_cache, priority=100)
     app.connect("config-inited", show_repository, priority=100)
     app.connect("builder-inited", copy_circuitsvis)
+    app.connect("env-before-read-docs", lambda app, env, docs: execute_pages(app))
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("build-finished", drop_fontawesome_script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,7 +12,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-DISPLAY = Path("helpers") / "display.py"
+DISPLAY = Path("helpers") / "figures" / "display.py"
 
 
 def colors_of(source):

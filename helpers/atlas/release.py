@@ -170,7 +170,7 @@ def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]
     lines += [
         "## Abilities",
         "",
-        "On prompts that training never saw; `make abilities` measures them again.",
+        "On prompts that training never saw; `make tables NAME=abilities` measures them again.",
         "",
     ]
     lines += [markdown(wide.reset_index()), ""]

@@ -22,6 +22,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from IPython.display import HTML
 from IPython.display import display as ipython_display
+from IPython.utils.capture import capture_output
 from plotly.basedatatypes import BaseFigure
 from plotly.io.base_renderers import MimetypeRenderer
 
@@ -132,15 +133,28 @@ def explore(function: Callable[..., object], *, page: Callable[[], object], **co
 
     Args:
         function: called with the controls' values, on every change; shows something.
-        page: called once in the book's build instead; shows the answer for several values.
+        page: called once in the book's build instead; shows the answer for several values. There ``function`` is
+            tried once, unseen, with its controls' first values: what only a kernel shows must not break unnoticed.
         **controls: for each argument of ``function``, what ``ipywidgets.interact`` accepts.
     """
     if building():
         page()
+        with capture_output():
+            function(**{name: _first(control) for name, control in controls.items()})
         return
     import ipywidgets
 
     ipywidgets.interact(function, **controls)
+
+
+def _first(control: Any) -> Any:
+    """The first value of what ``ipywidgets.interact`` accepts: a widget, choices, a range, or a value."""
+    if hasattr(control, "value"):
+        return control.value
+    if isinstance(control, (dict, list, tuple)):
+        first = next(iter(control.values() if isinstance(control, dict) else control))
+        return first[1] if isinstance(first, tuple) else first
+    return control
 
 
 class BookRenderer(MimetypeRenderer):

@@ -18,7 +18,7 @@ EACH = pytest.mark.parametrize("name", release.EXAMINED)
 @EACH
 def test_the_table_belongs_to_the_shipped_weights(name):
     rows = TABLE[TABLE.model == name]
-    assert set(rows.weights) == {release.digest(name)}, "run `make abilities`"
+    assert set(rows.weights) == {release.digest(name)}, "run `make tables NAME=abilities`"
     assert list(rows.ability) == [a.name for a in abilities.abilities()]
 
 

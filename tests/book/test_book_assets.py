@@ -1,4 +1,4 @@
-"""The build's own hooks: results are never stale, and pages load only what they use."""
+"""The build's own hooks: pages load only what they use."""
 
 import importlib.util
 from pathlib import Path
@@ -15,47 +15,6 @@ def assets() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    for name in ("requirements.txt", "helpers/graph.py", "helpers/facts/a/b.json", "helpers/weights/m/m.safetensors"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(name)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "name", ["requirements.txt", "helpers/graph.py", "helpers/facts/a/b.json", "helpers/weights/m/m.safetensors"]
-)
-def test_a_change_of_any_input_runs_the_chapters_again(name: str, tree: Path, assets: ModuleType):
-    before = assets.inputs_digest(tree)
-    assert assets.inputs_digest(tree) == before
-    (tree / name).write_text("changed")
-    assert assets.inputs_digest(tree) != before
-
-
-def test_new_and_renamed_inputs_count_and_others_do_not(tree: Path, assets: ModuleType, monkeypatch):
-    before = assets.inputs_digest(tree)
-    (tree / "helpers" / "__pycache__").mkdir()
-    (tree / "helpers" / "__pycache__" / "graph.py").write_text("compiled")
-    (tree / "README.md").write_text("prose")
-    assert assets.inputs_digest(tree) == before
-    (tree / "helpers" / "graph.py").rename(tree / "helpers" / "edges.py")
-    assert assets.inputs_digest(tree) != before
-    (tree / "helpers" / "edges.py").rename(tree / "helpers" / "graph.py")
-    monkeypatch.setenv("KC_MODEL", "gpt2")
-    assert assets.inputs_digest(tree) != before
-
-
-def test_old_results_are_cleared_away(tree: Path, assets: ModuleType, monkeypatch):
-    monkeypatch.setattr(assets, "ROOT", tree)
-    config = SimpleNamespace()
-    for number in range(assets.CACHES_KEPT + 2):
-        (tree / "helpers" / "graph.py").write_text(str(number))
-        assets.key_cache_on_inputs(None, config)
-    caches = list((tree / "_build" / ".jupyter_cache").iterdir())
-    assert len(caches) == assets.CACHES_KEPT and Path(config.nb_execution_cache_path) in caches
 
 
 def scripts_for(body: str, assets: ModuleType) -> list[str]:

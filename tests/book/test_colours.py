@@ -17,7 +17,9 @@ LINES = re.search(r"```\{colour-meanings\}\n(.*?)```", NOTATION, re.S)[1].splitl
 
 
 def test_colours_are_read_from_the_library():
-    assert colours.colors_of((ROOT / "helpers" / "display.py").read_text(encoding="utf-8")) == dict(display.COLORS)
+    assert colours.colors_of((ROOT / "helpers" / "figures" / "display.py").read_text(encoding="utf-8")) == dict(
+        display.COLORS
+    )
     with pytest.raises(ValueError, match="no COLORS"):
         colours.colors_of("x = 1")
 

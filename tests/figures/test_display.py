@@ -5,6 +5,7 @@ import json
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -195,10 +196,18 @@ def test_explore_shows_the_page_in_the_book_and_controls_elsewhere(monkeypatch):
     called = []
     monkeypatch.setenv("BOOK_BUILD", "1")
     display.explore(lambda k: called.append(("live", k)), page=lambda: called.append("page"), k=(0, 3))
-    assert called == ["page"]
+    assert called == ["page", ("live", 0)], "in the book, the live function is tried, too"
     monkeypatch.delenv("BOOK_BUILD")
     display.explore(lambda k: called.append(("live", k)), page=lambda: called.append("page"), k=(0, 3))
-    assert called == ["page", ("live", 1)]
+    assert called == ["page", ("live", 0), ("live", 1)]
+
+
+@pytest.mark.parametrize("control", [["a", "b"], {"x": "a"}, [("shown", "a")], "a", SimpleNamespace(value="a")])
+def test_explore_knows_the_first_value_of_a_control(control, monkeypatch):
+    seen = []
+    monkeypatch.setenv("BOOK_BUILD", "1")
+    display.explore(lambda k: seen.append(k), page=lambda: None, k=control)
+    assert seen == ["a"]
 
 
 def test_setup_outside_the_book_only_sets_the_template(monkeypatch):
