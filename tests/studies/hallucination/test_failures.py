@@ -73,8 +73,7 @@ def test_kinds_of_failures():
     found = failure_kinds(hand_made(gaps, ranks))
     assert found.kind.tolist() == [KINDS[0], KINDS[1], KINDS[2], KINDS[2]], "the first half doesn't count"
     assert found.behind.tolist()[:2] == ["m1", "m1"] and found.behind[2:].isna().all()
-    early = failure_kinds(hand_made(gaps, ranks), start=2)
-    assert early.kind[2] == KINDS[0] and (early.behind[2], early.part[2]) == ("a1", "attention")
+    assert found.part.tolist()[:2] == ["MLP", "MLP"]
 
 
 def test_pulls_add_up_with_the_rest(atlas, asked):
@@ -107,7 +106,6 @@ def test_random_answers_are_others_of_the_type(atlas, asked):
     assert set(drawn["first"]) <= members and (drawn["first"] != drawn.said_id).all()
     right = asked.set_index("prompt")["first"]
     assert (drawn["first"].to_numpy() != right[drawn.prompt].to_numpy()).all()
-    assert not drawn["first"].equals(random_answers(atlas, asked, seed=1)["first"])
 
 
 def test_matched_pairs_are_alike(atlas, asked):
@@ -132,7 +130,7 @@ def test_states_are_the_bridges(atlas, asked):
 
 
 def test_the_subject_is_that_of_the_question_and_not_of_its_context(atlas):
-    table = question_table("atlas", 3, names=["country_capital"])
+    table = question_table("atlas", 3)
     spans = subject_spans(atlas.tokenizer, table)
     for row, span in zip(table.itertuples(), spans, strict=True):
         ids = prompt_ids(atlas.tokenizer, row.prompt)
