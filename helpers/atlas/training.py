@@ -202,12 +202,9 @@ def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> 
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(stored_config(model), indent=2) + "\n")
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {"bos_token": BOS, "eos_token": BOS, "unk_token": BOS}
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.config.max_position_embeddings,
-        **special,
-    }
+    length = model.config.max_position_embeddings
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length}
+    settings |= dict.fromkeys(("bos_token", "eos_token", "unk_token"), BOS)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 

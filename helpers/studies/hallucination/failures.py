@@ -13,7 +13,6 @@ from torch import Tensor
 
 from helpers.components.lens import PARTS, lens_logits
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
 from helpers.models.run import against_mean, direct_logit_attribution, residuals, resume, run_layers, stop_names
 from helpers.prompts.questions import groups, subject_mask, type_ids
 
@@ -92,43 +91,6 @@ def failure_kinds(paths: pd.DataFrame) -> pd.DataFrame:
         turned = own[own.stop == ahead.max() + 1]
         rows.append((question, kind, *(turned[["behind", "part"]].iloc[0] if len(turned) else (None, None))))
     return pd.DataFrame(rows, columns=["question", "kind", "behind", "part"])
-
-
-def random_answers(model, asked: pd.DataFrame) -> pd.DataFrame:
-    """The questions with another answer of the type instead of the right one: a control for `answer_paths`.
-
-    Args:
-        asked: of `ask`, about one relation.
-
-    Returns:
-        The questions with a drawn ``first``, without those in which the draw is the right answer or what was said.
-
-    Raises:
-        ValueError: for questions about several relations, or none.
-    """
-    if asked.relation.nunique() != 1:
-        raise ValueError(f"ask about one relation, not {asked.relation.nunique()}: their answers differ in type")
-    members = type_ids(model.tokenizer, asked.relation.iloc[0], asked.prompt.iloc[0])
-    generator = torch.Generator().manual_seed(0)
-    drawn = members[torch.randint(len(members), (len(asked),), generator=generator)]
-    other = asked.assign(first=drawn.tolist())
-    apart = (other["first"] != asked["first"]) & (other["first"] != asked.said_id)
-    return other[apart].reset_index(drop=True)
-
-
-def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Right and wrong answers to questions that are alike: same relation, wording and number of tokens.
-
-    Returns:
-        Right and wrong questions, row by row; each is in one pair at most.
-    """
-    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in asked.prompt]
-    chosen: tuple[list[int], list[int]] = ([], [])
-    for _, own in asked.reset_index(drop=True).assign(length=lengths).groupby(["relation", "wording", "length"]):
-        for right, wrong in zip(own.index[own.right], own.index[~own.right], strict=False):
-            chosen[0].append(right)
-            chosen[1].append(wrong)
-    return tuple(asked.iloc[rows].reset_index(drop=True) for rows in chosen)
 
 
 @torch.no_grad()
