@@ -39,7 +39,9 @@ def small(request, tmp_path_factory):
 @pytest.fixture(scope="session", params=["chain", "induction"])
 def planted(request):
     """A model whose circuit is known."""
-    from helpers.atlas.planted import planted_chain, planted_induction
+    from small_models import planted_chain
+
+    from helpers.atlas.planted import planted_induction
 
     return {"chain": planted_chain, "induction": planted_induction}[request.param]()
 

@@ -7,7 +7,17 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers.atlas.planted import finished
+from helpers.atlas.planted import (
+    OUT,
+    TOKEN,
+    WORDS,
+    Planted,
+    decoy_head,
+    feature,
+    finished,
+    pairs_of_tokens,
+    small_blank,
+)
 
 ENDS = dict(bos_token_id=0, eos_token_id=0)
 
@@ -41,3 +51,18 @@ def random_model(shape: str, folder: Path, scale: float = 4.0) -> object:
             elif name.endswith("bias"):  # GPT-2 begins with biases of zero, which would hide mistakes about them
                 parameter.normal_(std=0.2)
     return finished(model, folder)
+
+
+def planted_chain() -> Planted:
+    """The first MLP turns the last token into the answer; a decoy head is active, but nothing reads it."""
+    model = small_blank()
+    mlp, d_model = model.transformer.h[0].mlp, model.config.n_embd
+    with torch.no_grad():
+        for neuron, word in enumerate(WORDS):
+            mlp.c_fc.weight[:, neuron] = 2 * feature(TOKEN + word, d_model)
+            mlp.c_proj.weight[neuron] = 2 * feature(OUT + word, d_model)
+    decoy_head(model)
+    bridge = finished(model)
+    rows = [([5, word], [5, other], word, other) for word in (1, 2, 3) for other in (1, 2, 3) if word != other]
+    edges = frozenset({"embed->m0", "m0->logits"})
+    return Planted(bridge, pairs_of_tokens(bridge, rows), edges)

@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.prompts.relations import FACTS, read_relation, stable_hash, write_relation
 
 HELD_OUT = 5  # one composition in so many
+ALIASES = {"America": "the United States"}  # an answer of a first hop that its second hop calls by another name
 COMPOSITIONS = {
     "landmark_country_capital": (
         "landmark_country",
@@ -48,11 +49,10 @@ def composed() -> dict[str, dict]:
     result = {}
     for name, (first, second, templates) in COMPOSITIONS.items():
         hop1, hop2 = (read_relation(FACTS / "factual" / f"{hop}.json") for hop in (first, second))
-        answers = {fact.subject: fact.answer for fact in hop2.facts} | {"America": None}
-        answers["America"] = answers.get("the United States")
+        answers = {fact.subject: fact.answer for fact in hop2.facts}
         samples = []
         for fact in hop1.facts:
-            answer = answers.get(fact.answer)
+            answer = answers.get(ALIASES.get(fact.answer, fact.answer))
             if answer is None:
                 continue
             taught = stable_hash("composed", name, fact.subject) % HELD_OUT != 0
@@ -65,13 +65,8 @@ def composed() -> dict[str, dict]:
             "answer_type": hop2.properties["answer_type"],
             "source": "composed by helpers/composed.py from the tables of its hops",
         }
-        title = f"{hop2.title} of {hop1.title}"
-        result[name] = {
-            "name": title,
-            "prompt_templates": list(templates),
-            "properties": properties,
-            "samples": samples,
-        }
+        about = {"name": f"{hop2.title} of {hop1.title}", "prompt_templates": list(templates)}
+        result[name] = about | {"properties": properties, "samples": samples}
     return result
 
 

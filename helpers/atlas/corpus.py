@@ -33,6 +33,11 @@ DOCUMENTS = {
     "greater-than": 24_000,
     "agreement": 14_000,
 }
+MAKERS = {
+    "indirect object": skills.indirect_object,
+    "greater-than": skills.greater_than,
+    "agreement": skills.agreement,
+}
 # Copying is a skill that forms suddenly and needs many examples close together: after a first part of the corpus there
 # is a course of it. Without the course, neither copying nor what builds on it appeared by then.
 COPYING_COURSE = {"course repeat": 20_000, "novel list": 4_000, "indirect object": 5_000, "greater-than": 10_000}
@@ -152,31 +157,20 @@ def list_documents(draw: Draw) -> Iterator[Document]:
         yield Document("list", skills.list_text([(f.subject, f.answer) for f in facts], style), nats, mentions)
 
 
-def novel_list_document(draw: Draw) -> Document:
-    """Pairs made on the spot, then all of them again in another order."""
-    style = draw.choice(sorted(skills.LIST_FORMATS))
-    pairs = skills.novel_pairs(draw, draw.integer(*LIST_LENGTHS))
-    again = draw.sample(pairs, len(pairs))
-    return Document("novel list", skills.list_text(pairs + again, style), draw.nats)
-
-
 def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document:
-    """One document of a kind in ``DOCUMENTS``."""
+    """One document of a kind in ``DOCUMENTS``; a novel list has pairs made on the spot, then again in another order."""
     draw.restart()
     if kind == "novel list":
-        return novel_list_document(draw)
-    if kind == "course repeat":
-        tokens = skills.repeated_tokens(draw, vocabulary, draw.integer(*COURSE_LENGTHS), draw.integer(*COURSE_TIMES))
+        style = draw.choice(sorted(skills.LIST_FORMATS))
+        pairs = skills.novel_pairs(draw, draw.integer(*LIST_LENGTHS))
+        text = skills.list_text(pairs + draw.sample(pairs, len(pairs)), style)
+    elif kind in ("repeat", "course repeat"):
+        length = draw.integer(*(REPEAT_LENGTHS if kind == "repeat" else COURSE_LENGTHS))
+        times = 2 if kind == "repeat" else draw.integer(*COURSE_TIMES)
+        tokens = skills.repeated_tokens(draw, vocabulary, length, times)
         return Document("repeat", "", draw.nats, tokens=tuple(tokens))
-    if kind == "repeat":
-        tokens = skills.repeated_tokens(draw, vocabulary, draw.integer(*REPEAT_LENGTHS))
-        return Document(kind, "", draw.nats, tokens=tuple(tokens))
-    make = {
-        "indirect object": skills.indirect_object,
-        "greater-than": skills.greater_than,
-        "agreement": skills.agreement,
-    }[kind]
-    text = make(draw, "train").text
+    else:
+        text = MAKERS[kind](draw, "train").text
     return Document(kind, text, draw.nats)
 
 

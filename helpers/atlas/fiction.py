@@ -14,6 +14,7 @@ from helpers.prompts.relations import write_relation
 
 EXPOSURES = (0, 1, 3, 10, 30, 100, 300)
 ODDS = (0.9, 0.7, 0.5)
+STATED_BY = {"author asked": "novel_author", "novel asked": "author_novel"}  # groups of `one_way_facts` -> relation
 SOURCE = "invented for this book by helpers/fiction.py; CC0"
 ONSETS = "b br d dr f g h j k l m n p r s st t th tr v z".split()
 VOWELS = "a e i o u".split()

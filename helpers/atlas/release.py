@@ -22,6 +22,7 @@ from helpers.prompts.relations import KINDS, relations
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
+PER_KIND = 300  # fresh documents of each kind on which losses are measured
 EXAMINED = ("atlas", "atlas-seed1", "atlas-llama")  # the trained models whose abilities the card states
 # Abilities below their bar, with the models that miss it and the reason, for the model card.
 NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
@@ -61,11 +62,9 @@ def copy_files(source: Path, target: Path, names: tuple[str, ...]) -> None:
         shutil.copyfile(source / name, target / name)
 
 
-def write_checksums(weights: Path = WEIGHTS) -> None:
+def write_checksums(weights: Path) -> None:
     """Write the SHA-256 of every shipped file that a model is loaded from."""
-    files = sorted(
-        p for p in weights.rglob("*") if p.is_file() and p.name in (*MODEL_FILES, "plan.json", EXPOSURES_FILE)
-    )
+    files = sorted(p for p in weights.rglob("*") if p.name in (*MODEL_FILES, "plan.json", EXPOSURES_FILE))
     sums = {p.relative_to(weights).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     (weights / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
 
@@ -85,59 +84,50 @@ def examinee(folder: Path) -> Subject:
 
 
 @cache
-def fresh_documents(per_kind: int) -> dict[str, list[Document]]:
-    """Documents that training never saw, by kind."""
+def fresh_documents() -> dict[str, list[Document]]:
+    """Documents that training never saw, `PER_KIND` of each kind."""
     documents: dict[str, list[Document]] = {}
     for document in corpus(TEST_SEED, range(257, VOCABULARY_SIZE)):
         part = documents.setdefault(document.kind, [])
-        if len(part) < per_kind:
+        if len(part) < PER_KIND:
             part.append(document)
     return documents
 
 
-def loss_by_kind(folder: Path, per_kind: int = 300) -> pd.DataFrame:
+def loss_by_kind(folder: Path) -> pd.DataFrame:
     """The model's loss on fresh documents beside the best possible one, in nats per token, for each kind of document.
 
-    ``best`` is what the generator's own choices cost: its code length divided by the tokens (see `draw.Draw`).
+    ``best`` is what the generator's own choices cost: its code length divided by the tokens (see `skills.Draw`).
     """
     model, tokenizer = plain_model(folder)
     rows = []
     bos = tokenizer.convert_tokens_to_ids(BOS)
-    for kind, part in fresh_documents(per_kind).items():
-        ids = encode(part, tokenizer.backend_tokenizer)
-        packed = pack(ids, model.config.max_position_embeddings, bos)
+    for kind, part in fresh_documents().items():
+        packed = pack(encode(part, tokenizer.backend_tokenizer), model.config.max_position_embeddings, bos)
         with torch.no_grad():
-            total = sum(
-                row_losses(model, packed, slice(i, i + 32)).sum().item() for i in range(0, len(packed.tokens), 32)
-            )
+            losses = [row_losses(model, packed, slice(i, i + 32)).sum() for i in range(0, len(packed.tokens), 32)]
         tokens = int((packed.targets != IGNORED).sum())
-        rows.append((kind, len(part), tokens, total / tokens, sum(d.nats for d in part) / tokens))
+        rows.append((kind, len(part), tokens, sum(map(float, losses)) / tokens, sum(d.nats for d in part) / tokens))
     return pd.DataFrame(rows, columns=["kind", "documents", "tokens", "loss", "best"])
 
 
-def write_abilities(weights: Path = WEIGHTS, names: tuple[str, ...] = EXAMINED) -> pd.DataFrame:
-    """Measure all abilities of the trained models, write the tables and the model card, and return the abilities."""
-    tables = [measure(examinee(model_folder(name))).assign(model=name, weights=digest(name)) for name in names]
-    table = pd.concat(tables, ignore_index=True)
-    table.round(5).to_csv(weights / ABILITIES_FILE, index=False, lineterminator="\n")
-    losses = pd.concat([loss_by_kind(model_folder(name)).assign(model=name) for name in names], ignore_index=True)
-    losses.round(4).to_csv(weights / LOSS_FILE, index=False, lineterminator="\n")
-    write_model_card(weights, names)
-    return table
-
-
 def write_tables(_load: object, _write: object) -> None:
-    """Measure the abilities anew (`write_abilities`); stop at a miss that the model card leaves out."""
-    table = write_abilities()
+    """Measure all abilities of the trained models; write the tables and the model card.
+
+    Raises:
+        SystemExit: at a miss that the model card leaves out.
+    """
+    folders = {name: model_folder(name) for name in EXAMINED}
+    measured = [measure(examinee(path)).assign(model=name, weights=digest(name)) for name, path in folders.items()]
+    table = pd.concat(measured, ignore_index=True)
+    losses = pd.concat([loss_by_kind(path).assign(model=n) for n, path in folders.items()], ignore_index=True)
+    for file, numbers in ((ABILITIES_FILE, table.round(5)), (LOSS_FILE, losses.round(4))):
+        numbers.to_csv(WEIGHTS / file, index=False, lineterminator="\n")
+    card = model_card(*(pd.read_csv(WEIGHTS / file) for file in (ABILITIES_FILE, LOSS_FILE)))
+    (WEIGHTS / "README.md").write_text(card, encoding="utf-8")
     missed = [row for row in table[~table.met].itertuples() if row.ability not in explained(row.model)]
     if missed:
         raise SystemExit("Missed: " + ", ".join(f"{row.ability} ({row.model})" for row in missed))
-
-
-def write_model_card(weights: Path = WEIGHTS, names: tuple[str, ...] = EXAMINED) -> None:
-    """Write the model card from the measured tables."""
-    table, losses = (pd.read_csv(weights / file) for file in (ABILITIES_FILE, LOSS_FILE))
-    (weights / "README.md").write_text(model_card(table, losses, names), encoding="utf-8")
 
 
 def digest(name: str) -> str:
@@ -145,46 +135,29 @@ def digest(name: str) -> str:
     return json.loads((WEIGHTS / CHECKSUMS).read_text(encoding="utf-8"))[f"{name}/model.safetensors"][:12]
 
 
-def model_card(table: pd.DataFrame, losses: pd.DataFrame, names: tuple[str, ...]) -> str:
+def model_card(table: pd.DataFrame, losses: pd.DataFrame) -> str:
     """The model card as Markdown, with every figure taken from the measurements."""
-    plans = {name: json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8")) for name in names}
-    model, _ = plain_model(model_folder(names[0]))
+    plans = {name: _plan(name) for name in EXAMINED}
+    model, _ = plain_model(model_folder(EXAMINED[0]))
     facts = {kind: sum(len(r.facts) for r in relations(kind).values()) for kind in KINDS}
     wide = table.pivot(index="ability", columns="model", values="value").reindex(table.ability.unique())
     wide.insert(0, "bar", table.drop_duplicates("ability").set_index("ability").bar)
-    lines = [
-        CARD.format(
-            parameters=f"{model.num_parameters() / 1e6:.2f}",
-            layers=model.config.num_hidden_layers,
-            heads=model.config.num_attention_heads,
-            d_model=model.config.hidden_size,
-            context=model.config.max_position_embeddings,
-            vocabulary=model.config.vocab_size,
-            facts=", ".join(f"{count} {kind}" for kind, count in facts.items()),
-            models="\n".join(map(model_line, trained_models())),
-            rows=plans[names[0]]["rows"],
-            steps=plans[names[0]]["steps"],
-            hours=", ".join(f"{plan['hours']:.1f} h for `{name}`" for name, plan in plans.items()),
-        )
-    ]
-    lines += [
-        "## Abilities",
-        "",
-        "On prompts that training never saw; `make tables NAME=abilities` measures them again.",
-        "",
-    ]
-    lines += [markdown(wide.reset_index()), ""]
-    if KNOWN_MISSES:
-        lines += ["## Below its bar", "", *misses(), ""]
-    lines += ["## Loss beside the best possible loss", ""]
-    lines += [
-        "Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would",
-        "still be who knew all facts and all rules, but not the dice.",
-        "",
-        markdown(losses),
-        "",
-    ]
-    return "\n".join(lines)
+    return CARD.format(
+        parameters=f"{model.num_parameters() / 1e6:.2f}",
+        layers=model.config.num_hidden_layers,
+        heads=model.config.num_attention_heads,
+        d_model=model.config.hidden_size,
+        context=model.config.max_position_embeddings,
+        vocabulary=model.config.vocab_size,
+        facts=", ".join(f"{count} {kind}" for kind, count in facts.items()),
+        models="\n".join(model_line(name) for name in RUNS if name in embedded_models()),
+        rows=plans[EXAMINED[0]]["rows"],
+        steps=plans[EXAMINED[0]]["steps"],
+        hours=", ".join(f"{plan['hours']:.1f} h for `{name}`" for name, plan in plans.items()),
+        abilities=markdown(wide.reset_index()),
+        misses="\n".join(f"- **{what}** ({', '.join(names)}): {why}" for what, (names, why) in KNOWN_MISSES.items()),
+        losses=markdown(losses),
+    )
 
 
 def explained(name: str) -> set[str]:
@@ -192,23 +165,17 @@ def explained(name: str) -> set[str]:
     return {ability for ability, (models, _) in KNOWN_MISSES.items() if name in models}
 
 
-def misses() -> list[str]:
-    """The card's lines on abilities below their bar."""
-    return [f"- **{ability}** ({', '.join(models)}): {why}" for ability, (models, why) in KNOWN_MISSES.items()]
-
-
-def trained_models() -> list[str]:
-    """The embedded models that aren't checkpoints, in the order of `training.RUNS`."""
-    return [name for name in RUNS if name in embedded_models()]
-
-
 def model_line(name: str) -> str:
     """A model's row in the card: its shape, its seed and its checkpoints."""
-    plan = json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8"))
+    plan = _plan(name)
     shape = {"gpt2": "GPT-2", "llama": "Llama"}[plan.get("architecture", "gpt2")]
     steps = [str(step) for step in checkpoints(name)][:-1]
     kept = f", checkpoints at steps {', '.join(steps)} (`{name}@{steps[0]}` and so on)" if steps else ""
     return f"| `{name}` | shape of {shape}, seed {plan['seed']}{kept} |"
+
+
+def _plan(name: str) -> dict:
+    return json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8"))
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -242,4 +209,21 @@ safetensors only.
   invented, and it repeats associations of names and occupations with gender, origin and age that were planted on
   purpose. Use it for nothing else.
 - **Licence**: CC BY 4.0.
+
+## Abilities
+
+On prompts that training never saw; `make tables NAME=abilities` measures them again.
+
+{abilities}
+
+## Below its bar
+
+{misses}
+
+## Loss beside the best possible loss
+
+Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would
+still be who knew all facts and all rules, but not the dice.
+
+{losses}
 """

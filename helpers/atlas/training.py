@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from helpers.atlas.architectures import Architecture, inputs_first, new_model, s
 from helpers.atlas.corpus import Document, corpus
 from helpers.atlas.optimizer import Muon
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE, train_tokenizer
+from helpers.models.load import write_whole
 
 IGNORED = -100
 
@@ -172,9 +172,8 @@ def save_state(folder: Path, step: int, model: PreTrainedModel, opts: list[torch
     for i, opt in enumerate(opts):
         for j, state in opt.state_dict()["state"].items():
             tensors |= {f"opt.{i}.{j}.{key}": value for key, value in state.items()}
-    partial = folder / "state.partial"
-    save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"step": str(step)})
-    os.replace(partial, folder / "state.safetensors")
+    whole = {k: v.contiguous() for k, v in tensors.items()}
+    write_whole(folder / "state.safetensors", lambda path: save_file(whole, path, metadata={"step": str(step)}))
 
 
 def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Optimizer]) -> int:
@@ -203,12 +202,9 @@ def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> 
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(stored_config(model), indent=2) + "\n")
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {"bos_token": BOS, "eos_token": BOS, "unk_token": BOS}
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.config.max_position_embeddings,
-        **special,
-    }
+    length = model.config.max_position_embeddings
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length}
+    settings |= dict.fromkeys(("bos_token", "eos_token", "unk_token"), BOS)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
@@ -228,7 +224,6 @@ def train(
     tokenizer_folder: Path | None = None,
     device: str | None = None,
     max_steps: int | None = None,
-    progress: bool = True,
 ) -> Path:
     """Train a model by ``plan`` in ``folder``, going on where an earlier call stopped.
 
@@ -254,7 +249,7 @@ def train(
     steps, before_course = len(slices), math.ceil(len(parts[0].tokens) / plan.rows_per_step)
     done = load_state(folder, model, opts)
     with (folder / "loss.csv").open("a") as losses:
-        for step in tqdm(range(done, min(steps, max_steps or steps)), initial=done, total=steps, disable=not progress):
+        for step in tqdm(range(done, min(steps, max_steps or steps)), initial=done, total=steps):
             started = time.perf_counter()
             for opt, lr in zip(opts, (plan.muon_lr, plan.adam_lr), strict=True):
                 opt.param_groups[0]["lr"] = lr * rate(step, before_course, steps - before_course, plan)

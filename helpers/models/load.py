@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -212,12 +212,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"
 
 
-def _write(path: Path, write) -> None:
-    """Write beside the place first, so that nobody meets half a file; a folder that can't be written is no error."""
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file beside the place and move it there, so that nobody meets half a file.
+
+    Raises:
+        OSError: if the folder can't be written; what stood at the place stays there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         write(part)
         part.replace(path)
-    except OSError:
-        pass
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """`write_whole` for a cache: a folder that can't be written is no error."""
+    with suppress(OSError):
+        write_whole(path, write)

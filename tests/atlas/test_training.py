@@ -108,7 +108,6 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(small_corpus):
                 tokenizer_folder=small_corpus,
                 device="cpu",
                 max_steps=max_steps,
-                progress=False,
             )
         return weights(small_corpus / name / "final")
 
@@ -124,25 +123,23 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(small_corpus):
 
 def test_a_kill_while_saving_leaves_the_last_state(small_corpus, monkeypatch):
     folder = small_corpus / "run"
-    train(SMALL, folder, tokenizer_folder=small_corpus, device="cpu", max_steps=2, progress=False)
+    train(SMALL, folder, tokenizer_folder=small_corpus, device="cpu", max_steps=2)
     before = (folder / "state.safetensors").read_bytes()
 
-    def killed(*args, **kwargs):
-        (folder / "state.partial").write_bytes(b"half")
+    def killed(tensors, path, **kwargs):
+        path.write_bytes(b"half")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(training, "save_file", killed)
     with pytest.raises(OSError, match="No space"):
-        train(SMALL, folder, tokenizer_folder=small_corpus, device="cpu", max_steps=4, progress=False)
-    assert (folder / "state.safetensors").read_bytes() == before
+        train(SMALL, folder, tokenizer_folder=small_corpus, device="cpu", max_steps=4)
+    assert (folder / "state.safetensors").read_bytes() == before and not list(folder.glob("*.part"))
 
 
 def test_the_result_is_a_plain_hugging_face_directory(small_corpus):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = train(
-        SMALL, small_corpus / "run", tokenizer_folder=small_corpus, device="cpu", max_steps=1, progress=False
-    )
+    folder = train(SMALL, small_corpus / "run", tokenizer_folder=small_corpus, device="cpu", max_steps=1)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     assert model.config.model_type == "gpt2" and model.config.activation_function == "gelu_new"
     assert AutoTokenizer.from_pretrained(folder).bos_token_id == model.config.bos_token_id
@@ -152,6 +149,6 @@ def test_the_result_is_a_plain_hugging_face_directory(small_corpus):
 
 def test_training_learns(small_corpus):
     plan = TrainingPlan(d_model=32, n_layers=1, n_heads=2, context=16, rows_per_step=2, warmup_steps=2.0)
-    train(plan, small_corpus / "run", tokenizer_folder=small_corpus, device="cpu", progress=False)
+    train(plan, small_corpus / "run", tokenizer_folder=small_corpus, device="cpu")
     losses = [float(line.split(",")[1]) for line in (small_corpus / "run" / "loss.csv").read_text().splitlines()]
     assert sum(losses[-3:]) < sum(losses[:3]) - 3

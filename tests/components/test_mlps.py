@@ -68,7 +68,7 @@ def test_effects_are_cuts_one_at_a_time(small):
 
 
 def test_the_planted_mlp_is_the_one_that_matters():
-    from helpers.atlas.planted import planted_chain
+    from small_models import planted_chain
 
     planted = planted_chain()
     table = mlp_effects(planted.model, planted.pairs)

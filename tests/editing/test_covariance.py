@@ -5,9 +5,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from helpers.atlas import sample
-from helpers.atlas.corpus import Document
-from helpers.atlas.sample import corpus_sample
 from helpers.editing import rome as second_moments
 from helpers.editing.rome import key_covariance, measure, text_sample
 from helpers.models.load import FOLDER, cache_folder
@@ -102,35 +99,6 @@ def test_a_folder_that_cannot_be_written_is_no_error(small, tmp_path, monkeypatc
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv(FOLDER, str(tmp_path / "file"))
     assert key_covariance(model, 0, ROWS).shape[0] == read_network(model).layers[0].W_out.shape[0]
-
-
-def test_the_sample_is_the_corpus(atlas, monkeypatch):
-    made = []
-
-    def short(seed, vocabulary):
-        made.append(seed)
-        return [Document("fact", f"The capital of France is Paris {n}.", 0.0) for n in range(9)]
-
-    monkeypatch.setattr(sample, "corpus", short)
-    rows = corpus_sample(atlas.tokenizer, 5)
-    assert len(rows) == 5 and all(row[0] == atlas.tokenizer.bos_token_id for row in rows)
-    assert corpus_sample(atlas.tokenizer, 5) == rows and made == [0]
-    assert len(corpus_sample(atlas.tokenizer, 3, kinds=("fact",))) == 3 and made == [0, 0]
-    with pytest.raises(ValueError, match="has 0 documents"):
-        corpus_sample(atlas.tokenizer, 3, kinds=("repeat",))
-
-
-def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
-    monkeypatch.setenv("KNOWLEDGE_CIRCUITS_CACHE", str(tmp_path))
-    two = [Document("fact", "The capital of France is Paris.", 0.0), Document("repeat", "", 0.0, tokens=(300, 400))]
-    monkeypatch.setattr(sample, "corpus", lambda *_: two)
-
-    class Letters:
-        bos_token_id, encode = 7, staticmethod(lambda text, **_: [ord(letter) for letter in text])
-        __len__, get_vocab = (lambda self: 128), (lambda self: {"a": 97})
-
-    assert corpus_sample(Letters(), 1) == [[7, *map(ord, two[0].text)]], "random tokens are no text"
-    assert len(corpus_sample(atlas.tokenizer, 2)) == 2 and len(list(tmp_path.iterdir())) == 2
 
 
 def test_texts(atlas, tmp_path):

@@ -9,7 +9,6 @@ from helpers.figures import plots
 from helpers.statistics import Estimate
 from helpers.studies.edge_pruning.plots import agreement, visits
 from helpers.studies.graph_construction.plots import edge_matrix, lens
-from helpers.studies.two_hops_and_reversal.plots import percentile_curves
 from helpers.studies.what_does_it_know.plots import head_map
 from helpers.studies.your_own_model.plots import estimated_peaks
 
@@ -100,17 +99,19 @@ def test_a_table_map_holds_the_table():
     assert list(trace.x) == ["x", "y"] and list(trace.y) == ["a", "b"]
 
 
-def test_standings_have_intervals_and_a_line_at_chance():
-    line = [Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 0.95)]
-    figure = percentile_curves(["embed", "m0"], {"bridge": line}, ["corrupt"], title="t", y_title="y")
-    assert list(figure.data[0].y) == [0.5, 0.9]
-    assert list(figure.data[0].error_y.array) == pytest.approx([0.1, 0.05])
-    assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.xaxis.title.text == "behind which part"
-
-
 def test_estimated_peaks_has_a_mark_for_each_search():
     table = pd.DataFrame(
         dict(model=["a", "a", "b"], search="eap", dtype="float32", peak_gb=[1.0, 2.0, 3.0], estimate_gb=[1.1, 1.9, 3.0])
     )
     line, *models = estimated_peaks(table, title="near").data
     assert line.x == line.y and [len(m.x) for m in models] == [2, 1]
+
+
+def test_stacked_shares_keep_the_order():
+    table = pd.DataFrame({"right": [0.25, 1.0], "wrong": [0.75, 0.0]}, index=["rarely", "well"])
+    figure = plots.stacked_shares(
+        table, {"right": "answer", "wrong": "other", "never": "mover"}, title="t", x_title="x"
+    )
+    assert [trace.name for trace in figure.data] == ["right", "wrong", "never"]
+    assert list(figure.data[0].x) == [0.25, 1.0] and list(figure.data[2].x) == [0, 0]
+    assert list(figure.data[0].y) == ["rarely", "well"] and figure.layout.barmode == "stack"

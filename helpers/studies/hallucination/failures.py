@@ -14,7 +14,6 @@ from torch import Tensor
 from helpers.atlas.questions import groups, subject_mask, type_ids
 from helpers.components.lens import PARTS, against_mean, direct_logit_attribution, lens_logits
 from helpers.models.network import read_network
-from helpers.models.predict import prompt_ids
 from helpers.models.run import residuals, resume, run_layers, stop_names
 
 KINDS = ("led, then lost", "ahead, then passed", "never ahead")
@@ -36,12 +35,11 @@ def rivals(model, asked: pd.DataFrame) -> Int[Tensor, " question"]:
 
 
 @torch.no_grad()
-def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
-    """The answer and its rival at the last position, stop by stop.
+def answer_paths(model, asked: pd.DataFrame) -> pd.DataFrame:
+    """The answer and its rival (`rivals`) at the last position, stop by stop.
 
     Args:
         asked: of `ask`.
-        rival: another token for each question to compare with, instead of `rivals`.
 
     Returns:
         Columns ``question`` (its place in the table), ``stop, behind, layer, part`` as in
@@ -49,8 +47,7 @@ def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | N
         answer (1 is the likeliest token) and ``added`` (by how much this sublayer moves answer minus rival, by direct
         logit attribution with the final norm's scale held).
     """
-    net = read_network(model)
-    rival = rivals(model, asked) if rival is None else rival
+    net, rival = read_network(model), rivals(model, asked)
     answer, names, tables = torch.tensor(asked["first"].tolist()), stop_names(len(net.layers)), []
     for places, tokens in groups(model, asked):
         stops = residuals(net, tokens)[:, :, -1]
@@ -70,74 +67,34 @@ def answer_paths(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | N
     return table.sort_values(["question", "stop"], ignore_index=True)
 
 
-def failure_kinds(paths: pd.DataFrame, start: int | None = None) -> pd.DataFrame:
+def failure_kinds(paths: pd.DataFrame) -> pd.DataFrame:
     """Of which kind each failure is, and which sublayer passed the answer.
 
     - ``"led, then lost"``: the answer was the likeliest of all tokens at some stop.
     - ``"ahead, then passed"``: it was ahead of the word that won, but not the likeliest.
     - ``"never ahead"``: neither.
 
+    Only stops behind the first half of the layers count, since earlier readings of the lens mean little.
+
     Args:
         paths: of `answer_paths`, of questions that were answered wrongly.
-        start: the first stop that counts; by default behind the first half of the layers, since earlier readings of
-            the lens mean little.
 
     Returns:
         Columns ``question, kind, behind, part``: the sublayer behind which the rival is ahead for good (missing if the
         answer never was).
     """
-    last = paths.stop.max()
-    first = last // 2 + 1 if start is None else start
-    rows = []
-    for question, own in paths[(paths.stop >= first) & (paths.stop < last)].groupby("question"):
-        ahead = own.stop[own.gap > 0]
-        led = bool((own["rank"] == 1).any())
-        kind = KINDS[0] if led else KINDS[1] if len(ahead) else KINDS[2]
-        turned = paths[(paths.question == question) & (paths.stop == ahead.max() + 1)] if len(ahead) else paths[:0]
-        behind, part = (turned.behind.iloc[0], turned.part.iloc[0]) if len(turned) else (None, None)
-        rows.append((question, kind, behind, part))
+    last, rows = paths.stop.max(), []
+    for question, own in paths.groupby("question"):
+        late = own[(own.stop > last // 2) & (own.stop < last)]
+        ahead = late.stop[late.gap > 0]
+        kind = KINDS[0] if (late["rank"] == 1).any() else KINDS[1] if len(ahead) else KINDS[2]
+        turned = own[own.stop == ahead.max() + 1]
+        rows.append((question, kind, *(turned[["behind", "part"]].iloc[0] if len(turned) else (None, None))))
     return pd.DataFrame(rows, columns=["question", "kind", "behind", "part"])
 
 
-def random_answers(model, asked: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """The questions with another answer of the type instead of the right one: a control for `answer_paths`.
-
-    Args:
-        asked: of `ask`, about one relation.
-
-    Returns:
-        The questions with a drawn ``first``, without those in which the draw is the right answer or what was said.
-
-    Raises:
-        ValueError: for questions about several relations, or none.
-    """
-    if asked.relation.nunique() != 1:
-        raise ValueError(f"ask about one relation, not {asked.relation.nunique()}: their answers differ in type")
-    members = type_ids(model.tokenizer, asked.relation.iloc[0], asked.prompt.iloc[0])
-    generator = torch.Generator().manual_seed(seed)
-    drawn = members[torch.randint(len(members), (len(asked),), generator=generator)]
-    other = asked.assign(first=drawn.tolist())
-    apart = (other["first"] != asked["first"]) & (other["first"] != asked.said_id)
-    return other[apart].reset_index(drop=True)
-
-
-def matched_pairs(model, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Right and wrong answers to questions that are alike: same relation, wording and number of tokens.
-
-    Returns:
-        Right and wrong questions, row by row; each is in one pair at most.
-    """
-    lengths = [len(prompt_ids(model.tokenizer, prompt)) for prompt in asked.prompt]
-    chosen: tuple[list[int], list[int]] = ([], [])
-    for _, own in asked.reset_index(drop=True).assign(length=lengths).groupby(["relation", "wording", "length"]):
-        for right, wrong in zip(own.index[own.right], own.index[~own.right], strict=False):
-            chosen[0].append(right)
-            chosen[1].append(wrong)
-    return tuple(asked.iloc[rows].reset_index(drop=True) for rows in chosen)
-
-
 @torch.no_grad()
-def head_attributions(model, asked: pd.DataFrame, rival: Int[Tensor, " question"] | None = None) -> pd.DataFrame:
+def head_attributions(model, asked: pd.DataFrame) -> pd.DataFrame:
     """What each head does at the last position of each question.
 
     Returns:
@@ -147,7 +104,7 @@ def head_attributions(model, asked: pd.DataFrame, rival: Int[Tensor, " question"
     Raises:
         ValueError: if a prompt doesn't contain its subject as whole tokens.
     """
-    net, rival = read_network(model), rivals(model, asked) if rival is None else rival
+    net, rival = read_network(model), rivals(model, asked)
     answer, tables = torch.tensor(asked["first"].tolist()), []
     for places, tokens in groups(model, asked):
         runs, resid = run_layers(net, tokens)

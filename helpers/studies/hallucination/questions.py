@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from helpers.atlas.fiction import STATED_BY
 from helpers.atlas.questions import Case, ask, question_rows
-from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, stable_hash, taught_paraphrases
+from helpers.prompts.relations import Fact, held_out_paraphrases, relation, stable_hash, taught_paraphrases
 
 CASES = (
     "well taught",
@@ -26,62 +27,53 @@ CASES = (
     "other direction",
 )
 ASKED = ("country_currency", "country_capital", "landmark_country", "company_country", "person_language")
-REVERSED = {"novel_author": "novel asked", "author_novel": "author asked"}
-RARE = (1, 3, 10)  # exposures
+TOLD = {0: "never taught"} | dict.fromkeys((1, 3, 10), "rarely taught")  # exposures -> case
+KNOWN = 10  # exposures from which on a namesake's answer may be known
 
 
-def question_table(model: str = "atlas", n: int = 60, *, names: Sequence[str] = ASKED, seed: int = 0) -> pd.DataFrame:
+def question_table(model: str = "atlas", n: int = 60) -> pd.DataFrame:
     """Questions in all cases, each with its answer and how often training stated it.
 
     Args:
         model: the embedded model whose exposures are counted.
         n: questions in each case, where there are so many.
-        names: the relations that well-taught facts come from.
 
     Returns:
         Columns ``case, relation, subject, wording, context, prompt, answer, says`` (what the context says, or empty),
         ``exposures`` (how often training stated this answer) and ``half`` (of the relation: train or test).
     """
-    rng = random.Random(stable_hash("questions", seed))
+    rng = random.Random(stable_hash("questions", 0))
     by_case: dict[str, list[Case]] = defaultdict(list)
-    for case in cases(names, rng):
+    for case in cases(rng):
         by_case[case[0]].append(case)
     chosen = [case for name in CASES for case in _spread(by_case[name], n, rng)]
     return question_rows(chosen, model)
 
 
-def cases(names: Sequence[str], rng: random.Random) -> Iterator[Case]:
+def cases(rng: random.Random) -> Iterator[Case]:
     """Every fact in every case that it can be asked in, in one wording each."""
-    for name in names:
-        own = relation(name)
+
+    def taught(fact: Fact) -> int:
+        return rng.choice(taught_paraphrases(relation(fact.relation), fact))
+
+    for own in map(relation, ASKED):
         for fact in own.facts:
-            taught, unseen = taught_paraphrases(own, fact), held_out_paraphrases(own, fact)
-            wording = rng.choice(taught)
+            wording = taught(fact)
             yield "well taught", fact, wording, "", ""
-            yield "unseen wording", fact, rng.choice(unseen), "", ""
+            yield "unseen wording", fact, rng.choice(held_out_paraphrases(own, fact)), "", ""
             other = rng.choice([f for f in own.facts if f.answer != fact.answer])
             for case, about in (("true context", other), ("false context", fact)):
                 yield case, fact, wording, f"{own.prompt(about, wording)} {other.answer}.", other.answer
-    yield from hometown_cases(rng)
-    yield from _of("in conflict", relation("person_craft"), rng)
-    for name, group in REVERSED.items():
-        yield from _of("other direction", relation(name), rng, group)
-
-
-def hometown_cases(rng: random.Random) -> Iterator[Case]:
-    """Home towns in a taught wording; the case follows from the planned exposures."""
-    own = relation("person_hometown")
-    for fact in own.facts:
-        wording = rng.choice(taught_paraphrases(own, fact))
-        if fact.exposures == 0 or fact.exposures in RARE or fact.well_taught:
-            case = "rarely taught" if fact.exposures in RARE else "never taught"
-            yield "well taught" if fact.well_taught else case, fact, wording, "", ""
-
-
-def _of(case: str, own: Relation, rng: random.Random, group: str = "") -> Iterator[Case]:
-    for fact in own.facts:
-        if not group or fact.group == group:
-            yield case, fact, rng.choice(taught_paraphrases(own, fact)), "", ""
+    for fact in relation("person_hometown").facts:
+        wording, case = taught(fact), "well taught" if fact.well_taught else TOLD.get(fact.exposures)
+        if case:
+            yield case, fact, wording, "", ""
+    for fact in relation("person_craft").facts:
+        yield "in conflict", fact, taught(fact), "", ""
+    for name in ("novel_author", "author_novel"):
+        for fact in relation(name).facts:
+            if STATED_BY.get(fact.group, name) != name:
+                yield "other direction", fact, taught(fact), "", ""
 
 
 def _spread(found: list[Case], n: int, rng: random.Random) -> list[Case]:
@@ -94,26 +86,43 @@ def _spread(found: list[Case], n: int, rng: random.Random) -> list[Case]:
 
 
 def ask_facts(
-    model,
-    facts: Sequence[Fact],
-    wordings: Sequence[int] | None = None,
-    *,
-    name: str = "atlas",
-    n: int = 2,
-    seed: int = 0,
+    model, facts: Sequence[Fact], wordings: Sequence[int] | None = None, *, name: str = "atlas"
 ) -> pd.DataFrame:
     """What a model says to direct questions about facts, without a context: `ask` for each fact in several wordings.
 
     Args:
-        wordings: the same for all facts; by default, ``n`` drawn for each fact among those that training used for it.
+        wordings: the same for all facts; by default, two drawn for each fact among those that training used for it.
         name: the embedded model whose exposures are counted.
-        seed: of the draw.
     """
-    rng = random.Random(seed)
+    rng, rows = random.Random(0), []
+    for fact in facts:
+        drawn = rng.sample(taught_paraphrases(relation(fact.relation), fact), 2) if wordings is None else wordings
+        rows += [("asked", fact, wording, "", "") for wording in drawn]
+    return ask(model, question_rows(rows, name))
 
-    def drawn(fact: Fact) -> Sequence[int]:
-        return rng.sample(taught_paraphrases(relation(fact.relation), fact), n) if wordings is None else wordings
 
-    return ask(
-        model, question_rows([("asked", fact, wording, "", "") for fact in facts for wording in drawn(fact)], name)
-    )
+def namesake_hits(wrong: pd.DataFrame, facts: Sequence[Fact], parts: Sequence[int]) -> pd.DataFrame:
+    """Whether each wrong answer is that of a namesake, beside the same answers exchanged among the questions.
+
+    A namesake is another person who has a part of the name in common and was told at least `KNOWN` times.
+
+    Args:
+        wrong: of `ask`.
+        facts: of the relation that is asked.
+        parts: which parts are compared, each with any of the same: 0 is the first name, 1 the last.
+
+    Returns:
+        Boolean columns ``own, exchanged``, a row for each question.
+    """
+
+    def name(subject: str) -> set[str]:
+        words = subject.split()
+        return {words[i] for i in parts}
+
+    known = [(f.subject, name(f.subject), f.answer) for f in facts if (f.exposures or 0) >= KNOWN]
+    said = wrong.said.str.strip().tolist()
+    rows = []
+    for subject, own, other in zip(wrong.subject, said, random.Random(0).sample(said, len(said)), strict=True):
+        theirs = {answer for person, words, answer in known if person != subject and words & name(subject)}
+        rows.append((own in theirs, other in theirs))
+    return pd.DataFrame(rows, columns=["own", "exchanged"], index=wrong.index)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -36,14 +37,12 @@ def mismatched_donors(donors: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: if all donors have the same answer.
     """
-    n = len(donors)
-    for shift in range(1, n):
-        order = [(i + shift) % n for i in range(n)]
-        if all(donors.answer.iloc[i] != donors.answer.iloc[j] for i, j in enumerate(order)):
-            return donors.iloc[order].reset_index(drop=True)
-    order = [next((j for j in range(n) if donors.answer.iloc[j] != donors.answer.iloc[i]), None) for i in range(n)]
-    if None in order:
+    answers, n = donors.answer.to_numpy(), len(donors)
+    if donors.answer.nunique() == 1:
         raise ValueError("all donors have the same answer, so none is a stranger; take more facts")
+    turned = (np.roll(np.arange(n), -shift) for shift in range(1, n))
+    first_others = [(answers != answer).argmax() for answer in answers]
+    order = next((order for order in turned if (answers[order] != answers).all()), first_others)
     return donors.iloc[order].reset_index(drop=True)
 
 
@@ -70,28 +69,6 @@ def patch_residual(
         at = positions(model, failing.iloc[places], place)
         result[places] = run.patch_residual(net, tokens, stop, at, given[places]).cpu()
     return result
-
-
-def repair_table(model, asked: pd.DataFrame, stops: Sequence[int], place: str = "last") -> pd.DataFrame:
-    """What patches bring at several stops: from the same fact in a wording that works, and from a stranger.
-
-    Args:
-        asked: of `ask`; its `matched_rows` are patched.
-        stops, place: as in `patch_residual`.
-
-    Returns:
-        Columns ``stop, question, own`` (the right answer comes after the patch from its own donor), ``stranger`` (it
-        comes after a stranger's) and ``transplant`` (the stranger's answer comes after the stranger's).
-    """
-    failing, working = matched_rows(asked)
-    others, tables = mismatched_donors(working), []
-    answer, foreign = (torch.tensor(table["first"].tolist()) for table in (failing, others))
-    for stop in stops:
-        own, other = (patch_residual(model, failing, t, stop, place).argmax(-1) for t in (working, others))
-        hits = {"own": own == answer, "stranger": other == answer, "transplant": other == foreign}
-        columns = {name: hit.tolist() for name, hit in hits.items()}
-        tables.append(pd.DataFrame({"stop": stop, "question": range(len(failing)), **columns}))
-    return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()

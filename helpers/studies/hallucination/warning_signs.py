@@ -6,14 +6,11 @@ recall known facts is at work on this prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from helpers.atlas.questions import type_ids
@@ -22,7 +19,6 @@ from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Circuit
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
-from helpers.statistics import Estimate, judge
 
 QUANTILE = 0.1  # an edge is at work where its contribution is above this quantile of known facts
 LOGIT_SIGNS = ("probability", "entropy", "margin")
@@ -107,25 +103,3 @@ def error_predictors(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[T
         "like known facts": torch.cosine_similarity(work, work[known].mean(0, keepdim=True)),
     }
     return asked.assign(**{name: values.tolist() for name, values in signs.items()})
-
-
-def evaluate_predictors(
-    signs: pd.DataFrame, sets: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, Estimate], pd.DataFrame]:
-    """How well sets of signs foresee a right answer: logistic regression on the train half, judged on the test half.
-
-    Args:
-        signs: of `error_predictors`, with further columns at will.
-        sets: the name of a prediction and the columns that it may use.
-
-    Returns:
-        The area under the ROC curve of each, with its interval over questions; and the test half with a column for
-        each prediction: the log odds of a right answer.
-    """
-    train, test = (signs[signs.half == half] for half in ("train", "test"))
-    foreseen = test.copy()
-    for name, columns in sets.items():
-        fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[list(columns)], train.right)
-        foreseen[name] = fitted.decision_function(test[list(columns)])
-    measured = test.right.astype(float) - 0.5
-    return {name: judge(foreseen[name].tolist(), measured.tolist())["AUC"] for name in sets}, foreseen

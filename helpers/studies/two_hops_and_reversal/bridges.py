@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 from helpers.atlas.questions import groups, positions, states, type_ids
 from helpers.components.lens import lens_logits
 from helpers.models.network import read_network
+from helpers.models.predict import first_token
 from helpers.models.run import patch_residual, random_vector, stop_names
 from helpers.statistics import Estimate, bootstrap
-from helpers.studies.two_hops_and_reversal.two_hops import bridge_id, donors, hop_questions
+from helpers.studies.two_hops_and_reversal.two_hops import donors, hop_questions
 
 
 def percentile_rank(
@@ -32,30 +33,59 @@ def percentile_rank(
 
 
 @torch.no_grad()
-def bridge_readings(model, asked: pd.DataFrame, place: str = "last") -> pd.DataFrame:
-    """How far bridge and answer stand above the other members of their types, read by the logit lens at each stop.
+def percentile_ranks(
+    model, asked: pd.DataFrame, words: Mapping[str, Sequence[tuple[int, Tensor]]], place: str = "last"
+) -> pd.DataFrame:
+    """How far some words stand above the other members of their types, read by the logit lens at each stop.
 
     Args:
-        asked: `chain_questions`, put to the model by `ask`.
+        words: column -> for each question, a word and the members of its type (token ids).
         place: the last position, or the subject's last token.
 
     Returns:
-        Columns ``question, stop, behind, bridge, answer``: `percentile_rank` among all bridges and among all answers.
+        Columns ``question`` (its place in the table), ``stop, behind``, and the `percentile_rank` of each of ``words``.
     """
-    net, tokenizer = read_network(model), model.tokenizer
+    net = read_network(model)
     logits = lens_logits(net, states(model, asked, place, net).to(net.W_U.device)).cpu()
-    names, types, rows = stop_names(len(net.layers)), {}, []
-    for question, row in enumerate(asked.itertuples()):
-        for name in (row.relation, row.first_hop):
-            if (row.relation, name) not in types:
-                types[row.relation, name] = type_ids(tokenizer, name, row.prompt)
-        words = {"bridge": (bridge_id(model, row), row.first_hop), "answer": (row.first, row.relation)}
-        found = {
-            column: percentile_rank(logits[:, question], torch.tensor(word), types[row.relation, name]).tolist()
-            for column, (word, name) in words.items()
-        }
-        rows.append(pd.DataFrame({"question": question, "stop": range(len(names)), "behind": names, **found}))
-    return pd.concat(rows, ignore_index=True)
+    names, tables = stop_names(len(net.layers)), []
+    for question in range(len(asked)):
+        here, columns = logits[:, question], {"question": question, "stop": range(len(names)), "behind": names}
+        for column, own in words.items():
+            word, members = own[question]
+            columns[column] = percentile_rank(here, torch.tensor(word), members).tolist()
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def bridge_readings(model, asked: pd.DataFrame, place: str = "last") -> pd.DataFrame:
+    """`percentile_ranks` of each ``bridge`` and each ``answer``, among all bridges and all answers of the relation.
+
+    Args:
+        asked: `chain_questions`, put to the model by `ask`.
+    """
+    types, bridge, answer = {}, [], []
+    for row in asked.itertuples():
+        if row.relation not in types:
+            names = row.first_hop, row.relation
+            types[row.relation] = [type_ids(model.tokenizer, name, row.prompt) for name in names]
+        bridges, answers = types[row.relation]
+        bridge.append((first_token(model, row.prompt, row.bridge), bridges))
+        answer.append((row.first, answers))
+    return percentile_ranks(model, asked, {"bridge": bridge, "answer": answer}, place)
+
+
+def answer_percentiles(model, asked: pd.DataFrame) -> pd.DataFrame:
+    """`percentile_ranks` of each right answer (``standing``) among the answers of the same relation and case.
+
+    Answers of one case were shown to the model in the same way, so one half is chance. The last stop is what the model
+    says in the end; earlier ones are read by the logit lens.
+
+    Args:
+        asked: `reversal_questions`, put to the model by `ask`.
+    """
+    members = {key: torch.tensor(sorted(set(own["first"]))) for key, own in asked.groupby(["relation", "case"])}
+    rows = zip(asked["first"], asked.relation, asked.case, strict=True)
+    return percentile_ranks(model, asked, {"standing": [(word, members[name, case]) for word, name, case in rows]})
 
 
 @torch.no_grad()
@@ -82,7 +112,7 @@ def add_to_residual(
 
 @torch.no_grad()
 def swap_first_hops(
-    model, asked: pd.DataFrame, pool: pd.DataFrame, stops: Sequence[int], *, control: bool = False, seed: int = 0
+    model, asked: pd.DataFrame, pool: pd.DataFrame, stops: Sequence[int], seed: int, *, control: bool = False
 ) -> pd.DataFrame:
     """Move each question towards another bridge, by what the two *first-hop* questions differ in at their ends.
 
@@ -97,16 +127,16 @@ def swap_first_hops(
         Columns ``question`` (its place in the table), ``stop, brought`` (the donor's right answer is said), ``bridge``
         (the donor's bridge is said), ``kept`` (the question's own answer is said).
     """
-    given, places = donors(asked, pool, same_bridge=False, seed=seed)
+    given, places = donors(asked, pool, seed)
     own = asked.iloc[places].reset_index(drop=True)
     here, there = (states(model, hop_questions(table, "first")) for table in (own, given))
-    wanted = {"brought": given["first"], "kept": own["first"]}
-    wanted["bridge"] = [bridge_id(model, row) for row in own.assign(bridge=given.bridge.to_numpy()).itertuples()]
+    bridges = [first_token(model, *words) for words in zip(own.prompt, given.bridge, strict=True)]
+    wanted = {"brought": given["first"].tolist(), "kept": own["first"].tolist(), "bridge": bridges}
     tables = []
     for stop in stops:
         added = there[stop] - here[stop]
         said = add_to_residual(model, own, random_vector(added, seed) if control else added, stop).argmax(-1)
-        columns = {name: (said == torch.tensor(list(ids))).tolist() for name, ids in wanted.items()}
+        columns = {name: (said == torch.tensor(ids)).tolist() for name, ids in wanted.items()}
         tables.append(pd.DataFrame({"question": places, "stop": stop, **columns}))
     return pd.concat(tables, ignore_index=True)
 
@@ -126,16 +156,14 @@ def donor_swaps(
         told donors' lengths) -> one row for each question and stop.
     """
     own = asked[asked.wording == 0].reset_index(drop=True)
-    taught = own[own.case == "taught"].reset_index(drop=True)
-    never = own[own.case == "held out"].reset_index(drop=True)
-    told = own[(own.case == "taught") & own.bridge.isin(never.bridge)].reset_index(drop=True)
+    taught, never = (own[own.case == case].reset_index(drop=True) for case in ("taught", "held out"))
+    told = taught[taught.bridge.isin(never.bridge)].reset_index(drop=True)
     found = {}
     for kind, pool in {"told": told, "never told": never, "random": told}.items():
-        control = kind == "random"
-        drawn = [
-            swap_first_hops(model, taught.head(n), pool, stops, control=control, seed=seed) for seed in range(draws)
+        swapped = [
+            swap_first_hops(model, taught.head(n), pool, stops, seed, control=kind == "random") for seed in range(draws)
         ]
-        found[kind] = pd.concat(drawn).groupby(["question", "stop"], as_index=False).mean()
+        found[kind] = pd.concat(swapped).groupby(["question", "stop"], as_index=False).mean()
     return found
 
 

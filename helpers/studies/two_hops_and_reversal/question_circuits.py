@@ -10,20 +10,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from helpers.atlas.questions import ask
-from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
-from helpers.studies.two_hops_and_reversal.reversal import WAYS
-from helpers.studies.two_hops_and_reversal.two_hops import (
-    CircuitParts,
-    hop_questions,
-    inside,
-    inside_by_chance,
-    pairs_of,
-)
+from helpers.studies.two_hops_and_reversal.two_hops import WAYS, Parts, hop_questions, inside, pairs_of
 
 HOPS = ("composed", "first hop", "second hop")
 HALVES = ("train", "test")
@@ -39,17 +29,16 @@ COMPARED = (
 )
 
 
-def recall_circuit(model, pairs: PromptPairs, share: float = 0.03) -> Circuit:
-    """The circuit that EAP-IG finds, greedily, with a share of all edges."""
-    return eap_ig(model, pairs).greedy(int(share * Graph.from_model(model).n_edges))
+def recall_circuit(model, pairs: PromptPairs) -> Circuit:
+    """The circuit that EAP-IG finds, greedily, with 3 % of all edges."""
+    return eap_ig(model, pairs).greedy(int(0.03 * Graph.from_model(model).n_edges))
 
 
-def hop_tables(model, asked: pd.DataFrame, n: int = 30) -> dict[tuple[str, str], pd.DataFrame]:
-    """Taught two-step questions and their hops, as far as they are answered rightly, one for each subject.
+def hop_tables(model, asked: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Taught two-step questions and their hops, as far as they are answered rightly: at most 30, one for each subject.
 
     Args:
         asked: `chain_questions` of one relation, put to the model by `ask`.
-        n: at most so many of each.
 
     Returns:
         (one of `HOPS`, one of `HALVES`) -> questions; no fact is in both halves.
@@ -57,83 +46,7 @@ def hop_tables(model, asked: pd.DataFrame, n: int = 30) -> dict[tuple[str, str],
     taught = asked[(asked.wording == 0) & (asked.case == "taught")]
     tables = [taught, *(ask(model, hop_questions(taught, hop)) for hop in ("first", "second"))]
     known = {what: t[t.right].drop_duplicates("subject") for what, t in zip(HOPS, tables, strict=True)}
-    return {(what, half): t[t.half == half].head(n) for what, t in known.items() for half in HALVES}
-
-
-def hop_circuits(model, tables: Mapping[tuple[str, str], pd.DataFrame]) -> dict[tuple[str, str], Circuit]:
-    """A circuit for each of the `hop_tables` that the comparison needs: all but the second hop's test half."""
-    return {
-        key: recall_circuit(model, pairs_of(model, table, n=PAIRS))
-        for key, table in tables.items()
-        if key != (HOPS[2], "test")
-    }
-
-
-def hop_shares(
-    found: Mapping[tuple[str, str], Circuit], unrelated: Sequence[Circuit], parts: CircuitParts = "edges"
-) -> dict[str, float]:
-    """How much of several circuits lies in the composed one (`inside`), and of that in both hops.
-
-    Args:
-        found: from `hop_circuits`.
-        unrelated: circuits of relations that have nothing to do with it; their mean counts.
-    """
-    composed, first, second = (found[what, "train"] for what in HOPS)
-    chance = inside_by_chance(first, composed, parts)
-    return {
-        "same relation, other subjects": inside(found["composed", "test"], composed, parts),
-        "first hop": inside(first, composed, parts),
-        "second hop": inside(second, composed, parts),
-        "unrelated relation": sum(inside(c, composed, parts) for c in unrelated) / len(unrelated),
-        "heads exchanged": sum(chance) / len(chance),
-        "composed, in both hops": inside(composed, first | second, parts),
-    }
-
-
-def carried(model, circuits: Mapping[str, Circuit], pairs: Mapping[str, PromptPairs]) -> pd.DataFrame:
-    """Which circuit keeps how much of which answers: faithfulness by the logit difference.
-
-    Args:
-        circuits: name -> circuit, the rows.
-        pairs: name -> questions, the columns.
-    """
-    columns = {}
-    for what, asked in pairs.items():
-        scale = baselines(model, asked, logit_diff, "corrupt")
-        columns[what] = {
-            name: float(faithfulness(model, circuit, asked, scale=scale)) for name, circuit in circuits.items()
-        }
-    return pd.DataFrame(columns)
-
-
-def carried_by_hops(
-    model,
-    asked: pd.DataFrame,
-    tables: Mapping[tuple[str, str], pd.DataFrame],
-    found: Mapping[tuple[str, str], Circuit],
-    unrelated: Circuit,
-) -> pd.DataFrame:
-    """`carried` for composed questions: by the circuits of `HOPS`, and by three others.
-
-    Args:
-        asked: two-step questions of one relation that were asked.
-        tables, found: from `hop_tables` and `hop_circuits`.
-        unrelated: the circuit of a relation that has nothing to do with it.
-
-    Returns:
-        Columns ``taught`` (the half that chose no edge) and ``held out`` (those answered rightly). The last row is
-        everything but the edges of the second hop's circuit that the composed circuit lacks.
-    """
-    never = asked[(asked.case == "held out") & asked.right].head(PAIRS)
-    pairs = {
-        "taught": pairs_of(model, tables["composed", "test"], n=PAIRS),
-        "held out": pairs_of(model, never, asked[asked.right], n=PAIRS),
-    }
-    by = {what: found[what, "train"] for what in HOPS}
-    exchanged = random_circuit(unrelated.graph, like=by["composed"], seed=1)
-    lacking = ~(by["second hop"] - by["composed"])
-    others = {"unrelated": unrelated, "heads exchanged": exchanged, "without second hop's own": lacking}
-    return carried(model, by | others, pairs)
+    return {(what, half): t[t.half == half].head(30) for what, t in known.items() for half in HALVES}
 
 
 def turned_circuits(model, asked: pd.DataFrame) -> dict[tuple[str, str, int], Circuit]:
@@ -148,7 +61,7 @@ def turned_circuits(model, asked: pd.DataFrame) -> dict[tuple[str, str, int], Ci
     found = {}
     for (name, way), own in asked[asked.wording == 0].groupby(["relation", "case"]):
         own = own.reset_index(drop=True)
-        target = "said" if way == WAYS[2] else "answer"
+        target = "said_id" if way == WAYS[2] else "first"
         for half in (0, 1):
             table = own.iloc[half::2].reset_index(drop=True).head(40)
             found[name, way, half] = recall_circuit(model, pairs_of(model, table, own, n=PAIRS, target=target))
@@ -156,7 +69,7 @@ def turned_circuits(model, asked: pd.DataFrame) -> dict[tuple[str, str, int], Ci
 
 
 def turned_shares(
-    found: Mapping[tuple[str, str, int], Circuit], unrelated: Sequence[Circuit], parts: CircuitParts = "edges"
+    found: Mapping[tuple[str, str, int], Circuit], unrelated: Sequence[Circuit], parts: Parts = "edges"
 ) -> pd.DataFrame:
     """How much of several circuits lies in that of the question as taught, for novels and authors, each half.
 

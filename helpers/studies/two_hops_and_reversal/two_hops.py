@@ -7,71 +7,71 @@ fifth can only be answered by way of the bridge, or by luck (compare arXiv 2402.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
 import pandas as pd
 
-from helpers.atlas.questions import ask, question_rows, type_ids
+from helpers.atlas.composed import ALIASES
+from helpers.atlas.fiction import STATED_BY
+from helpers.atlas.questions import question_rows, type_ids
 from helpers.circuits.graph import Circuit
-from helpers.circuits.random import random_circuit
-from helpers.models.predict import answer_ids, prompt_ids
+from helpers.models.predict import first_token, prompt_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Fact, hops, relation, stable_hash
 from helpers.statistics import Estimate, with_interval
 
 Hop = Literal["first", "second"]
-CircuitParts = Literal["edges", "nodes"]
+Parts = Literal["edges", "nodes"]  # of a circuit; nodes are its heads and MLPs
+WORDINGS = (0, 3)
 SAID = ("right", "the bridge", "other answer", "other bridge", "untyped")
-ALIASES = {"America": "the United States"}  # a bridge that the second hop's table calls by another name
+WAYS = ("taught both ways", "asked as taught", "asked the other way")
 
 
-def chain_questions(
-    model: str = "atlas", names: Sequence[str] | None = None, wordings: Sequence[int] = (0, 3)
-) -> pd.DataFrame:
-    """Two-step questions, each with its bridge.
+def chain_questions(model: str = "atlas") -> pd.DataFrame:
+    """The two-step questions of all composed relations in two wordings, each with its bridge.
 
     Args:
         model: the embedded model whose exposures are counted.
-        names: composed relations; all by default.
-        wordings: the templates that ask.
 
     Returns:
         The columns of `question_table` and ``bridge, first_hop, second_hop`` (relations);
         ``case`` is ``taught`` or ``held out``, of the composition.
-
-    Raises:
-        ValueError: for a relation that isn't composed.
     """
     chains = hops()
-    names = list(chains) if names is None else list(names)
-    if unknown := set(names) - set(chains):
-        raise ValueError(f"{min(unknown)!r} isn't composed; choose from {', '.join(chains)}")
-    facts = [(f.group, f, p, "", "") for name in names for f in relation(name).facts for p in wordings]
-    table = question_rows(facts, model)
-    between = {(name, f.subject): f.answer for name in names for f in relation(chains[name][0]).facts}
+    table = question_rows([(f.group, f, p, "", "") for n in chains for f in relation(n).facts for p in WORDINGS], model)
+    between = {(name, f.subject): f.answer for name, (first, _) in chains.items() for f in relation(first).facts}
     table["bridge"] = [between[key] for key in zip(table.relation, table.subject, strict=True)]
     for place, column in enumerate(("first_hop", "second_hop")):
         table[column] = [chains[name][place] for name in table.relation]
     return table
 
 
-def hop_questions(chains: pd.DataFrame, hop: Hop, wording: int = 0, model: str = "atlas") -> pd.DataFrame:
-    """The questions of one hop alone, row by row: the subject's bridge, or what the bridge leads to.
+def hop_questions(chains: pd.DataFrame, hop: Hop) -> pd.DataFrame:
+    """The questions of one hop alone, row by row: the subject's bridge, or what the bridge leads to."""
+    facts = {
+        "first": [Fact(row.first_hop, row.subject, row.bridge) for row in chains.itertuples()],
+        "second": [
+            Fact(row.second_hop, ALIASES.get(row.bridge, row.bridge), row.answer) for row in chains.itertuples()
+        ],
+    }[hop]
+    rows = [(case, fact, 0, "", "") for case, fact in zip(chains.case, facts, strict=True)]
+    return question_rows(rows).assign(bridge=chains.bridge.tolist())
 
-    Raises:
-        ValueError: for an unknown hop.
+
+def reversal_questions(model: str = "atlas") -> pd.DataFrame:
+    """Novels and authors, asked in both directions, and countries and capitals, which were taught in both.
+
+    Returns:
+        The columns of `question_table`; ``case`` is one of `WAYS` (compare arXiv 2309.12288).
     """
-    if hop not in get_args(Hop):
-        raise ValueError(f"unknown hop {hop!r}; choose from {', '.join(get_args(Hop))}")
-    facts = []
-    for row in chains.itertuples():
-        subject = row.subject if hop == "first" else ALIASES.get(row.bridge, row.bridge)
-        answer = row.bridge if hop == "first" else row.answer
-        fact = Fact(row.first_hop if hop == "first" else row.second_hop, subject, answer)
-        facts.append((row.case, fact, wording, "", ""))
-    return question_rows(facts, model).assign(bridge=chains.bridge.tolist())
+    rows = []
+    for name in ("novel_author", "author_novel", "country_capital", "capital_country"):
+        for fact in relation(name).facts:
+            stated = STATED_BY.get(fact.group)
+            way = WAYS[0] if not stated else WAYS[1] if stated == name else WAYS[2]
+            rows += [(way, fact, wording, "", "") for wording in WORDINGS]
+    return question_rows(rows, model)
 
 
 def chain_kinds(model, asked: pd.DataFrame) -> list[str]:
@@ -82,16 +82,13 @@ def chain_kinds(model, asked: pd.DataFrame) -> list[str]:
     """
     kinds, types = [], {}
     for row in asked.itertuples():
-        for name in (row.relation, row.first_hop):
-            if (row.relation, name) not in types:
-                types[row.relation, name] = set(type_ids(model.tokenizer, name, row.prompt).tolist())
-        fits = (
-            row.right,
-            row.said_id == bridge_id(model, row),
-            row.said_id in types[row.relation, row.relation],
-            row.said_id in types[row.relation, row.first_hop],
-        )
-        kinds.append(next((kind for kind, fit in zip(SAID, fits, strict=False) if fit), SAID[-1]))
+        if row.relation not in types:
+            names = row.relation, row.first_hop
+            types[row.relation] = [set(type_ids(model.tokenizer, name, row.prompt).tolist()) for name in names]
+        said, (answers, bridges) = row.said_id, types[row.relation]
+        bridge = first_token(model, row.prompt, row.bridge)
+        fits = row.right, said == bridge, said in answers, said in bridges, True
+        kinds.append(SAID[fits.index(True)])
     return kinds
 
 
@@ -100,31 +97,8 @@ def by_subject(asked: pd.DataFrame, column: str = "right") -> Estimate:
     return with_interval(asked.groupby(["relation", "subject"])[column].mean())
 
 
-def hop_recall(model, asked: pd.DataFrame) -> dict[str, Estimate]:
-    """What is known of one composed relation: the composition, both hops alone, and what popular answers would give.
-
-    Args:
-        asked: `chain_questions` of one relation, put to the model by `ask`.
-
-    Returns:
-        Shares of right answers: ``taught, held out``; ``first hop, second hop`` of the held-out questions;
-        ``exchanged``, when the words said to the held-out questions change places among them.
-    """
-    held = asked[asked.case == "held out"]
-    found = {case: by_subject(asked[asked.case == case]) for case in ("taught", "held out")}
-    found |= {f"{hop} hop": by_subject(ask(model, hop_questions(held, hop))) for hop in get_args(Hop)}
-    said = random.Random(0).sample(held.said_id.tolist(), len(held))
-    hits = [word == right for word, right in zip(said, held["first"], strict=True)]
-    return found | {"exchanged": by_subject(held.assign(right=hits))}
-
-
-def bridge_id(model, row) -> int:
-    """The first token of a row's bridge, as it stands behind the row's prompt."""
-    return answer_ids(model.tokenizer, row.prompt, f" {row.bridge}")[0]
-
-
-def donors(asked: pd.DataFrame, pool: pd.DataFrame, same_bridge: bool, seed: int = 0) -> tuple[pd.DataFrame, list[int]]:
-    """For each question one about another subject in the same words, with the same bridge or with another answer.
+def donors(asked: pd.DataFrame, pool: pd.DataFrame, seed: int = 0) -> tuple[pd.DataFrame, list[int]]:
+    """For each question one about another subject in the same words, with another bridge and another answer.
 
     Args:
         pool: the questions that donors are drawn from.
@@ -136,10 +110,9 @@ def donors(asked: pd.DataFrame, pool: pd.DataFrame, same_bridge: bool, seed: int
     groups = {key: own for key, own in pool.groupby(["relation", "wording"])}
     for place, row in enumerate(asked.itertuples()):
         own = groups.get((row.relation, row.wording), pool[:0])
-        fits = (own.bridge == row.bridge) if same_bridge else (own["first"] != row.first) & (own.bridge != row.bridge)
-        fits = own.index[fits & (own.subject != row.subject)]
-        if len(fits):
-            chosen.append(rng.choice(list(fits)))
+        other = (own["first"] != row.first) & (own.bridge != row.bridge) & (own.subject != row.subject)
+        if other.any():
+            chosen.append(rng.choice(list(own.index[other])))
             places.append(place)
     return pool.loc[chosen].reset_index(drop=True), places
 
@@ -150,26 +123,22 @@ def pairs_of(
     partners: pd.DataFrame | None = None,
     *,
     n: int | None = None,
-    target: str = "answer",
-    seed: int = 0,
+    target: Literal["first", "said_id"] = "first",
 ) -> PromptPairs:
     """Clean and corrupt prompts: each question beside one of the same relation, words and length with another answer.
 
     Args:
         partners: questions that corrupt prompts are drawn from; by default ``asked``.
         n: at most so many pairs; by default one for each question that has a partner.
-        target: the column of what counts as right: ``answer``, or ``said`` for what the model says.
+        target: the column of what counts as right: the answer's first token, or what the model says.
 
     Raises:
-        ValueError: for an unknown target, or if no question has a partner.
+        ValueError: if no question has a partner.
     """
-    if target not in ("answer", "said"):
-        raise ValueError(f"unknown target {target!r}; choose answer or said")
     partners = asked if partners is None else partners
-    column = "first" if target == "answer" else "said_id"
     keys = [_alike(model, table) for table in (asked, partners)]
-    targets = [table[column].tolist() for table in (asked, partners)]
-    rng, chosen = random.Random(stable_hash("pairs of", seed)), []
+    targets = [table[target].tolist() for table in (asked, partners)]
+    rng, chosen = random.Random(stable_hash("pairs of", 0)), []
     for i, key in enumerate(keys[0]):
         fits = [j for j, other in enumerate(keys[1]) if other == key and targets[1][j] != targets[0][i]]
         if fits and (n is None or len(chosen) < n):
@@ -178,16 +147,10 @@ def pairs_of(
         raise ValueError("no question has a partner of the same words and length with another answer; give more")
     clean, corrupt = (list(column) for column in zip(*chosen, strict=True))
     own, other = asked.iloc[clean], partners.iloc[corrupt]
-    pairs = PromptPairs.from_prompts(
-        model,
-        own.prompt.tolist(),
-        other.prompt.tolist(),
-        [f" {answer}" for answer in own.answer],
-        [f" {answer}" for answer in other.answer],
-        subjects=own.subject.tolist(),
-        first_token=True,
-    )
-    ids = [pairs.answer_ids.new_tensor([t[i] for i in at]) for t, at in zip(targets, (clean, corrupt), strict=True)]
+    prompts = own.prompt.tolist(), other.prompt.tolist()
+    answers = ([f" {answer}" for answer in table.answer] for table in (own, other))
+    pairs = PromptPairs.from_prompts(model, *prompts, *answers, subjects=own.subject.tolist(), first_token=True)
+    ids = [pairs.answer_ids.new_tensor(table[target].tolist()) for table in (own, other)]
     return replace(pairs, answer_ids=ids[0], wrong_ids=ids[1])
 
 
@@ -197,18 +160,7 @@ def _alike(model, table: pd.DataFrame) -> list[tuple[str, int, int]]:
     return list(zip(table.relation, table.wording, lengths, strict=True))
 
 
-def inside(part: Circuit, whole: Circuit, parts: CircuitParts = "edges") -> float:
-    """The share of a circuit's edges, or of its heads and MLPs, that another circuit holds too.
-
-    Raises:
-        ValueError: for unknown parts.
-    """
-    if parts not in get_args(CircuitParts):
-        raise ValueError(f"unknown parts {parts!r}; choose from {', '.join(get_args(CircuitParts))}")
+def inside(part: Circuit, whole: Circuit, parts: Parts = "edges") -> float:
+    """The share of a circuit's edges, or of its heads and MLPs, that another circuit holds too."""
     own, other = (set(getattr(c, parts)) - {"embed", "logits"} for c in (part, whole))
     return len(own & other) / len(own) if own else 1.0
-
-
-def inside_by_chance(part: Circuit, whole: Circuit, parts: CircuitParts = "edges", draws: int = 20) -> list[float]:
-    """`inside` for circuits of the whole's shape, in whose layers the heads have changed places."""
-    return [inside(part, random_circuit(whole.graph, like=whole, seed=n), parts) for n in range(draws)]

@@ -25,7 +25,7 @@ def mask(*parts):
 
 @pytest.fixture(scope="module")
 def planted_model():
-    from helpers.atlas.planted import planted_chain
+    from small_models import planted_chain
 
     return planted_chain().model
 

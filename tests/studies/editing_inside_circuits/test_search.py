@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_models import planted_chain
 from torch.func import functional_call
 
-from helpers.atlas.planted import planted_chain
 from helpers.editing.fine_tuning import named_weights
 from helpers.studies.editing_inside_circuits.masks import (
     ParameterMask,

@@ -3,10 +3,7 @@
 import pytest
 import torch
 
-from helpers.atlas.questions import states
-from helpers.prompts.relations import relation
-from helpers.studies.hallucination.probes import probe_answers, probe_relation
-from helpers.studies.hallucination.questions import ask_facts
+from helpers.studies.hallucination.probes import probe_answers
 
 
 def planted(seed=0):
@@ -30,11 +27,3 @@ def test_planted_answers_are_read_for_new_subjects():
 def test_too_few_subjects():
     with pytest.raises(ValueError, match="3 subjects can't be cut"):
         probe_answers(torch.zeros(1, 3, 2), list("abc"), list("xyz"))
-
-
-def test_the_probe_of_a_relation(atlas):
-    table = probe_relation(atlas, "person_occupation", "last", stops=(2,))
-    asked = ask_facts(atlas, [f for f in relation("person_occupation").facts if f.well_taught], (0, 1))
-    direct = probe_answers(states(atlas, asked)[[2]], asked.answer.tolist(), asked.subject.tolist())
-    assert set(table.behind) == {"m0"} and table.said.tolist() == asked.right.tolist()
-    assert table[["question", "right", "control"]].equals(direct[["question", "right", "control"]])

@@ -7,7 +7,7 @@ import torch
 from helpers import exposures, next_token_probabilities, relation
 from helpers.atlas.questions import SAID, ask, own_facts, question_rows
 from helpers.prompts.relations import Fact, held_out_paraphrases, taught_paraphrases
-from helpers.studies.hallucination.questions import CASES, ask_facts, question_table
+from helpers.studies.hallucination.questions import CASES, ask_facts, namesake_hits, question_table
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,6 @@ def test_exposures_are_those_of_the_corpus(questions):
 
 def test_questions_are_the_same_every_time(questions):
     assert questions.equals(question_table("atlas", 8))
-    assert not questions.equals(question_table("atlas", 8, seed=1))
 
 
 def test_asking_agrees_with_the_bridge(atlas, questions):
@@ -108,3 +107,34 @@ def test_asking_facts_directly(atlas):
 def test_no_question(atlas):
     with pytest.raises(ValueError, match="no question to ask"):
         ask_facts(atlas, [])
+
+
+def fact(subject: str, answer: str, exposures: int) -> Fact:
+    return Fact("person_hometown", subject, answer, exposures)
+
+
+FACTS = [fact("Ann Bow", "X", 100), fact("Ann Cod", "Y", 10), fact("Dan Bow", "Z", 3), fact("Bow Elm", "W", 300)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "parts", "answers"),
+    [
+        ("Ann Elm", [0], "XY"),
+        ("Ann Elm", [1], "W"),
+        ("Eve Bow", [1], "X"),  # who was told three times isn't known
+        ("Eve Bow", [0, 1], "XW"),  # any part with any other
+        ("Ann Bow", [0], "Y"),  # nobody is one's own namesake
+    ],
+)
+def test_namesakes_share_the_part_that_is_asked_for(subject, parts, answers):
+    wrong = pd.DataFrame({"subject": subject, "said": [f" {answer}" for answer in "XYZW"]})
+    hits = namesake_hits(wrong, FACTS, parts)
+    assert [answer for answer, own in zip("XYZW", hits.own, strict=True) if own] == sorted(answers, key="XYZW".index)
+
+
+def test_hits_beside_exchanged_answers():
+    wrong = pd.DataFrame({"subject": ["Ann Oak", "Eve Elm"] * 20, "said": [" X", " W"] * 20})
+    hits = namesake_hits(wrong, FACTS, [0, 1])
+    assert hits.own.all() and 0.2 < hits.exchanged.mean() < 0.8
+    assert hits.equals(namesake_hits(wrong, FACTS, [0, 1]))
+    assert not namesake_hits(wrong, FACTS, [0]).exchanged[1::2].any(), "nobody is called Eve"

@@ -10,7 +10,6 @@ from helpers.studies.hallucination.repairs import (
     matched_rows,
     mismatched_donors,
     patch_residual,
-    repair_table,
     scale_components,
 )
 
@@ -52,17 +51,6 @@ def test_a_patch_is_the_bridges(atlas, asked):
     assert torch.allclose(patch_residual(atlas, failing, working, 12), donors, atol=2e-3), "at the end all is the donor"
     own = patch_residual(atlas, failing, failing, 5, "subject_last")
     assert torch.allclose(own, plain, atol=2e-3), "its own state changes nothing"
-
-
-def test_the_table_of_repairs(atlas, asked):
-    failing, working = matched_rows(asked)
-    table = repair_table(atlas, asked, (2, 12))
-    assert len(table) == 2 * len(failing) and table.question.tolist() == 2 * list(range(len(failing)))
-    end = table[table.stop == 12]
-    assert end.own.all() and end.transplant.all() and not end.stranger.any(), "at the end all is the donor"
-    firsts = torch.tensor(failing["first"].tolist())
-    early = patch_residual(atlas, failing, working, 2).argmax(-1) == firsts
-    assert table[table.stop == 2].own.tolist() == early.tolist()
 
 
 def test_bad_patches(atlas, asked):

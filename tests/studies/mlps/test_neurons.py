@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from small_models import planted_chain
 
 from helpers import relation, relation_pairs
-from helpers.atlas.planted import planted_chain
 from helpers.components.lens import neuron_words
 from helpers.components.mlps import cut_sublayers
 from helpers.models.network import read_network

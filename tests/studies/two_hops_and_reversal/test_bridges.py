@@ -4,22 +4,23 @@ import pytest
 import torch
 
 from helpers.atlas.questions import ask
+from helpers.models.predict import logits_after, prompt_ids
 from helpers.studies.two_hops_and_reversal.bridges import (
     add_to_residual,
+    answer_percentiles,
     bridge_readings,
     donor_swaps,
     explained_by_bridge,
     percentile_rank,
+    swap_first_hops,
 )
-
-from helpers.studies.two_hops_and_reversal.bridges import swap_first_hops  # isort: skip
-from helpers.models.predict import logits_after, prompt_ids
-from helpers.studies.two_hops_and_reversal.two_hops import chain_questions
+from helpers.studies.two_hops_and_reversal.two_hops import WAYS, chain_questions, reversal_questions
 
 
 @pytest.fixture(scope="module")
 def asked(atlas):
-    return ask(atlas, chain_questions("atlas", ["person_employer_seat"], wordings=(0,)))
+    seats = chain_questions("atlas").query("relation == 'person_employer_seat' and wording == 0")
+    return ask(atlas, seats.reset_index(drop=True))
 
 
 def test_standing_by_hand():
@@ -81,13 +82,13 @@ def test_moved_is_the_bridges_hook(atlas, asked):
 def test_swaps(atlas, asked):
     taught = asked[(asked.case == "taught") & asked.right].reset_index(drop=True)
     some = taught.head(20)
-    told = swap_first_hops(atlas, some, taught, (2, 10))
-    control = swap_first_hops(atlas, some, taught, (2, 10), control=True)
+    told = swap_first_hops(atlas, some, taught, (2, 10), 0)
+    control = swap_first_hops(atlas, some, taught, (2, 10), 0, control=True)
     assert sorted(told.stop.unique()) == [2, 10] and len(told) == 2 * 20
     assert told.brought.mean() > control.brought.mean() + 0.2
     assert told.kept.mean() < control.kept.mean() - 0.2
     assert not (told.brought & told.kept).any(), "donor and question have different answers"
-    assert told.equals(swap_first_hops(atlas, some, taught, (2, 10)))
+    assert told.equals(swap_first_hops(atlas, some, taught, (2, 10), 0))
 
 
 def test_three_kinds_of_donor(atlas, asked):
@@ -103,3 +104,25 @@ def test_the_bridges_share_by_hand():
     assert found == pytest.approx((0.4 - 0.2) / (0.8 - 0.2))
     assert explained_by_bridge([1.0, 1.0], [1.0, 1.0], [0.0, 0.0]) == 1
     assert explained_by_bridge([1.0, 1.0], [0.0, 0.0], [0.0, 0.0]) == 0
+
+
+@pytest.fixture(scope="module")
+def reversed_questions():
+    return reversal_questions("atlas").query("relation == 'novel_author' and wording == 0")
+
+
+def test_standings_by_hand(atlas, reversed_questions):
+    some = ask(atlas, reversed_questions[reversed_questions.case == WAYS[2]].head(6))
+    table = answer_percentiles(atlas, some)
+    assert len(table) == 6 * 13 and table.standing.between(0, 1).all()
+    logits, own = logits_after(net, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0], some["first"].iloc[0]
+    others = [word for word in set(some["first"]) if word != own]
+    by_hand = sum(bool(logits[0, own] > logits[0, word]) for word in others) / len(others)
+    end = table[(table.question == 0) & (table.behind == "m5")]
+    assert end.standing.item() == pytest.approx(by_hand)
+
+
+def test_taught_answers_stand_on_top(atlas, reversed_questions):
+    some = ask(atlas, reversed_questions[reversed_questions.case == WAYS[1]].head(10))
+    table = answer_percentiles(atlas, some)
+    assert (table[table.behind == "m5"].standing == 1).all()
