@@ -11,7 +11,6 @@ from helpers.studies.edge_pruning.plots import agreement, visits
 from helpers.studies.graph_construction.plots import edge_matrix, lens
 from helpers.studies.two_hops_and_reversal.plots import percentile_curves
 from helpers.studies.what_does_it_know.plots import head_map
-from helpers.studies.your_own_model.plots import estimated_peaks
 
 
 def test_dots_have_a_row_for_each_label():
@@ -106,11 +105,3 @@ def test_standings_have_intervals_and_a_line_at_chance():
     assert list(figure.data[0].y) == [0.5, 0.9]
     assert list(figure.data[0].error_y.array) == pytest.approx([0.1, 0.05])
     assert figure.layout.shapes[0].y0 == 0.5 and figure.layout.xaxis.title.text == "behind which part"
-
-
-def test_estimated_peaks_has_a_mark_for_each_search():
-    table = pd.DataFrame(
-        dict(model=["a", "a", "b"], search="eap", dtype="float32", peak_gb=[1.0, 2.0, 3.0], estimate_gb=[1.1, 1.9, 3.0])
-    )
-    line, *models = estimated_peaks(table, title="near").data
-    assert line.x == line.y and [len(m.x) for m in models] == [2, 1]
