@@ -105,7 +105,6 @@ def exact_match(forward: Forward, tokenizer, prompts: Sequence[str], answers: Se
 
     Greedy decoding gives the answer exactly if, with the answer in place, each of its tokens is the likeliest one.
     """
-    right = []
     targets = [answer_ids(tokenizer, p, a) for p, a in zip(prompts, answers, strict=True)]
     by_length = defaultdict(list)
     for i, target in enumerate(targets):
