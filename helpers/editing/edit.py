@@ -6,7 +6,8 @@ Every editor returns an `Edit` that isn't in the model yet. ``with edit:`` puts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -87,6 +88,23 @@ def _equal(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
 def _copy(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     for name, place in places.items():
         place.copy_(values[name])
+
+
+@contextmanager
+def weights_restored(places: Mapping[str, Tensor]) -> Iterator[None]:
+    """Whatever the block does to these weights, they come back bit by bit, also after an error or an interrupt.
+
+    Args:
+        places: the model's own tensors, such as `named_weights` gives; whether they want gradients comes back, too.
+    """
+    before = {name: place.detach().clone() for name, place in places.items()}
+    learnt = {name: place.requires_grad for name, place in places.items()}
+    try:
+        yield
+    finally:
+        _copy(places, before)
+        for name, place in places.items():
+            place.requires_grad_(learnt[name])
 
 
 def output_weights(model, layer: int) -> dict[str, Float[Tensor, "d_mlp d_model"]]:

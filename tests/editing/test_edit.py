@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.editing.edit import make_edit, output_weights
+from helpers.editing.edit import make_edit, output_weights, weights_restored
 
 
 def weights(model):
@@ -82,3 +82,16 @@ def test_bad_inputs(small):
     places = output_weights(model, 0)
     with pytest.raises(ValueError, match="diverged"):
         make_edit(places, {name: place * float("nan") for name, place in places.items()})
+
+
+def test_whatever_happens_the_weights_come_back(small):
+    model, _ = small
+    kept, places = weights(model), dict(model.original_model.named_parameters())
+    wanted = {name: place.requires_grad for name, place in places.items()}
+    for error in (RuntimeError, KeyboardInterrupt):
+        with pytest.raises(error), weights_restored(places):
+            with torch.no_grad():
+                for place in places.values():
+                    place.requires_grad_(not place.requires_grad).add_(1)
+            raise error
+        assert same(model, kept) and {name: place.requires_grad for name, place in places.items()} == wanted

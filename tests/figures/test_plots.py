@@ -106,3 +106,18 @@ def test_stacked_shares_keep_the_order():
     assert [trace.name for trace in figure.data] == ["right", "wrong", "never"]
     assert list(figure.data[0].x) == [0.25, 1.0] and list(figure.data[2].x) == [0, 0]
     assert list(figure.data[0].y) == ["rarely", "well"] and figure.layout.barmode == "stack"
+
+
+def test_by_layer():
+    panels = {"last": {"editing": [0, 1], "tracing": [1, 0]}, "subject": {"editing": [0.2, 0.1]}}
+    figure = plots.by_layer([0, 1], panels, title="t", y_title="share", dotted=["tracing"])
+    assert [(t.name, t.line.dash, t.showlegend) for t in figure.data] == [
+        ("editing", "solid", True),
+        ("tracing", "dot", True),
+        ("editing", "solid", False),
+    ]
+    assert figure.data[0].line.color == figure.data[2].line.color and not figure.layout.shapes
+    level = plots.by_layer([0, 1], panels, title="t", y_title="share", level=0.5)
+    assert [shape.y0 for shape in level.layout.shapes] == [0.5, 0.5]
+    with pytest.raises(ValueError, match="6 lines are too many"):
+        plots.by_layer([0], {"last": {name: [1] for name in "abcdef"}}, title="t", y_title="share")

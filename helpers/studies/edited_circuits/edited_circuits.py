@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -26,36 +26,28 @@ from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs, split_of
-from helpers.prompts.relations import Fact, hops, relation, stable_hash
+from helpers.prompts.relations import Fact, Split, relation, stable_hash
 from helpers.searches.attribution import eap_ig
 
-Half = Literal["train", "test"]
 SHARE = 0.03  # of all edges: the size of a circuit
 NEAR = 10  # an answer is near from this rank on
 
 
 def other_facts(
-    model,
-    request: EditRequest,
-    n: int,
-    *,
-    half: Half | None = None,
-    paraphrase: int = 0,
-    seed: int = 0,
-    length: int = 0,
+    model, request: EditRequest, n: int, paraphrase: int, *, half: Split | None = None, seed: int = 0, length: int = 0
 ) -> list[Fact]:
     """Up to ``n`` facts of the request's relation that the model knows, with neither its old nor its new answer.
 
     Args:
-        half: of one half only.
         paraphrase: the template in which the model has to know them.
+        half: of one half only.
         length: the number of tokens of their prompt, if it matters.
 
     Raises:
         ValueError: for an unknown half.
     """
-    if half not in (None, *get_args(Half)):
-        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Half))}")
+    if half not in (None, *get_args(Split)):
+        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Split))}")
     asked = relation(request.relation)
     facts = [f for f in asked.facts if f.subject != request.subject and f.other is None]
     facts = [f for f in facts if half in (None, split_of(f)) and f.answer not in (request.old, request.new)]
@@ -68,7 +60,7 @@ def other_facts(
     return known_facts(model, asked, facts, paraphrase)[:n]
 
 
-def fact_pairs(model, request: EditRequest, n: int = 12, *, half: Half = "train", seed: int = 0) -> PromptPairs:
+def fact_pairs(model, request: EditRequest, n: int = 12, *, half: Split = "train", seed: int = 0) -> PromptPairs:
     """Pairs about one fact: the request's subject beside other subjects of its relation, with the *old* answer.
 
     The training half uses the request's prompt and wordings, which editors see, and subjects of the training half; the
@@ -82,15 +74,13 @@ def fact_pairs(model, request: EditRequest, n: int = 12, *, half: Half = "train"
     Raises:
         ValueError: for an unknown half, or if no other subject has as many tokens.
     """
-    if half not in get_args(Half):
-        raise ValueError(f"unknown half {half!r}; choose from {', '.join(get_args(Half))}")
     asked, seen = relation(request.relation), (request.prompt, *request.wordings)
     templates = [t for t in range(len(asked.templates)) if (asked.templates[t] in seen) == (half == "train")]
     found = {}
     for template in templates:
         own = fill(asked.templates[template], request.subject)
         length = len(prompt_ids(model.tokenizer, own))
-        others = other_facts(model, request, n, half=half, paraphrase=template, seed=seed, length=length)
+        others = other_facts(model, request, n, template, half=half, seed=seed, length=length)
         found[own] = [(asked.prompt(f, template), f.answer) for f in others]
     rounds = max(map(len, found.values()), default=0)
     chosen = [(own, *found[own][i]) for i in range(rounds) for own in found if i < len(found[own])][:n]
@@ -111,9 +101,9 @@ def _pairs(model, clean, corrupt, answer: str, wrong: Sequence[str], subject: st
     return PromptPairs.from_prompts(model, clean, corrupt, many, wrong, subjects=subjects, first_token=True)
 
 
-def fact_circuit(model, pairs: PromptPairs, share: float = SHARE) -> Circuit:
-    """A fact's circuit: EAP-IG on the logit difference, grown from the logits to a share of all edges."""
-    return eap_ig(model, pairs).greedy(int(share * Graph.from_model(model).n_edges))
+def fact_circuit(model, pairs: PromptPairs) -> Circuit:
+    """A fact's circuit: EAP-IG on the logit difference, grown from the logits to `SHARE` of all edges."""
+    return eap_ig(model, pairs).greedy(int(SHARE * Graph.from_model(model).n_edges))
 
 
 def control_fact(request: EditRequest) -> EditRequest:
@@ -130,79 +120,9 @@ def control_fact(request: EditRequest) -> EditRequest:
     return replace(swapped, paraphrases=(), neighbours=(), portability=())
 
 
-def hop_requests(request: EditRequest) -> dict[str, EditRequest]:
-    """The questions along a chain whose first step is the request's fact.
-
-    Returns:
-        ``first hop``, the request itself; ``second hop``, about the request's new answer, whose own answer is in
-        ``old``; ``composed``, about the request's subject, from the answer before the edit to what would follow.
-
-    Raises:
-        ValueError: if the request's relation is no first step, or both chains end alike.
-    """
-    chain = next(((name, second) for name, (first, second) in hops().items() if first == request.relation), None)
-    if chain is None:
-        raise ValueError(
-            f"{request.relation!r} is no first step; choose from {', '.join(f for f, _ in hops().values())}"
-        )
-    answers = {f.subject: f.answer for f in relation(chain[1]).facts}
-    ends = answers.get(request.old), answers.get(request.new)
-    if None in ends or ends[0] == ends[1]:
-        raise ValueError(f"the chains through {request.old!r} and {request.new!r} end in {ends[0]!r} and {ends[1]!r}")
-    before, after = ends
-    return {
-        "first hop": request,
-        "second hop": _question(chain[1], request.new, after, before),
-        "composed": _question(chain[0], request.subject, before, after),
-    }
-
-
-def _question(name: str, subject: str, old: str, new: str) -> EditRequest:
-    prompt, *others = relation(name).templates
-    return EditRequest(subject, prompt, old, new, tuple(others[:2]), relation=name)
-
-
 def shared(first: Circuit, second: Circuit) -> dict[str, float]:
     """The overlap of two circuits in edges and in heads (Jaccard)."""
     return mean_overlaps([("", "")], {"": first}, {"": second})
-
-
-def chain_overlaps(model, edit: Edit, request: EditRequest, n: int = 9) -> list[dict]:
-    """The circuits along a chain whose first step is edited: what each shares with itself before the edit.
-
-    Args:
-        n: pairs of each question of `hop_requests`.
-
-    Returns:
-        For each ``step``: the overlap in ``edges`` and ``heads``, and in ``new`` the share of prompts that get ``new``
-        of `hop_requests`: the edit's new answer, in the composed question what follows from it. In the second hop,
-        which the edit should leave alone, it is what the chain ended in before, so 0 is right.
-    """
-    steps, rows = hop_requests(request), []
-    pairs = {step: fact_pairs(model, question, n) for step, question in steps.items()}
-    circuits = {step: fact_circuit(model, part) for step, part in pairs.items()}
-    with edit:
-        for step, question in steps.items():
-            said = asked_again(model, pairs[step], request.new if step == "first hop" else question.old)
-            new = said.reference.argmax(-1) == first_token(model, said.clean[0], question.new)
-            overlap = shared(circuits[step], fact_circuit(model, said))
-            rows.append({"step": step, **overlap, "new": new.float().mean().item()})
-    return rows
-
-
-def raised(model, edit: Edit, request: EditRequest, n: int = 9) -> dict[str, float]:
-    """What an edit of the first step raises in the composed question: the edit's own answer, or what would follow?
-
-    Returns:
-        The mean change in logits, against the mean over the vocabulary, of the ``new answer`` and of ``what follows``.
-    """
-    composed = hop_requests(request)["composed"]
-    pairs = fact_pairs(model, composed, n)
-    with edit:
-        change = asked_again(model, pairs, composed.old).reference - pairs.reference
-    change = change - change.mean(-1, keepdim=True)
-    asked = {"new answer": request.new, "what follows": composed.new}
-    return {name: change[:, first_token(model, pairs.clean[0], a)].mean().item() for name, a in asked.items()}
 
 
 @torch.no_grad()
@@ -258,8 +178,8 @@ def _patched(net: Network, tokens: Tensor, source: list, places: Sequence[tuple[
     return run_layers(net, tokens, {(n, h): source[n].written[h] for n, h in places})[1]
 
 
-def near_from(table: pd.DataFrame, near: int = NEAR) -> pd.Series:
-    """The stop from which on an answer is near: its rank is at most ``near`` there and at all later stops.
+def near_from(table: pd.DataFrame) -> pd.Series:
+    """The stop from which on an answer is near: its rank is at most `NEAR` there and at all later stops.
 
     Args:
         table: columns ``pair, stop, rank`` of `answer_by_layer`, of one place and one token.
@@ -268,6 +188,6 @@ def near_from(table: pd.DataFrame, near: int = NEAR) -> pd.Series:
         The stop for each pair; NaN where the answer isn't near in the end.
     """
     ranks = table.pivot(index="pair", columns="stop", values="rank").to_numpy()
-    stays = np.logical_and.accumulate(ranks[:, ::-1] <= near, axis=1).sum(1)
+    stays = np.logical_and.accumulate(ranks[:, ::-1] <= NEAR, axis=1).sum(1)
     stops = np.where(stays > 0, ranks.shape[1] - stays, np.nan)
     return pd.Series(stops, index=sorted(table.pair.unique()), name="stop")

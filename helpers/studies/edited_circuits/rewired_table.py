@@ -46,12 +46,7 @@ from helpers.studies.edited_circuits.edited_circuits import (
 )
 from helpers.studies.tables import Load, Write
 
-ASKED = (
-    "country_capital",
-    "landmark_country",
-    "person_hometown",
-    "company_country",
-)
+ASKED = ("country_capital", "landmark_country", "person_hometown", "company_country")
 EDITS = {"atlas": 5, "atlas-seed1": 3}  # for each relation
 SEED = 1  # of the requests, as in the table of editors
 EDITORS = {"ROME, last token": (0, 3, 5), "ROME, subject's last token": (0, 1), "FT-M": (0, 3, 5)}
@@ -88,7 +83,7 @@ def make_case(model, request: EditRequest, movers: Sequence[str]) -> Case:
     train, test = (fact_pairs(model, request, half=half) for half in ("train", "test"))
     before, twin = (fact_circuit(model, p) for p in (train, fact_pairs(model, control_fact(request))))
     template = relation(request.relation).templates.index(request.prompt)
-    others = other_facts(model, request, NEIGHBOURS, paraphrase=template)
+    others = other_facts(model, request, NEIGHBOURS, template)
     bare = replace(request, paraphrases=(), neighbours=(), portability=())
     neighbours = tuple(replace(bare, subject=f.subject, old=f.answer) for f in others)
     return Case(request, train, test, before, twin, neighbours, tuple(movers))
@@ -213,15 +208,13 @@ def _carried(model, case: Case, edit: Edit, layer: int) -> dict[str, float]:
     return {f"{column}_{name}": table.loc[name, column].item() for column in ("alone", "lost") for name in sets}
 
 
-def model_rows(
-    model, names: Sequence[str] = ASKED, n: int = 5, progress: bool = True
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All edits in one model: their rows, with the yardsticks', and their neighbours."""
+def model_rows(model, n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """``n`` facts of each relation edited in one model: the edits' rows, with the yardsticks', and their neighbours."""
     rows, neighbours = [], []
     moments = {layer: corpus_covariance(model, layer) for layer in LAYERS}
-    for name in names:
+    for name in ASKED:
         movers = movers_of(model, name)
-        for number, request in enumerate(tqdm(edit_requests(model, name, n, SEED), disable=not progress, desc=name)):
+        for number, request in enumerate(tqdm(edit_requests(model, name, n, SEED), desc=name)):
             case, about = make_case(model, request, movers), {"relation": name, "edit": number}
             rows += [about | row for row in yardstick_rows(model, case)]
             for editor, layer in ((editor, layer) for editor, layers in EDITORS.items() for layer in layers):
@@ -236,28 +229,21 @@ def tables(parts: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     rows, neighbours = (
         pd.concat([part[i].assign(model=name) for name, part in parts.items()], ignore_index=True) for i in (0, 1)
     )
+    by, asked = ["model", "editor", "layer"], ("fired", "similar")
     columns = [c for c in rows if c.startswith("rank")]
-    by, ranks, leaks = ["model", "editor", "layer"], [], []
-    names = stop_names((len(columns) - 1) // 2)
-    for key, part in rows[rows.editor.isin([*EDITORS, "unedited"])].groupby(by, sort=False):
-        for behind, column in zip(names, columns, strict=True):
-            found = with_interval(part[column].tolist())
-            ranks.append((*key, behind, *found.row()))
+    stops = list(zip(stop_names((len(columns) - 1) // 2), columns, strict=True))
+    ranked = rows[rows.editor.isin([*EDITORS, "unedited"])].groupby(by, sort=False)
+    ranks = [(*key, stop, *with_interval(part[c].tolist()).row()) for key, part in ranked for stop, c in stops]
+    leaks = []
     for key, part in neighbours.groupby(by, sort=False):
-        truth, mixed = (part.leaks - 0.5).tolist(), part.leaks.nunique() == 2
-        found = {c: judge(part[c].tolist(), truth)["AUC"] for c in ("fired", "similar")} if mixed else {}
-        numbers = [x for c in ("fired", "similar") for x in _interval(found.get(c))]
-        leaks.append((*key, len(part), int(part.leaks.sum()), *numbers))
-    auc = [f"{c}{end}" for c in ("fired", "similar") for end in ("", "_low", "_high")]
+        found = [judge(part[c].tolist(), (part.leaks - 0.5).tolist())["AUC"] for c in asked]
+        leaks.append((*key, len(part), int(part.leaks.sum()), *(x for auc in found for x in auc.row())))
+    auc = [f"{c}{end}" for c in asked for end in ("", "_low", "_high")]
     return {
         "rewired": rows.drop(columns=columns).set_index("model").reset_index().round(3),
         "rewired_ranks": pd.DataFrame(ranks, columns=[*by, "behind", "log_rank", "low", "high"]),
         "rewired_leaks": pd.DataFrame(leaks, columns=[*by, "neighbours", "leaks", *auc]),
     }
-
-
-def _interval(found) -> tuple[float, float, float]:
-    return (float("nan"),) * 3 if found is None else found.row()
 
 
 def by_setting(table: pd.DataFrame, column: str) -> dict[tuple[str, int], Estimate]:
@@ -275,5 +261,5 @@ def setting_name(editor: str, layer: int) -> str:
 
 def write_tables(load: Load, write: Write) -> None:
     """Edit facts of both models, and find their circuits before and after."""
-    for name, table in tables({name: model_rows(load(name), n=n) for name, n in EDITS.items()}).items():
+    for name, table in tables({name: model_rows(load(name), n) for name, n in EDITS.items()}).items():
         write(name, table)

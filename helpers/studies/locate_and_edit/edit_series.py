@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import pandas as pd
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from helpers.editing.edit import Edit
+from helpers.editing.edit import Edit, weights_restored
 from helpers.editing.fine_tuning import named_weights
 from helpers.editing.requests import EditRequest, Question, edit_requests
 from helpers.editing.scores import all_log_probs, unrelated_texts
@@ -24,8 +21,8 @@ from helpers.models.predict import prompt_ids, top1_correct
 from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
-from helpers.studies.locate_and_edit.edit_table import methods
-from helpers.studies.tables import ASKED, BEST, SEEDS, Load, Write, write_parts
+from helpers.studies.locate_and_edit.edit_table import editor_of
+from helpers.studies.tables import ASKED, BEST, Load, Write, write_parts
 
 COUNTS = (0, 1, 3, 10, 30, 60, 100, 150, 200, 300)
 SERIES = (BEST, ("FT-M, 3 wordings", 4), ("FT-M, 3 wordings", 5))  # method, layer; 4 is the best layer of FT-M
@@ -33,19 +30,6 @@ ORDERS = {"atlas": (0, 1), "atlas-seed1": (0,)}  # each order is another draw of
 UNEDITED = 10  # facts of each relation that nobody edits
 COLUMNS = ["edits", "measure", "value", "low", "high", "n"]
 Editor = Callable[[EditRequest], Edit]
-
-
-@contextmanager
-def weights_restored(model) -> Iterator[None]:
-    """Whatever the block does to the model's weights, they come back bit by bit, also after an error or interrupt."""
-    weights = named_weights(model)
-    kept = {name: weight.detach().clone() for name, weight in weights.items()}
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, weight in weights.items():
-                weight.copy_(kept[name])
 
 
 def series_requests(model, n: int, seed: int = 0, names: Sequence[str] = ASKED) -> list[EditRequest]:
@@ -93,7 +77,6 @@ def edit_series(
     *,
     counts: Sequence[int] = COUNTS,
     unrelated: Sequence[str] | None = None,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Make one edit after the other and measure after so many; the model is as it was afterwards.
 
@@ -117,8 +100,8 @@ def edit_series(
     texts = unrelated_texts() if unrelated is None else unrelated
     rows = [prompt_ids(model.tokenizer, text) for text in texts]
     before, parts = all_log_probs(read_network(model), rows), []
-    with weights_restored(model):
-        for done in tqdm(range(max(counts) + 1), disable=not progress, desc="edits in sequence"):
+    with weights_restored(named_weights(model)):
+        for done in range(max(counts) + 1):
             if done:
                 editor(requests[done - 1]).apply()
             if done in counts:
@@ -141,21 +124,19 @@ def _measured(model, done: Sequence[EditRequest], unedited: Sequence[Question], 
     return pd.DataFrame([(name, *e.row(), n) for name, e, n in found], columns=["measure", "value", "low", "high", "n"])
 
 
-def series_tables(models: dict[str, object], progress: bool = True) -> Iterator[pd.DataFrame]:
+def series_tables(load: Load) -> Iterator[pd.DataFrame]:
     """The long series: each method, each order of each model, with columns ``model, method, layer, order`` in front."""
-    for name, model in models.items():
-        ways = {m.name: m for m in methods(model)}
-        for order in ORDERS[name]:
+    for name, orders in ORDERS.items():
+        model = load(name)
+        for order in orders:
             requests = series_requests(model, max(COUNTS), order)
             unedited = unedited_questions(model, requests, UNEDITED, order)
             for method, layer in SERIES:
-                editor = ways[method].make(layer)
-                rows = edit_series(model, requests, editor, unedited, progress=progress)
-                for at, value in enumerate((name, method, layer, order)):
-                    rows.insert(at, ("model", "method", "layer", "order")[at], value)
-                yield rows
+                rows = edit_series(model, requests, editor_of(model, method, layer), unedited)
+                columns = {"model": name, "method": method, "layer": layer, "order": order}
+                yield rows.assign(**columns)[[*columns, *COLUMNS]]
 
 
 def write_tables(load: Load, write: Write) -> None:
     """Make edits in sequence until the models break."""
-    write_parts(write, "edit_series", series_tables({name: load(name) for name in SEEDS}))
+    write_parts(write, "edit_series", series_tables(load))

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -25,56 +23,32 @@ SEED = 1  # of the requests; all settings but the layer were chosen on those of 
 # Drift and fluency take longer to measure than all the rest, so they are measured here only.
 FULL = {BEST, ("ROME, last token, 3 wordings", 4), ("ROME, last token, 3 wordings, each key", 4)}
 
-
-@dataclass(frozen=True)
-class Method:
-    """A way to edit and the layers at which it is tried (-1: it has no layer)."""
-
-    name: str
-    make: Callable[..., Callable[[EditRequest], Edit]]
-    layers: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-
-
-def methods(model) -> list[Method]:
-    """All ways that the table compares."""
-
-    def by_rome(layer: int, **options) -> Callable[[EditRequest], Edit]:
-        return partial(_rome, model, layer=layer, covariance=corpus_covariance(model, layer), **options)
-
-    def by(editor, **options):
-        return lambda layer: partial(_tuned, editor, model, layer=layer, **options)
-
-    own, taught = sample_prefixes(model, 5), taught_prefixes(ASKED, 5)
-    subject, last = {"at": "subject_last"}, {"at": "last"}
-    return [
-        Method("ROME, last token, 3 wordings", partial(by_rome, **last, prefixes=(), wordings=2)),
-        Method("ROME, last token, prompt alone", partial(by_rome, **last, prefixes=())),
-        Method("ROME, last token, own prefixes", partial(by_rome, **last, prefixes=own), (3, 4)),
-        Method("ROME, last token, taught prefixes", partial(by_rome, **last, prefixes=taught), (3, 4)),
-        Method(
-            "ROME, last token, 3 wordings, each key",
-            partial(by_rome, **last, prefixes=(), wordings=2, keys="each", ridge=0.01),
-            (3, 4),
-        ),
-        Method("FT-M, 3 wordings", by(ft_m, wordings=2)),
-        Method("FT-L, 3 wordings", by(ft_l, wordings=2), (4,)),
-        Method("fine-tuning, 3 wordings", lambda layer: partial(_all, model, wordings=2), (-1,)),
-        Method("ROME, subject's last token, prompt alone", partial(by_rome, **subject, prefixes=())),
-        Method("ROME, subject's last token, own prefixes", partial(by_rome, **subject, prefixes=own), (1,)),
-        Method("ROME, subject's last token, 3 wordings", partial(by_rome, **subject, prefixes=(), wordings=2), (0, 1)),
-    ]
+ALL = (0, 1, 2, 3, 4, 5)
+LAST, SUBJECT = {"at": "last", "prefixes": ()}, {"at": "subject_last", "prefixes": ()}
+WORDED = {"wordings": 2}
+METHODS = {  # name -> the editor, its options, and the layers at which it is tried (-1: it has no layer)
+    "ROME, last token, 3 wordings": (rome, LAST | WORDED, ALL),
+    "ROME, last token, prompt alone": (rome, LAST, ALL),
+    "ROME, last token, own prefixes": (rome, LAST | {"prefixes": "own"}, (3, 4)),
+    "ROME, last token, taught prefixes": (rome, LAST | {"prefixes": "taught"}, (3, 4)),
+    "ROME, last token, 3 wordings, each key": (rome, LAST | WORDED | {"keys": "each", "ridge": 0.01}, (3, 4)),
+    "FT-M, 3 wordings": (ft_m, WORDED, ALL),
+    "FT-L, 3 wordings": (ft_l, WORDED, (4,)),
+    "fine-tuning, 3 wordings": (fine_tune, WORDED, (-1,)),
+    "ROME, subject's last token, prompt alone": (rome, SUBJECT, ALL),
+    "ROME, subject's last token, own prefixes": (rome, SUBJECT | {"prefixes": "own"}, (1,)),
+    "ROME, subject's last token, 3 wordings": (rome, SUBJECT | WORDED, (0, 1)),
+}
 
 
-def _rome(model, request: EditRequest, *, layer: int, **options) -> Edit:
-    return rome(model, request, layer, **options)
-
-
-def _tuned(editor, model, request: EditRequest, *, layer: int, **options) -> Edit:
-    return editor(model, request, layer, **options)
-
-
-def _all(model, request: EditRequest, **options) -> Edit:
-    return fine_tune(model, request, **options)
+def editor_of(model, method: str, layer: int) -> Callable[[EditRequest], Edit]:
+    """One of `METHODS` at a layer."""
+    editor, options, layers = METHODS[method]
+    if editor is rome:
+        texts = {"own": sample_prefixes(model, 5), "taught": taught_prefixes(ASKED, 5)}.get(options["prefixes"], ())
+        options = options | {"prefixes": texts, "covariance": corpus_covariance(model, layer)}
+    place = () if layers == (-1,) else (layer,)
+    return lambda request: editor(model, request, *place, **options)
 
 
 def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]:
@@ -82,9 +56,9 @@ def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]
     return [request for name in ASKED for request in edit_requests(model, name, n, seed)]
 
 
-def judged(model, method: Method, layer: int, requests: list[EditRequest]) -> tuple[pd.DataFrame, float]:
-    """Every question of every edit (`evaluate_edit`), and the seconds of one edit, its evaluation not counted."""
-    editor, seconds = method.make(layer), []
+def judged(model, method: str, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
+    """Every question of every edit (`evaluate_edits`), with the mean ``seconds`` of an edit, not of judging it."""
+    editor, seconds = editor_of(model, method, layer), []
 
     def timed(request: EditRequest) -> Edit:
         start = time.perf_counter()
@@ -92,42 +66,32 @@ def judged(model, method: Method, layer: int, requests: list[EditRequest]) -> tu
         seconds.append(time.perf_counter() - start)
         return edit
 
-    full = (method.name, layer) in FULL
+    full = (method, layer) in FULL
     table = evaluate_edits(model, requests, timed, unrelated=None if full else (), fluency=full)
-    return table, sum(seconds) / len(seconds)
+    return table.assign(seconds=sum(seconds) / len(seconds))
 
 
-def edit_rows(model, method: Method, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
+def edit_rows(model, method: str, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
     """One method at one layer.
 
     Returns:
         Columns ``method, layer, score, kind, measure, value, low, high, edits, seconds``; the kind ``all`` is the
         mean over all kinds of a score.
     """
-    table, seconds = judged(model, method, layer, requests)
-    by = ["score", "kind", "measure"]
+    table, by = judged(model, method, layer, requests), ["method", "layer", "score", "kind", "measure"]
+    table = table.assign(method=method, layer=layer)
     both = pd.concat([edit_summary(table.assign(kind="all"), by), edit_summary(table, by)], ignore_index=True)
-    both.insert(0, "layer", layer)
-    both.insert(0, "method", method.name)
-    return both.assign(seconds=seconds)
+    return both.assign(seconds=table.seconds[0])
 
 
 def relation_rows(model, requests: list[EditRequest]) -> pd.DataFrame:
     """The best method's scores in each relation: columns ``relation, score, measure, value, low, high, edits``."""
-    method = next(m for m in methods(model) if m.name == BEST[0])
-    table, _ = judged(model, method, BEST[1], requests)
-    return edit_summary(table, ["relation", "score", "measure"])
-
-
-def edit_tables(model, requests: list[EditRequest], progress: bool = True) -> Iterator[pd.DataFrame]:
-    """All methods at all their layers, one after the other."""
-    wanted = [(m, layer) for m in methods(model) for layer in m.layers]
-    for method, layer in tqdm(wanted, disable=not progress, desc="editors"):
-        yield edit_rows(model, method, layer, requests)
+    return edit_summary(judged(model, *BEST, requests), ["relation", "score", "measure"])
 
 
 def write_tables(load: Load, write: Write) -> None:
     """Make a hundred edits by each editor at each layer."""
     model = load("atlas")
     write("edits_by_relation", relation_rows(model, asked_requests(model, seed=FRESH)))
-    write_parts(write, "edits", edit_tables(model, asked_requests(model)))
+    requests, wanted = asked_requests(model), [(name, n) for name, (*_, layers) in METHODS.items() for n in layers]
+    write_parts(write, "edits", (edit_rows(model, *one, requests) for one in tqdm(wanted, desc="editors")))

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import LinearRegression
 from tqdm.auto import tqdm
 
 from helpers.editing.requests import EditRequest
@@ -22,98 +20,10 @@ from helpers.models.predict import first_token, next_token_probabilities, prompt
 from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
-from helpers.studies.locate_and_edit.edit_table import asked_requests, methods
+from helpers.studies.locate_and_edit.edit_table import METHODS, asked_requests, editor_of
 from helpers.studies.tables import ASKED, FRESH, SEEDS, Load, Write
 
 TRACED = 5  # prompts of each relation
-
-
-def trace_rows(models: dict[str, object], n: int = TRACED) -> pd.DataFrame:
-    """What causal tracing says of the relations that are edited, in both models and with both corruptions.
-
-    Returns:
-        Columns ``model, corruption, part, relation, layer, role, value, low, high, prompts``; the relation ``all``
-        stands for all prompts together.
-    """
-    found = []
-    for name, model in models.items():
-        prompts = [prompt for asked in ASKED for prompt in traced_prompts(model, asked, n)]
-        for corruption in ("noise", "same type"):
-            for part in ("resid", "MLP"):
-                table = trace_table(model, prompts, corruption=corruption, part=part)
-                alike = trace_summary(table.assign(relation="all"), ["relation", "layer", "role"])
-                own = [trace_summary(table, ["relation", "layer", "role"])] if part == "resid" else []
-                found.append(pd.concat([alike, *own]).assign(model=name, corruption=corruption, part=part))
-    columns = ["model", "corruption", "part", "relation", "layer", "role", "value", "low", "high", "prompts"]
-    return pd.concat(found, ignore_index=True)[columns]
-
-
-def traced_edits(model, requests: Sequence[EditRequest], progress: bool = True) -> pd.DataFrame:
-    """For each request and layer, what tracing recovers at the prompt's last token, and how well an edit there does.
-
-    The edit is ROME's at the last token with the prompt alone, where there is room for failure.
-
-    Returns:
-        Columns ``fact, relation, layer, stream, MLP, success``: shares recovered by the stream and by the MLP alone
-        (noise), and the mean probability of the new answer in other words after the edit.
-    """
-    way, rows = next(m for m in methods(model) if m.name == "ROME, last token, prompt alone"), []
-    editors = [way.make(layer) for layer in way.layers]
-    for number, request in enumerate(tqdm(requests, disable=not progress, desc="traced edits")):
-        fact = (request.text, request.subject, request.old)
-        stream, alone = (causal_trace(model, *fact, part=part).recovered[:, -1].tolist() for part in ("resid", "MLP"))
-        asked = [q.prompt for q in request.paraphrases]
-        targets = torch.tensor([first_token(model, prompt, request.new) for prompt in asked])
-        for layer, editor in zip(way.layers, editors, strict=True):
-            with editor(request):
-                shares = next_token_probabilities(model, asked)
-            success = shares.gather(1, targets.to(shares.device)[:, None]).mean().item()
-            rows.append((number, request.relation, layer, stream[layer], alone[layer], success))
-    return pd.DataFrame(rows, columns=["fact", "relation", "layer", "stream", "MLP", "success"])
-
-
-def tracing_adds(table: pd.DataFrame, column: str = "MLP", draws: int = 200, seed: int = 0) -> dict[str, float]:
-    """How much of the variance of an edit's success its layer explains, and how much tracing adds to that.
-
-    Args:
-        table: rows of `traced_edits`; each fact has all layers.
-        draws: how often traces are exchanged between facts, within each layer, as a yardstick.
-
-    Returns:
-        Shares of the variance (R squared of least squares): ``layer``, ``layer and fact`` (all that could be added),
-        ``tracing adds``, and ``exchanged traces add``: the 95 % quantile of what is added by chance.
-
-    Raises:
-        ValueError: if a fact lacks a layer, or has one twice.
-    """
-    if table.empty or (pd.crosstab(table.fact, table.layer) != 1).any(axis=None):
-        raise ValueError("each fact needs one row for each layer: give all rows of `traced_edits`")
-    table = table.sort_values(["fact", "layer"])
-    success = table.success.to_numpy()
-
-    def explained(*columns) -> float:
-        X = np.column_stack(columns).astype(float)
-        return LinearRegression().fit(X, success).score(X, success)
-
-    layers, facts = (pd.get_dummies(table[c]) for c in ("layer", "fact"))
-    traces = table.pivot(index="fact", columns="layer", values=column).to_numpy()
-    alone, rng = explained(layers), np.random.default_rng(seed)
-    chance = [explained(layers, traces[rng.permutation(len(traces))].ravel()) - alone for _ in range(draws)]
-    return {
-        "layer": alone,
-        "layer and fact": explained(layers, facts),
-        "tracing adds": explained(layers, traces.ravel()) - alone,
-        "exchanged traces add": float(np.quantile(chance, 0.95)),
-    }
-
-
-def write_tables(load: Load, write: Write) -> None:
-    """Trace facts of both models, and edit some where they were traced."""
-    models = {name: load(name) for name in SEEDS}
-    write("traces", trace_rows(models))
-    write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], seed=FRESH)))
-
-
 Corruption = Literal["noise", "same type"]
 
 
@@ -155,11 +65,7 @@ def traced_prompts(model, name: str, n: int, seed: int = 0) -> list[Traced]:
 
 
 def trace_table(
-    model,
-    prompts: Sequence[Traced],
-    *,
-    corruption: Corruption = "noise",
-    part: Part = "resid",
+    model, prompts: Sequence[Traced], *, corruption: Corruption = "noise", part: Part = "resid"
 ) -> pd.DataFrame:
     """Trace many prompts, and average each one's positions by their role.
 
@@ -199,3 +105,54 @@ def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) ->
         share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
         rows.append((*key, float(share), share.low, share.high, len(part)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])
+
+
+def trace_rows(models: dict[str, object], n: int = TRACED) -> pd.DataFrame:
+    """What causal tracing says of the relations that are edited, in both models and with both corruptions.
+
+    Returns:
+        Columns ``model, corruption, part, relation, layer, role, value, low, high, prompts``; the relation ``all``
+        stands for all prompts together.
+    """
+    found = []
+    for name, model in models.items():
+        prompts = [prompt for asked in ASKED for prompt in traced_prompts(model, asked, n)]
+        for corruption in ("noise", "same type"):
+            for part in ("resid", "MLP"):
+                table = trace_table(model, prompts, corruption=corruption, part=part)
+                alike = trace_summary(table.assign(relation="all"), ["relation", "layer", "role"])
+                own = [trace_summary(table, ["relation", "layer", "role"])] if part == "resid" else []
+                found.append(pd.concat([alike, *own]).assign(model=name, corruption=corruption, part=part))
+    columns = ["model", "corruption", "part", "relation", "layer", "role", "value", "low", "high", "prompts"]
+    return pd.concat(found, ignore_index=True)[columns]
+
+
+def traced_edits(model, requests: Sequence[EditRequest]) -> pd.DataFrame:
+    """For each request and layer, what tracing recovers at the prompt's last token, and how well an edit there does.
+
+    The edit is ROME's at the last token with the prompt alone, where there is room for failure.
+
+    Returns:
+        Columns ``fact, relation, layer, stream, MLP, success``: shares recovered by the stream and by the MLP alone
+        (noise), and the mean probability of the new answer in other words after the edit.
+    """
+    method, rows = "ROME, last token, prompt alone", []
+    editors = {layer: editor_of(model, method, layer) for layer in METHODS[method][2]}
+    for number, request in enumerate(tqdm(requests, desc="traced edits")):
+        fact = (request.text, request.subject, request.old)
+        stream, alone = (causal_trace(model, *fact, part=part).recovered[:, -1].tolist() for part in ("resid", "MLP"))
+        asked = [q.prompt for q in request.paraphrases]
+        targets = torch.tensor([first_token(model, prompt, request.new) for prompt in asked])
+        for layer, editor in editors.items():
+            with editor(request):
+                shares = next_token_probabilities(model, asked)
+            success = shares.gather(1, targets.to(shares.device)[:, None]).mean().item()
+            rows.append((number, request.relation, layer, stream[layer], alone[layer], success))
+    return pd.DataFrame(rows, columns=["fact", "relation", "layer", "stream", "MLP", "success"])
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Trace facts of both models, and edit some where they were traced."""
+    models = {name: load(name) for name in SEEDS}
+    write("traces", trace_rows(models))
+    write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], seed=FRESH)))

@@ -1,6 +1,4 @@
-"""Circuits of one fact: fair pairs, the same prompts asked again, what heads carry, chains of questions."""
-
-from dataclasses import replace
+"""Circuits of one fact: fair pairs, the same prompts asked again, what heads carry."""
 
 import pandas as pd
 import pytest
@@ -16,14 +14,11 @@ from helpers.prompts.relations import relation
 from helpers.studies.edited_circuits.edited_circuits import (
     asked_again,
     carried,
-    chain_overlaps,
     control_fact,
     fact_circuit,
     fact_pairs,
-    hop_requests,
     near_from,
     other_facts,
-    raised,
 )
 
 
@@ -50,14 +45,14 @@ def test_pairs_keep_the_halves_apart(atlas, request_, pairs):
 
 
 def test_other_subjects(atlas, request_):
-    found = other_facts(atlas, request_, 5, half="test")
+    found = other_facts(atlas, request_, 5, 0, half="test")
     assert len(found) == 5 and all(split_of(f) == "test" for f in found)
-    assert found == other_facts(atlas, request_, 5, half="test")
-    assert found != other_facts(atlas, request_, 5, half="test", seed=1)
+    assert found == other_facts(atlas, request_, 5, 0, half="test")
+    assert found != other_facts(atlas, request_, 5, 0, half="test", seed=1)
     with pytest.raises((ValueError, TypeCheckError), match="both"):
         fact_pairs(atlas, request_, half="both")
     with pytest.raises((ValueError, TypeCheckError), match="both"):
-        other_facts(atlas, request_, 5, half="both")
+        other_facts(atlas, request_, 5, 0, half="both")
 
 
 def test_asked_again_is_about_the_model_as_it_is(atlas, request_, pairs):
@@ -100,32 +95,3 @@ def test_near_from_by_hand():
     table = pd.DataFrame({"pair": [0] * 4 + [1] * 4, "stop": [0, 1, 2, 3] * 2, "rank": [50, 9, 30, 10, 99, 2, 1, 11]})
     near = near_from(table)
     assert near[0] == 3 and pd.isna(near[1])
-    assert near_from(table, near=30).tolist() == [1, 1]
-
-
-@pytest.fixture(scope="module")
-def employer(atlas):
-    drawn = edit_requests(atlas, "person_employer", 6, 1)
-    return next(q for q in drawn if any(p.kind == "first hop" for p in q.portability))
-
-
-def test_questions_along_a_chain(request_, employer):
-    chain = hop_requests(employer)
-    followed = next(p for p in employer.portability if p.kind == "first hop")
-    assert chain["composed"].new == followed.answer == chain["second hop"].old
-    assert chain["composed"].old == followed.rival and chain["second hop"].subject == employer.new
-    with pytest.raises(ValueError, match="no first step"):
-        hop_requests(request_)
-
-
-def test_a_chain_that_is_edited(atlas, employer):
-    edit = ft_m(atlas, employer, 5, wordings=2)
-    nothing = replace(edit, after=dict(edit.before))
-    asked, *rows = chain_overlaps(atlas, nothing, employer, 3)
-    assert asked["new"] == 0, "only the first step is asked for another answer"
-    for row in rows:
-        assert (row["edges"], row["heads"], row["new"]) == (1, 1, 0), row["step"]
-    assert set(raised(atlas, nothing, employer, 3).values()) == {0}
-    first, second, _ = chain_overlaps(atlas, edit, employer, 3)
-    assert first["step"] == "first hop" and first["new"] == 1 and first["edges"] < 1
-    assert second["new"] < 1 and raised(atlas, edit, employer, 3)["new answer"] > 1

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.editing.requests import edit_requests
-from helpers.studies.locate_and_edit.edit_table import SEED, edit_rows, methods, relation_rows
+from helpers.studies.locate_and_edit.edit_table import METHODS, SEED, edit_rows, relation_rows
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, read_table
 
 
@@ -52,8 +52,14 @@ def test_fresh_requests_hold_the_bars_too(table):
 
 def test_every_editor_gives_its_rows(atlas):
     requests = edit_requests(atlas, "person_employer", 2, SEED)
-    for method in methods(atlas):
-        if method.name in ("FT-L, 3 wordings", "fine-tuning, 3 wordings", "ROME, subject's last token, prompt alone"):
-            rows = edit_rows(atlas, method, method.layers[0], requests)
-            assert set(rows.score) >= {"efficacy", "paraphrase", "neighbourhood"} and (rows.edits <= 2).all()
-            assert (rows.low <= rows.value).all() and (rows.value <= rows.high).all()
+    for method in ("FT-L, 3 wordings", "fine-tuning, 3 wordings", "ROME, subject's last token, prompt alone"):
+        rows = edit_rows(atlas, method, METHODS[method][2][0], requests)
+        assert set(rows.score) >= {"efficacy", "paraphrase", "neighbourhood"} and (rows.edits <= 2).all()
+        assert (rows.low <= rows.value).all() and (rows.value <= rows.high).all()
+
+
+def test_the_table_has_every_editor_at_each_of_its_layers():
+    table = read_table("edits")
+    assert table.groupby("method", sort=False).layer.unique().map(tuple).to_dict() == {
+        name: layers for name, (*_, layers) in METHODS.items()
+    }
