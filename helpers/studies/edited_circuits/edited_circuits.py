@@ -25,7 +25,7 @@ from helpers.editing.requests import EditRequest, fill
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers
-from helpers.prompts.pairs import PromptPairs, split_of
+from helpers.prompts.pairs import PromptPairs, known_facts, split_of
 from helpers.prompts.relations import Fact, Split, relation, stable_hash
 from helpers.searches.attribution import eap_ig
 
