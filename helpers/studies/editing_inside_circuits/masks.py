@@ -6,7 +6,7 @@ embeddings are left out by default, because a mask found on some subjects would 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from helpers.editing.edit import weights_restored
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.edit import put_weights, weights_restored
+from helpers.editing.fine_tuning import check_masks, named_weights
 
 TYPES = {  # the module that a weight belongs to -> the weight's type: GPT-2's names, then Llama's
     "wte": "embedding",
@@ -102,37 +102,21 @@ def full_mask(model, embeddings: bool = False) -> ParameterMask:
 
 
 @contextmanager
-def trainable(model, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
-    """The weights of these names, free to be changed and with gradients; afterwards they are as before, bit by bit.
-
-    Raises:
-        ValueError: for a name that isn't a weight of the model.
-    """
-    weights = named_weights(model)
-    if unknown := [name for name in names if name not in weights]:
-        raise ValueError(f"no weight {unknown[0]!r}; the model's begin with {', '.join(list(weights)[:3])}")
-    places = {name: weights[name] for name in names}
-    with weights_restored(places):
-        for place in places.values():
-            place.requires_grad_(True)
-        yield places
-
-
-@contextmanager
-def masked(model, mask: ParameterMask) -> Iterator[None]:
+def masked(model, mask: ParameterMask) -> Iterator[dict[str, Tensor]]:
     """The model with all weights outside the mask put to zero; afterwards as before, bit by bit.
+
+    Yields:
+        The weights that the mask decides about: the model's own tensors.
 
     Raises:
         ValueError: for a mask of an unknown name or another shape.
     """
     weights = named_weights(model)
-    for name, part in mask.kept.items():
-        if name in weights and part.shape != weights[name].shape:
-            raise ValueError(f"the mask of {name} has shape {list(part.shape)}, not {list(weights[name].shape)}")
-    with trainable(model, mask.kept) as places, torch.no_grad():
-        for name, place in places.items():
-            place.requires_grad_(False).mul_(mask.kept[name])
-        yield
+    check_masks(mask.kept, weights)
+    places = {name: weights[name] for name in mask.kept}
+    with weights_restored(places):
+        put_weights(places, {name: place * mask.kept[name] for name, place in places.items()})
+        yield places
 
 
 def drawn_from(pool: ParameterMask, counts: Mapping[str, int], seed: int = 0) -> ParameterMask:

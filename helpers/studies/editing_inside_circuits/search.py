@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.editing.edit import put_weights
+from helpers.editing.fine_tuning import named_weights
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after, padded
 from helpers.models.run import resume
@@ -23,7 +23,6 @@ from helpers.studies.editing_inside_circuits.masks import (
     masked,
     split_like,
     top_mask,
-    trainable,
 )
 from helpers.studies.editing_inside_circuits.tasks import MaskTask
 
@@ -59,10 +58,10 @@ def right_nll(model, task: MaskTask) -> Float[Tensor, ""]:
 
 def mask_gradient(model, task: MaskTask, mask: ParameterMask, loss=divergence) -> dict[str, Tensor]:
     """The gradient of a loss by each entry of a mask: the whole weight times the gradient at the masked weight."""
-    with trainable(model, mask.kept) as places:
-        whole = {name: w.detach().clone() for name, w in places.items()}
-        put_weights(places, {name: w * mask.kept[name] for name, w in whole.items()})
-        found = torch.autograd.grad(loss(model, task), list(places.values()))
+    weights = named_weights(model)
+    whole = {name: weights[name].detach().clone() for name in mask.kept if name in weights}
+    with masked(model, mask) as places:
+        found = torch.autograd.grad(loss(model, task), [place.requires_grad_() for place in places.values()])
     return {name: w * g for (name, w), g in zip(whole.items(), found, strict=True)}
 
 

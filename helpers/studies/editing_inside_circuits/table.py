@@ -13,7 +13,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from helpers.editing.requests import EditRequest, edit_requests
+from helpers.editing.requests import edit_requests
 from helpers.editing.scores import unrelated_texts
 from helpers.statistics import with_interval
 from helpers.studies.editing_inside_circuits.edits import confined_rows, edit_places
@@ -113,12 +113,6 @@ def mask_rows(model, search: Search, learned: Mapping[float, ParameterMask]) -> 
     return found.assign(**search.columns)[[*search.columns, *found]]
 
 
-def part_rows(search: Search, learned: Mapping[float, ParameterMask]) -> pd.DataFrame:
-    """What masks are made of (`mask_parts`), with the share and the search."""
-    parts = [mask_parts(mask).assign(share=share, **search.columns) for share, mask in learned.items()]
-    return pd.concat(parts, ignore_index=True)
-
-
 def overlap_rows(found: Mapping[Search, Mapping[float, ParameterMask]]) -> pd.DataFrame:
     """Jaccard of every two searches of one model with true answers at the usual settings, beside chance."""
     rows = []
@@ -135,7 +129,8 @@ def edit_rows(model, search: Search, learned: Mapping[float, ParameterMask], sha
 
     All weights free are tried once (they don't depend on the share), and the equal rate at the first share only.
     """
-    requests, places = _asked(model, search, REQUEST_SEED), edit_places(learned[share], search.seed)
+    requests = edit_requests(model, search.task, EDITS, REQUEST_SEED)
+    places = edit_places(learned[share], search.seed)
     if share != EDIT_SHARES[0]:
         places.pop("all")
     rules = ("matched", "equal") if share == EDIT_SHARES[0] and search.seed == 0 else ("matched",)
@@ -150,14 +145,10 @@ def paced_rows(model, search: Search, learned: Mapping[float, ParameterMask], ed
         edits: what `edit_rows` gave there; an edit's steps are nearly inverse to its rate.
     """
     steps = edits[edits.rule == "matched"].groupby("place").steps.mean()
-    requests, places = _asked(model, search, PACED_SEED), edit_places(learned[EDIT_SHARES[0]], search.seed)
-    paces = (steps / steps["all"]).to_dict()
+    requests = edit_requests(model, search.task, EDITS, PACED_SEED)
+    places, paces = edit_places(learned[EDIT_SHARES[0]], search.seed), (steps / steps["all"]).to_dict()
     table = confined_rows(model, requests, places, unrelated_texts(UNRELATED), paces=paces)
     return table.assign(share=EDIT_SHARES[0], **search.key)
-
-
-def _asked(model, search: Search, seed: int) -> list[EditRequest]:
-    return edit_requests(model, search.task, EDITS, seed)
 
 
 def write_tables(load: Load, write: Write) -> None:
@@ -173,7 +164,8 @@ def write_tables(load: Load, write: Write) -> None:
         model = load(search.model)
         found[search] = find(model, search)
         add("masks", mask_rows(model, search, found[search]))
-        add("mask_parts", part_rows(search, found[search]))
+        for share, mask in found[search].items():
+            add("mask_parts", mask_parts(mask).assign(share=share, **search.columns))
         write("mask_overlap", overlap_rows(found))
         if search.plain and search.task in EDITED:
             edits = edit_rows(model, search, found[search], EDIT_SHARES[0])
