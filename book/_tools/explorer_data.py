@@ -32,8 +32,7 @@ from helpers.studies.edge_pruning.relation_table import PAIRS
 from helpers.studies.edited_circuits.edited_circuits import asked_again, fact_pairs
 from helpers.studies.edited_circuits.rewired_table import ASKED as EDITED
 from helpers.studies.edited_circuits.rewired_table import SEED
-from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_prompts
-from helpers.studies.in_context_learning.list_pairs import few_shot_pairs
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_pairs, few_shot_prompts
 
 MODEL = "atlas"
 DATA = Path("book") / "_static" / "explorer" / "data"
@@ -104,7 +103,7 @@ def list_entries(model, name: str) -> tuple[Entry, Entry]:
     """Questions of a relation as the first line of a list, and behind lines that show what is asked."""
 
     def found(shots: Sequence[Sequence[FewShotPrompts]]) -> Entry:
-        return questions(model, Halves(*(few_shot_pairs(model, s, known=False) for s in shots)))
+        return questions(model, Halves(*(few_shot_pairs(model, s) for s in shots)))
 
     behind = few_shot_prompts(name, FOUND_ON, LINES, split="train"), few_shot_prompts(name, JUDGED_ON, LINES)
     return found([[one.without_lines() for one in part] for part in behind]), found(behind)

@@ -61,5 +61,5 @@ def _other(tokenizer) -> str:
 
 
 def corpus_covariance(model, layer: int) -> Float[Tensor, "d_mlp d_mlp"]:
-    """The second moment that ROME needs (`key_covariance`), over `DOCUMENTS` documents of Atlas's corpus."""
+    """The key covariance that ROME needs (`key_covariance`), over `DOCUMENTS` documents of Atlas's corpus."""
     return key_covariance(model, layer, corpus_sample(model.tokenizer))

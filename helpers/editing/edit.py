@@ -262,13 +262,18 @@ def make_batch(rows: Sequence[Context], device=None) -> Batch:
 
 
 @torch.no_grad()
-def sample_prefixes(model, n: int = 10, length: int = 10, seed: int = 0) -> list[str]:
-    """Beginnings that the model itself makes up: ``length`` tokens drawn from its predictions, then a full stop."""
-    tokenizer, device = model.tokenizer, model.W_E.device
+def sample_text(model, n: int, length: int, seed: int = 0) -> list[list[int]]:
+    """Texts that the model itself makes up, drawn token by token: ``n`` rows of BOS and ``length`` more ids."""
+    bos, device = model.tokenizer.bos_token_id, model.W_E.device
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.full((n, 1), tokenizer.bos_token_id)
+    tokens = torch.full((n, 1), bos)
     for _ in range(length):
         logits = model(tokens.to(device))[:, -1].float().cpu()
-        logits[:, tokenizer.bos_token_id] = -torch.inf
+        logits[:, bos] = -torch.inf
         tokens = torch.cat((tokens, torch.multinomial(logits.softmax(-1), 1, generator=generator)), 1)
-    return [tokenizer.decode(row[1:]).strip().rstrip(".") + "." for row in tokens.tolist()]
+    return tokens.tolist()
+
+
+def sample_prefixes(model, n: int = 10, length: int = 10, seed: int = 0) -> list[str]:
+    """Beginnings that the model itself makes up (`sample_text`), each with a full stop."""
+    return [model.tokenizer.decode(row[1:]).strip().rstrip(".") + "." for row in sample_text(model, n, length, seed)]

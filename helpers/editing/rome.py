@@ -194,13 +194,13 @@ def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int
         raise FileNotFoundError(f"{path} is missing; give a text file like those that the model was trained on")
     ids = tokenizer.encode(path.read_text(encoding="utf-8"), add_special_tokens=False)
     if not ids:
-        raise ValueError(f"{path} is empty; the second moment needs some thousand words")
+        raise ValueError(f"{path} is empty; the key covariance needs some thousand words")
     size = length - 1
     return [[tokenizer.bos_token_id, *ids[i : i + size]] for i in range(0, len(ids), size)]
 
 
 def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed: int = 0) -> list[list[int]]:
-    """Sentences that state real facts, as rows of ids: a text for second moments where no corpus is at hand."""
+    """Sentences that state real facts, as rows of ids: a text for key covariances where no corpus is at hand."""
     rows = []
     for name, asked in relations(*REAL).items():
         if names is not None and name not in names:
@@ -246,7 +246,7 @@ def _rows(model, text) -> Sequence[Sequence[int]]:
 
 @torch.no_grad()
 def measure(net, layer: int, rows: Sequence[Sequence[int]]) -> Float[Tensor, "d_mlp d_mlp"]:
-    """The second moment itself, without any cache."""
+    """The key covariance itself, without any cache."""
     rows = sorted(rows, key=len)
     size = net.layers[layer].W_out.shape[0]
     total, count = torch.zeros(size, size, device=net.W_E.device), 0

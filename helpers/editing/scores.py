@@ -60,7 +60,8 @@ def evaluate_edit(
     right, rival = torch.tensor(targets).view(-1, 2).T
     texts = unrelated_texts() if unrelated is None else unrelated
     rows = [prompt_ids(model.tokenizer, text) for text in texts]
-    start = _statement(model, request)
+    answer = answer_ids(model.tokenizer, request.text, f" {request.new}")
+    start = [*prompt_ids(model.tokenizer, request.text), *answer]
     net = read_network(model)
     before = all_log_probs(net, rows) if rows else None
     own = continuation(net, start) if fluency else []
@@ -139,11 +140,6 @@ def all_log_probs(net: Network, rows: Sequence[Sequence[int]]) -> Float[Tensor, 
     keep = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
     real = keep < torch.tensor([len(row) for row in rows], device=tokens.device)[:, None]
     return resume(net, net.embed(tokens), keep=keep)[real].log_softmax(-1)
-
-
-def _statement(model, request: EditRequest) -> list[int]:
-    answer = answer_ids(model.tokenizer, request.text, f" {request.new}")
-    return [*prompt_ids(model.tokenizer, request.text), *answer]
 
 
 def continuation(net: Network, ids: Sequence[int], count: int = CONTINUED) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformer_lens.tools.analysis import logit_lens
 
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.models.predict import answer_ids
 from helpers.prompts.relations import Relation, relation
 
@@ -46,12 +46,12 @@ def chance(baseline: Callable[[Relation], float]) -> None:
         right, given = best_blind_share(asked), attempted(baseline(asked))
         uniform = 1 / len(asked.answers)
         counted = f"{name} has {len(asked.answers)} answers"
-        expect(
-            abs(given - uniform) > 1e-6 or abs(right - uniform) < 1e-6,
-            f"{counted}, but they aren't equally frequent; who always says the most frequent one does better.",
+        answer = Compared(given, right)
+        answer.isnt(
+            uniform, f"{counted}, but they aren't equally frequent; who always says the most frequent one does better."
         )
         expect(given <= 1, f"for {name} you give {given:.3g}; a recall is a share, so divide by the number of facts.")
-        expect(abs(given - right) < 1e-6, f"for {name} it is {right:.3f}, not {given:.3f}.")
+        answer.is_right(f"for {name} it is {right:.3f}, not {given:.3f}.")
 
 
 @check
@@ -85,19 +85,16 @@ def knock_out(
         f"give the last position's logits, {tuple(plain.shape)}.",
     )
     expect(not torch.allclose(given, plain, atol=1e-5), "nothing changed: the hook didn't run, or changed a copy.")
-    right = logits_without(model, tokens, heads)[0]
+    answer = Compared(given, logits_without(model, tokens, heads)[0], 1e-4)
     layers = sorted({layer for layer, _ in heads})
     every_head = [(layer, head) for layer in layers for head in range(model.cfg.n_heads)]
-    expect(
-        not torch.allclose(given, logits_without(model, tokens, every_head)[0], atol=1e-4),
+    answer.isnt(
+        logits_without(model, tokens, every_head)[0],
         "you silenced all heads of the layer; the head is the third axis of hook_z [batch pos head d_head].",
     )
     last_only = logits_without(model, tokens, heads, position=-1)[0]
-    expect(
-        torch.allclose(given, right, atol=1e-4) or not torch.allclose(given, last_only, atol=1e-4),
-        "you silenced the heads at the last position only; here they are to be silent everywhere.",
-    )
-    expect(torch.allclose(given, right, atol=1e-4), "the logits differ from those with exactly these heads at zero.")
+    answer.isnt(last_only, "you silenced the heads at the last position only; here they are to be silent everywhere.")
+    answer.is_right("the logits differ from those with exactly these heads at zero.")
 
 
 def logits_without(model, tokens: Tensor, heads: list[tuple[int, int]], position: int | slice = slice(None)) -> Tensor:

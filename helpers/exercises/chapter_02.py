@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Circuit, Graph
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 
 SHAPES = ((1, 1, 1), (2, 4, 2), (6, 8, 8), (22, 32, 4))
@@ -24,21 +24,18 @@ def grouped_edges(count_grouped: Callable[[int, int, int], int]) -> None:
         given, right = attempted(count_grouped(layers, heads, groups)), Graph(layers, heads, groups).n_edges
         earlier = [1 + layer * (heads + 1) for layer in range(layers)]
         shape = f"with {layers} layers, {heads} heads and {groups} groups"
-        same = given == right  # in some shapes, a wrong way gives the right number
-        expect(
-            same or given != Graph(layers, heads, heads).n_edges,
+        answer = Compared(given, right)  # in some shapes, a wrong way gives the right number
+        answer.isnt(
+            Graph(layers, heads, heads).n_edges,
             f"{shape} you count a key and a value for each head; a layer has only {groups} of each.",
         )
-        expect(
-            same or given != sum(3 * groups * n + n + heads for n in earlier) + 1 + layers * (heads + 1),
+        answer.isnt(
+            sum(3 * groups * n + n + heads for n in earlier) + 1 + layers * (heads + 1),
             f"{shape} you count only {groups} queries in a layer; each of the {heads} heads has a query of its own.",
         )
-        expect(same or given != right - 1 - layers * (heads + 1), f"{shape} the edges into the logits are missing.")
-        expect(
-            same or given != right - layers * heads,
-            f"{shape} you forgot that an MLP also hears the heads of its own layer.",
-        )
-        expect(same, f"{shape} there are {right:,} edges, not {given:,}.")
+        answer.isnt(right - 1 - layers * (heads + 1), f"{shape} the edges into the logits are missing.")
+        answer.isnt(right - layers * heads, f"{shape} you forgot that an MLP also hears the heads of its own layer.")
+        answer.is_right(f"{shape} there are {right:,} edges, not {given:,}.")
 
 
 @check
@@ -88,26 +85,20 @@ def zero_cut(cut_with_zero: Callable[[str, int, int, int], Tensor], model, pair:
         def cut(edges: Sequence[str], ablation: str = "zero") -> Tensor:
             return run_circuit(model, full - Circuit.from_edges(graph, edges), pair, ablation)[0]
 
-        def same(logits: Tensor, given: Tensor = given) -> bool:
-            return torch.allclose(given, logits, atol=1e-3)
-
         right = cut([edge])
-        expect(same(right) or not same(whole), f"{edge}: nothing changed; the hook didn't run, or changed a copy.")
+        answer = Compared(given, right, 1e-3)
+        answer.isnt(whole, f"{edge}: nothing changed; the hook didn't run, or changed a copy.")
         outwards = [name for name in full.edges if name.startswith(f"a{layer}.h{head}->")]
-        expect(
-            same(right) or not same(cut(outwards)),
-            f"{edge}: you silenced the head for everybody; only m{mlp} should not hear it.",
-        )
-        expect(
-            same(right) or not same(cut([edge], "corrupt")),
+        answer.isnt(cut(outwards), f"{edge}: you silenced the head for everybody; only m{mlp} should not hear it.")
+        answer.isnt(
+            cut([edge], "corrupt"),
             f"{edge}: that is the corrupt prompt's cut; with zero, all that the head writes is subtracted.",
         )
         every = [f"a{layer}.h{h}->m{mlp}" for h in range(graph.n_heads)]
-        expect(
-            same(right) or not same(cut(every)),
-            f"{edge}: m{mlp} hears none of the layer's heads; the head is the third axis of hook_result.",
+        answer.isnt(
+            cut(every), f"{edge}: m{mlp} hears none of the layer's heads; the head is the third axis of hook_result."
         )
-        expect(same(right), f"{edge}: the logits differ from those with exactly this edge at zero.")
+        answer.is_right(f"{edge}: the logits differ from those with exactly this edge at zero.")
 
 
 @check

@@ -12,7 +12,7 @@ from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.acdc import plain_acdc
 
@@ -26,16 +26,12 @@ def right_score(score: Callable[..., float], model, circuit: Circuit, val: Promp
         right = hit_at_k(logits, pairs, k).mean().item()
         labels = val.answer_ids[torch.arange(len(pairs)) % len(val)]
         mixed = (logits.topk(k).indices == labels[:, None]).any(-1).float().mean().item()
-        expect(
-            abs(given - mixed) > 1e-6 or abs(right - mixed) < 1e-6,
-            "that judges by the labels of the pairs that the circuit was found on: the very mistake.",
-        )
+        answer = Compared(given, right)
+        answer.isnt(mixed, "that judges by the labels of the pairs that the circuit was found on: the very mistake.")
         expect(given <= 1, "a share is at most 1; divide by the number of pairs.")
         wrong = hit_at_k(pairs.reference, pairs, k).mean().item()
-        expect(
-            abs(given - wrong) > 1e-6 or abs(right - wrong) < 1e-6, "those are the whole model's hits; run the circuit."
-        )
-        expect(abs(given - right) < 1e-6, f"for Hit@{k} with {ablation} ablation it is {right:.3f}, not {given:.3f}.")
+        answer.isnt(wrong, "those are the whole model's hits; run the circuit.")
+        answer.is_right(f"for Hit@{k} with {ablation} ablation it is {right:.3f}, not {given:.3f}.")
 
 
 @check
@@ -82,18 +78,14 @@ def dials(dial_gradients: Callable[..., Tensor], model, pairs: PromptPairs) -> N
         given = attempted(dial_gradients(model, pairs, steps))
         right = dial_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])
         expect(isinstance(given, Tensor) and given.shape == right.shape, f"return a tensor {tuple(right.shape)}.")
-        size = right.abs().max()
-
-        def near(other: Tensor, given: Tensor = given, size: Tensor = size) -> bool:
-            return bool((given - other).abs().max() < 1e-3 * size)
-
-        expect(not near(right * len(pairs)) or near(right), "average over the pairs: a score must not grow with them.")
-        expect(not near(right * steps) or near(right), "average over the steps, don't add them up.")
+        answer = Compared(given, right, 1e-3 * right.abs().max())
+        answer.isnt(right * len(pairs), "average over the pairs: a score must not grow with them.")
+        answer.isnt(right * steps, "average over the steps, don't add them up.")
         left = dial_mean(model, pairs, [k / steps for k in range(steps)])
         end = dial_mean(model, pairs, [(k + 1) / steps for k in range(steps)])
-        expect(not near(left) or near(right), "those are the left ends of the parts; take their middles.")
-        expect(not near(end) or near(right), "those are the right ends of the parts; take their middles.")
-        expect(near(right), f"with {steps} steps the scores differ; is there a fresh leaf for each setting?")
+        answer.isnt(left, "those are the left ends of the parts; take their middles.")
+        answer.isnt(end, "those are the right ends of the parts; take their middles.")
+        answer.is_right(f"with {steps} steps the scores differ; is there a fresh leaf for each setting?")
 
 
 @check

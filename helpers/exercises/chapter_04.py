@@ -9,7 +9,7 @@ from torch import Tensor
 
 from helpers.components.head_classes import kappa
 from helpers.components.heads import ablate_heads, measure_heads
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.heads.head_tables import logit_drops
 
@@ -24,19 +24,13 @@ def times_uniform(multiple: Callable[[Tensor, slice], Tensor]) -> None:
         given = attempted(multiple(pattern, span))
         expect(isinstance(given, Tensor) and given.shape == (4,), "return one number for each head, a tensor [head].")
 
-        def near(other: Tensor, given: Tensor = given) -> bool:
-            return bool(torch.allclose(given, other, atol=1e-5))
-
         width, right = span.stop - span.start, pattern[:, -1, span].sum(-1) * n / (span.stop - span.start)
-        expect(
-            not near(right * width / n), "that is the attention itself; divide by what uniform attention would give."
-        )
-        expect(not near(pattern[:, span, -1].sum(-1) * n / width), "rows look, columns are looked at.")
-        expect(
-            not near(pattern[:, :, span].mean(1).sum(-1) * n / width), "from the last position only, not from them all."
-        )
-        expect(near(right) or not near(right * width), "uniform attention gives a wider span more: its width over all.")
-        expect(near(right), "uniform attention from the last position gives each of all positions the same.")
+        answer = Compared(given, right, 1e-5)
+        answer.isnt(right * width / n, "that is the attention itself; divide by what uniform attention would give.")
+        answer.isnt(pattern[:, span, -1].sum(-1) * n / width, "rows look, columns are looked at.")
+        answer.isnt(pattern[:, :, span].mean(1).sum(-1) * n / width, "from the last position only, not from them all.")
+        answer.isnt(right * width, "uniform attention gives a wider span more: its width over all.")
+        answer.is_right("uniform attention from the last position gives each of all positions the same.")
 
 
 @check
@@ -50,17 +44,14 @@ def chance_corrected(by_hand: Callable[[Sequence[str], Sequence[str]], float]) -
     for first, second in namings:
         given, right = float(attempted(by_hand(first, second))), kappa(first, second)
         raw = sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
-        expect(
-            abs(given - raw) > 1e-6 or abs(right - raw) < 1e-6,
-            "that is the plain share of equal names; most heads have no class, so chance alone makes it high.",
+        answer = Compared(given, right)
+        answer.isnt(
+            raw, "that is the plain share of equal names; most heads have no class, so chance alone makes it high."
         )
         classes = {*first, *second}
         even = (raw - 1 / len(classes)) / (1 - 1 / len(classes))
-        expect(
-            abs(given - even) > 1e-6 or abs(right - even) < 1e-6,
-            "chance isn't even among the classes: it follows how often each naming uses each of them.",
-        )
-        expect(abs(given - right) < 1e-6, f"for {first} and {second} it is {right:.3f}, not {given:.3f}.")
+        answer.isnt(even, "chance isn't even among the classes: it follows how often each naming uses each of them.")
+        answer.is_right(f"for {first} and {second} it is {right:.3f}, not {given:.3f}.")
 
 
 @check
@@ -74,13 +65,10 @@ def together(beyond_sum: Callable[..., float], model, pairs: PromptPairs, heads:
         given = float(attempted(beyond_sum(model, pairs, chosen)))
         joint, alone = fall(chosen), [fall([head]) for head in chosen]
         right = joint - sum(alone)
-        expect(abs(given - joint) > 1e-3, "that is the fall with all of them silent; take off what each does alone.")
-        expect(
-            abs(given + right) > 1e-3 or abs(right) < 1e-3,
-            "the other way round: joint less the sum of the single ones.",
-        )
-        mean = joint - sum(alone) / len(alone)
-        expect(abs(given - mean) > 1e-3, "take off the sum of the single falls, not their mean.")
+        answer = Compared(given, right, 1e-3)
+        answer.isnt(joint, "that is the fall with all of them silent; take off what each does alone.")
+        answer.isnt(-right, "the other way round: joint less the sum of the single ones.")
+        answer.isnt(joint - sum(alone) / len(alone), "take off the sum of the single falls, not their mean.")
         expect(abs(given - right) < 1e-2, f"for {', '.join(chosen)} it is {right:.2f} logits, not {given:.2f}.")
 
 
@@ -90,14 +78,12 @@ def only_what_it_brings(effect: Callable[..., float], model, pairs: PromptPairs,
     measured = measure_heads(model, pairs).set_index("head")
     for head in heads:
         given, row = float(attempted(effect(model, pairs, head))), measured.loc[head]
-        expect(
-            abs(given - row.effect) > 1e-3 or abs(row.effect - row.effect_from_subject) < 1e-3,
+        answer = Compared(given, row.effect_from_subject, 1e-3)
+        answer.isnt(
+            row.effect,
             "that exchanges all that the head writes, at all positions; exchange only what it brings to the last one.",
         )
-        expect(
-            abs(given + row.effect_from_subject) > 1e-3 or abs(row.effect_from_subject) < 1e-3,
-            "a head that helps has a positive effect: whole model less the changed run.",
-        )
+        answer.isnt(-answer.right, "a head that helps has a positive effect: whole model less the changed run.")
         expect(
             abs(given - row.effect_from_subject) < 5e-3,
             f"for {head} it is {row.effect_from_subject:.3f}, not {given:.3f}. Is it the subject's part of z only, "

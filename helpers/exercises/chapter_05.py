@@ -13,7 +13,7 @@ from helpers.circuits.metrics import logit_diff
 from helpers.circuits.overlap import grouping_test
 from helpers.components.lens import lens_logits
 from helpers.components.mlps import run_replaced, sublayer_writes
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.models.run import residuals
@@ -98,11 +98,12 @@ def only_there(lost_at: Callable[..., float], model, pairs: PromptPairs) -> None
         if abs(given - right) < 2e-3:
             continue
         zero = -net.layers[layer].b_out.expand_as(corrupt[layer, "MLP"])
-        expect(abs(given + right) > 2e-3, "a loss is positive where the difference falls: the model's minus the cut's.")
+        answer = Compared(given, right, 2e-3)
+        answer.isnt(-right, "a loss is positive where the difference falls: the model's minus the cut's.")
         expect(abs(given) > 1e-6, "nothing changed; does the hook return the new value, and is its name right?")
-        expect(abs(given - fall(layer, everywhere)) > 2e-3, "that replaces the output everywhere, not only there.")
-        expect(abs(given - fall(layer, ~mask)) > 2e-3, "that replaces it everywhere else; the mask is the wrong way.")
-        expect(abs(given - fall(layer, mask, zero)) > 2e-3, "that writes nothing there; take the corrupt prompt's.")
+        answer.isnt(fall(layer, everywhere), "that replaces the output everywhere, not only there.")
+        answer.isnt(fall(layer, ~mask), "that replaces it everywhere else; the mask is the wrong way.")
+        answer.isnt(fall(layer, mask, zero), "that writes nothing there; take the corrupt prompt's.")
         expect(False, f"m{layer} at {place!r} costs {right:.3f} logits, not {given:.3f}.")
 
 

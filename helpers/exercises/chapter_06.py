@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from helpers.components.skill_heads import repeated_tokens
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 
 
 @check
@@ -27,10 +27,11 @@ def copies(share_copied: Callable[[Tensor, Tensor], float], model) -> None:
         everywhere = (guesses[:-1] == tokens[1:]).float().mean().item()
         whole_half = (guesses[length:-1] == tokens[length + 1 :]).float().mean().item()
         expect(given <= 1, "a share is at most 1; divide by the number of tokens.")
-        expect(abs(given - shifted) > 1e-6, "the logits at a position are about the *next* token; shift by one.")
-        expect(abs(given - everywhere) > 1e-6, "that counts the first half too, where nothing can be copied.")
-        expect(abs(given - whole_half) > 1e-6, "leave the first repeated token out: nothing says that a repeat begins.")
-        expect(abs(given - right) < 1e-6, f"for {length} tokens with three misses it is {right:.3f}, not {given:.3f}.")
+        answer = Compared(given, right)
+        answer.isnt(shifted, "the logits at a position are about the *next* token; shift by one.")
+        answer.isnt(everywhere, "that counts the first half too, where nothing can be copied.")
+        answer.isnt(whole_half, "leave the first repeated token out: nothing says that a repeat begins.")
+        answer.is_right(f"for {length} tokens with three misses it is {right:.3f}, not {given:.3f}.")
 
 
 @check
@@ -46,16 +47,14 @@ def scores(induction_score: Callable[[Tensor], Tensor], model) -> None:
     def back(by: int) -> Tensor:
         return pattern[:, later, later - by].mean(-1)
 
-    def near(other: Tensor) -> bool:
-        return bool((given - other).abs().max() < 1e-4)
-
-    expect(not near(back(n)), "that is the earlier place of the token itself: a duplicate-token score; look one later.")
-    expect(not near(back(1)), "that is the token just before: a previous-token score.")
-    expect(not near(back(n + 1)), "that is the token *before* the earlier place; look behind it.")
+    answer = Compared(given, back(n - 1), 1e-4)
+    answer.isnt(back(n), "that is the earlier place of the token itself: a duplicate-token score; look one later.")
+    answer.isnt(back(1), "that is the token just before: a previous-token score.")
+    answer.isnt(back(n + 1), "that is the token *before* the earlier place; look behind it.")
     diagonal = pattern.diagonal(-(n - 1), -2, -1).mean(-1)
-    expect(not near(diagonal), "that also counts the first half's last token, for which nothing is earlier.")
-    expect(not near(back(n - 1) * n), "take the mean over the positions, not the sum.")
-    expect(near(back(n - 1)), "the scores differ; rows are queries, columns are keys.")
+    answer.isnt(diagonal, "that also counts the first half's last token, for which nothing is earlier.")
+    answer.isnt(back(n - 1) * n, "take the mean over the positions, not the sum.")
+    answer.is_right("the scores differ; rows are queries, columns are keys.")
 
 
 @check
@@ -71,8 +70,9 @@ def composed(k_composition: Callable[..., float]) -> None:
 
     write, read = W_V @ W_O, W_K @ W_Q.T
     right = score(write, read)
-    expect(abs(given - (write @ read).norm().item()) > 1e-4, "divide by the norms of both factors.")
-    expect(abs(given - score(write, read.T)) > 1e-4, "that is Q-composition: the keys come first, then the queries.")
-    expect(abs(given - score(write.T, read)) > 1e-4, "the first head is the wrong way round: W_V reads, W_O writes.")
-    expect(abs(given - score(read, write)) > 1e-4, "the first head writes before the second one reads.")
-    expect(abs(given - right) < 1e-4, f"for random heads it is {right:.4f}, not {given:.4f}.")
+    answer = Compared(given, right, 1e-4)
+    answer.isnt((write @ read).norm().item(), "divide by the norms of both factors.")
+    answer.isnt(score(write, read.T), "that is Q-composition: the keys come first, then the queries.")
+    answer.isnt(score(write.T, read), "the first head is the wrong way round: W_V reads, W_O writes.")
+    answer.isnt(score(read, write), "the first head writes before the second one reads.")
+    answer.is_right(f"for random heads it is {right:.4f}, not {given:.4f}.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 
 PROMPTS = (
@@ -48,15 +48,11 @@ def looks(end_attention: Callable[..., Mapping[str, Tensor]], model, pairs: Prom
         value, right = given[name], pattern[:, -1, place] * length
         expect(isinstance(value, Tensor) and value.shape == right.shape, f"{name}: return a tensor ({len(right)},).")
 
-        def near(other: Tensor, value: Tensor = value) -> bool:
-            return bool((value - other).abs().max() < 1e-4)
-
-        expect(not near(right / length) or near(right), "divide by what uniform attention gives: 1 / positions.")
-        expect(not near(pattern[:, place, -1]) or near(right), "rows are queries: the last *row* is the end's.")
-        expect(
-            not near(pattern[:, places["S2"], place] * length) or near(right), "look from the last position, not S2."
-        )
-        expect(near(right), f"{name}: the values differ.")
+        answer = Compared(value, right, 1e-4)
+        answer.isnt(right / length, "divide by what uniform attention gives: 1 / positions.")
+        answer.isnt(pattern[:, place, -1], "rows are queries: the last *row* is the end's.")
+        answer.isnt(pattern[:, places["S2"], place] * length, "look from the last position, not S2.")
+        answer.is_right(f"{name}: the values differ.")
 
 
 @check
@@ -68,17 +64,15 @@ def head_patch(patch_head: Callable[..., Tensor], model, pairs: PromptPairs) -> 
         shape = (len(clean), model.cfg.d_vocab)
         expect(isinstance(given, Tensor) and given.shape == shape, f"return the last position's logits, {shape}.")
 
-        def near(other: Tensor, given: Tensor = given) -> bool:
-            return bool((given - other).abs().max() < 1e-3)
-
         right = _patched(model, clean, corrupt, layer, (slice(None), -1, head))
-        expect(not near(model(clean)[:, -1]) or near(right), "those are the clean logits: the patch changed nothing.")
-        expect(not near(model(corrupt)[:, -1]) or near(right), "those are the corrupt prompt's own logits.")
+        answer = Compared(given, right, 1e-3)
+        answer.isnt(model(clean)[:, -1], "those are the clean logits: the patch changed nothing.")
+        answer.isnt(model(corrupt)[:, -1], "those are the corrupt prompt's own logits.")
         every_head = _patched(model, clean, corrupt, layer, (slice(None), -1))
-        expect(not near(every_head) or near(right), "that patches all heads of the layer; take one.")
+        answer.isnt(every_head, "that patches all heads of the layer; take one.")
         everywhere = _patched(model, clean, corrupt, layer, (slice(None), slice(None), head))
-        expect(not near(everywhere) or near(right), "that patches all positions; take the last one only.")
-        expect(near(right), f"a{layer}.h{head}: the logits differ; is the donor the corrupt prompt?")
+        answer.isnt(everywhere, "that patches all positions; take the last one only.")
+        answer.is_right(f"a{layer}.h{head}: the logits differ; is the donor the corrupt prompt?")
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import Metric
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.greater_than.years import MlpScene
 
@@ -29,17 +29,15 @@ def sharp(sharpness: Callable[..., float], p: Tensor, starts: Sequence[int]) -> 
         given = float(attempted(sharpness(part, some)))
         right = _rows(part, some, 1, -1)
 
-        def near(other: Tensor, given: float = given, right: Tensor = right) -> bool:
-            return abs(given - float(other)) < NEAR * right.std().item() * 0.1 + 1e-7
-
-        expect(not near(right.sum()), "that grows with the number of rows: take their mean.")
-        expect(not near(-right.mean()), "the sign is turned: the year after minus the year before.")
-        expect(not near(_rows(part, some, 1, 0).mean()), "P(start) isn't the year before the start.")
-        expect(not near(_rows(part, some, 0, -1).mean()), "P(start) isn't the year after the start.")
+        answer = Compared(given, right.mean(), NEAR * right.std().item() * 0.1 + 1e-7)
+        answer.isnt(right.sum(), "that grows with the number of rows: take their mean.")
+        answer.isnt(-right.mean(), "the sign is turned: the year after minus the year before.")
+        answer.isnt(_rows(part, some, 1, 0).mean(), "P(start) isn't the year before the start.")
+        answer.isnt(_rows(part, some, 0, -1).mean(), "P(start) isn't the year after the start.")
         places = torch.arange(len(part))
         by_place = part[places, places + 1] - part[places, (places - 1).clamp_min(0)]
-        expect(not near(by_place.mean()), "a row's number isn't its starting year; the rows begin later than 0.")
-        expect(near(right.mean()), f"for {len(part)} rows it is {right.mean():.5f}, not {given:.5f}.")
+        answer.isnt(by_place.mean(), "a row's number isn't its starting year; the rows begin later than 0.")
+        answer.is_right(f"for {len(part)} rows it is {right.mean():.5f}, not {given:.5f}.")
 
 
 def _difference(p: Tensor, starts: Sequence[int]) -> float:
@@ -59,12 +57,11 @@ def no_parrots(beyond_average: Callable[..., float], p: Tensor, starts: Sequence
         right = plain - _difference(rows.mean(0).expand(len(rows), -1), starts)
         alike = plain - _difference(torch.full((len(rows), 100), 0.01), starts)
         hard = "a parrot must get 0. What does it say whatever the start?"
-        expect(abs(given - plain) > NEAR or abs(right - plain) < NEAR, f"that is the plain difference; {hard}")
-        expect(
-            abs(given - alike) > NEAR or abs(right - alike) < NEAR, f"that takes off what equal chances give: {hard}"
-        )
-        expect(abs(given + right) > NEAR or abs(right) < NEAR, "the sign is turned: own answer minus average answer.")
-        expect(abs(given - right) < NEAR, f"for {name} it is {right:.4f}, not {given:.4f}.")
+        answer = Compared(given, right, NEAR)
+        answer.isnt(plain, f"that is the plain difference; {hard}")
+        answer.isnt(alike, f"that takes off what equal chances give: {hard}")
+        answer.isnt(-right, "the sign is turned: own answer minus average answer.")
+        answer.is_right(f"for {name} it is {right:.4f}, not {given:.4f}.")
 
 
 @check
@@ -82,15 +79,13 @@ def headless(without_head: Callable[..., float], model, pairs: PromptPairs, metr
         right, out = value(full - Circuit.from_edges(graph, edges)), Circuit.from_edges(graph, edges)
         direct = value(full - Circuit.from_edges(graph, [f"{head}->logits"]))
 
-        def hit(other: float, given: float = given, right: float = right) -> bool:
-            return abs(given - other) < NEAR and abs(right - other) > NEAR
-
-        expect(not hit(direct), f"that cuts only {head}->logits; the head also speaks to later heads and MLPs.")
-        expect(not hit(value(out)), "that keeps the head's edges and cuts all others; turn it round.")
-        expect(not hit(value(full - out, "zero")), "that is zero ablation; leave it at corrupt.")
-        expect(not hit(value(full)), f"nothing was cut; do the names of your edges begin with {head}->?")
-        expect(not hit(value(full) - right), "that is the fall; return the metric itself.")
-        expect(abs(given - right) < NEAR, f"without {head} it is {right:.4f}, not {given:.4f}.")
+        answer = Compared(given, right, NEAR)
+        answer.isnt(direct, f"that cuts only {head}->logits; the head also speaks to later heads and MLPs.")
+        answer.isnt(value(out), "that keeps the head's edges and cuts all others; turn it round.")
+        answer.isnt(value(full - out, "zero"), "that is zero ablation; leave it at corrupt.")
+        answer.isnt(value(full), f"nothing was cut; do the names of your edges begin with {head}->?")
+        answer.isnt(value(full) - right, "that is the fall; return the metric itself.")
+        answer.is_right(f"without {head} it is {right:.4f}, not {given:.4f}.")
 
 
 @check
@@ -110,12 +105,10 @@ def one_by_one(exact_falls: Callable[..., Tensor], scene: MlpScene, metric: Metr
     given = attempted(exact_falls(scene, metric, neurons))
     expect(isinstance(given, Tensor) and given.shape == right.shape, "return a tensor with a fall for each neuron.")
 
-    def hit(other: Tensor) -> bool:
-        return bool((given - other).abs().max() < 1e-5 and (right - other).abs().max() > 1e-5)
-
-    expect(not hit(only), "that keeps one neuron and ablates all others; ablate one and keep all others.")
-    expect(not hit(-right), "the sign is turned: a neuron that helps has a positive fall.")
-    expect(not hit(full - right), "that is the metric after the cut; return how much it fell.")
-    expect(not hit(everywhere), "that ablates the neuron at all positions; only the last one is asked.")
+    answer = Compared(given, right, 1e-5)
+    answer.isnt(only, "that keeps one neuron and ablates all others; ablate one and keep all others.")
+    answer.isnt(-right, "the sign is turned: a neuron that helps has a positive fall.")
+    answer.isnt(full - right, "that is the metric after the cut; return how much it fell.")
+    answer.isnt(everywhere, "that ablates the neuron at all positions; only the last one is asked.")
     difference = (given - right).abs().max()
     expect(bool(difference < 1e-5), f"the largest difference to the measured falls is {difference:.4f}.")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.competition.competition import scale_edges
 from helpers.studies.competition.contests import KnowledgeConflicts, fact_conflicts
@@ -32,16 +30,12 @@ def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, contests
     both, first, second = (logit_diff(p.reference, p) for p in (some.both, some.first, some.second))
     right = both - first + second + start
 
-    def same(other: Tensor) -> bool:
-        return torch.allclose(given, other, atol=1e-2)
-
-    expect(
-        same(right) or not same(both - first - second + start), "in contests.second the second answer counts as right."
-    )
-    expect(same(right) or not same(both - first + second), "the start is in both separate scores: add it back once.")
-    expect(same(right) or not same(both - first + second - start), "the start is taken away twice, so add it back.")
-    expect(same(right) or not same(-right), "the sign is the wrong way round: together minus apart.")
-    expect(same(right), f"for the first contest it is {right[0]:.2f}, not {given[0]:.2f}.")
+    answer = Compared(given, right, 1e-2)
+    answer.isnt(both - first - second + start, "in contests.second the second answer counts as right.")
+    answer.isnt(both - first + second, "the start is in both separate scores: add it back once.")
+    answer.isnt(both - first + second - start, "the start is taken away twice, so add it back.")
+    answer.isnt(-right, "the sign is the wrong way round: together minus apart.")
+    answer.is_right(f"for the first contest it is {right[0]:.2f}, not {given[0]:.2f}.")
 
 
 @check
@@ -56,21 +50,17 @@ def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Cir
         )
         right = scale_edges(model, some, [(circuit, factor)])
 
-        def same(other: Tensor, given: Tensor = given) -> bool:
-            return torch.allclose(given, other, atol=1e-2)
-
         alone = run_circuit(model, circuit, some)
-        expect(same(right) or not same(alone), "that runs the circuit alone; all other edges have to stay whole.")
-        expect(
-            same(right) or not same(some.reference), f"a factor of {factor:g} changed nothing; is it put into the mask?"
-        )
+        answer = Compared(given, right, 1e-2)
+        answer.isnt(alone, "that runs the circuit alone; all other edges have to stay whole.")
+        answer.isnt(some.reference, f"a factor of {factor:g} changed nothing; is it put into the mask?")
         rest = scale_edges(model, some, [(~circuit, factor)])
-        expect(same(right) or not same(rest), "that turns all edges but the circuit's.")
+        answer.isnt(rest, "that turns all edges but the circuit's.")
         expect(
-            same(right) or factor != 1.0,
+            answer.near(right) or factor != 1.0,
             "a factor of 1 has to give the model's own logits; are the rows put back in their places?",
         )
-        expect(same(right), f"with a factor of {factor:g} the logits differ.")
+        answer.is_right(f"with a factor of {factor:g} the logits differ.")
 
 
 @check
@@ -88,10 +78,9 @@ def fair_fight(fair: int, model) -> None:
 
 def paired_quantiles(one: Sequence[float], other: Sequence[float], measured: Sequence[float], seed: int) -> np.ndarray:
     """The 95 % interval of a difference of accuracies, both judged on the same resamples."""
-    rng, truth = random.Random(seed), np.asarray(measured) > 0
+    truth = np.asarray(measured) > 0
     gain = ((np.asarray(one) > 0) == truth).astype(float) - ((np.asarray(other) > 0) == truth)
-    draws = [gain[[rng.randrange(len(gain)) for _ in gain]].mean() for _ in range(DRAWS)]
-    return np.quantile(draws, [0.025, 0.975])
+    return mean_interval(gain, seed, DRAWS)
 
 
 @check
@@ -99,9 +88,7 @@ def paired(difference: Callable[..., Sequence[float]], table: pd.DataFrame) -> N
     """``difference(one, other, measured, seed)`` is the paired interval of two predictions' difference in accuracy."""
     one, other, truth = (table[name].tolist() for name in ("predicted", "start", "measured"))
     for a, b, seed in ((one, other, 1), (other, one, 2), (one, one, 3)):
-        given = attempted(difference(a, b, truth, seed))
-        given = np.asarray(given, dtype=float)
-        expect(given.shape == (2,), "return two numbers, the lower and the upper end.")
+        given = two_ends(difference(a, b, truth, seed))
         right = paired_quantiles(a, b, truth, seed)
         expect(
             a is not b or np.allclose(given, 0),

@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.editing.fine_tuning import ft_l
 from helpers.editing.requests import EditRequest
 from helpers.editing.scores import evaluate_edit
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 
 LONGEST = 0.2  # of the weights' root mean square
 LAYER = 5
@@ -34,17 +34,11 @@ def answers_both(two_at_once: Callable[[Tensor, Tensor, Tensor], Tensor], C: Ten
     apart = sum(torch.outer(s, v) / (k @ s) for s, k, v in zip(solved.T, K, V, strict=True))
     given = given.double()
 
-    def same(other: Tensor) -> bool:
-        return torch.allclose(given, other, rtol=1e-3, atol=1e-3 * float(right.abs().max()))
-
-    expect(
-        not same(apart), "that is the sum of two edits: each gives the other key a share, so both values are missed."
-    )
+    answer = Compared(given, right, 1e-3 * right.abs().max(), rtol=1e-3)
+    answer.isnt(apart, "that is the sum of two edits: each gives the other key a share, so both values are missed.")
     expect(torch.allclose(K @ given, V, atol=1e-2), "the first key isn't answered with its value: look at K @ U - V.")
-    expect(
-        not same(torch.linalg.pinv(K) @ V), "both keys are answered, but C isn't used: usual keys are disturbed more."
-    )
-    expect(same(right), "both keys are answered, but another change disturbs usual keys less.")
+    answer.isnt(torch.linalg.pinv(K) @ V, "both keys are answered, but C isn't used: usual keys are disturbed more.")
+    answer.is_right("both keys are answered, but another change disturbs usual keys less.")
 
 
 @check

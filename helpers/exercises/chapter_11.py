@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from helpers.circuits.graph import head_place
 from helpers.editing.edit import Edit
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
 
@@ -35,18 +34,16 @@ def falls_at(fall_at: Callable[[Sequence[int], int], float]) -> None:
         given = float(attempted(fall_at(list(RANKS), layer)))
         right = fall(logs, layer)
 
-        def same(other: float, given: float = given) -> bool:
-            return abs(given - other) < 1e-3
-
-        expect(same(right) or not same(fall(RANKS, layer)), "that is the rank itself; take its logarithm first.")
-        expect(same(right) or not same(fall(logs, layer, -1)), "that is the attention's share; the MLP comes after it.")
+        answer = Compared(given, right, 1e-3)
+        answer.isnt(fall(RANKS, layer), "that is the rank itself; take its logarithm first.")
+        answer.isnt(fall(logs, layer, -1), "that is the attention's share; the MLP comes after it.")
         both = right + fall(logs, layer, -1)
-        expect(same(right) or not same(both), "that is the whole layer's share; leave the attention's out.")
+        answer.isnt(both, "that is the whole layer's share; leave the attention's out.")
         own_start = right * (logs[0] - logs[-1]) / (logs[2 * layer + 1] - logs[-1])
-        expect(same(right) or not same(own_start), "the whole fall begins at the embedding, not before this MLP.")
-        expect(same(right) or not same(right * (logs[0] - logs[-1])), "divide by the whole fall.")
-        expect(same(right) or not same(-right), "the rank falls, so the share should be positive.")
-        expect(same(right), f"at layer {layer} it is {right:.3f}, not {given:.3f}.")
+        answer.isnt(own_start, "the whole fall begins at the embedding, not before this MLP.")
+        answer.isnt(right * (logs[0] - logs[-1]), "divide by the whole fall.")
+        answer.isnt(-right, "the rank falls, so the share should be positive.")
+        answer.is_right(f"at layer {layer} it is {right:.3f}, not {given:.3f}.")
 
 
 @torch.no_grad()
@@ -82,22 +79,13 @@ def patches_last(without_last: Callable[..., Tensor], model, edit: Edit, tokens:
     right = patched(model, edit, tokens, heads)
     expect(isinstance(given, Tensor) and given.shape == right.shape, f"return logits {tuple(right.shape)}.")
 
-    def same(other: Tensor) -> bool:
-        return torch.allclose(given, other, atol=1e-2)
-
     everywhere = patched(model, edit, tokens, heads, everywhere=True)
-    expect(same(right) or not same(everywhere), "that patches all positions, not the last one only.")
+    answer = Compared(given, right, 1e-2)
+    answer.isnt(everywhere, "that patches all positions, not the last one only.")
     turned = patched(model, edit, tokens, heads, into_edited=False)
-    expect(same(right) or not same(turned), "that patches the edited writes into the unedited run.")
-    expect(same(right) or not same(patched(model, edit, tokens, [])), "the heads still write what the edit made them.")
-    expect(same(right), f"the logits differ by up to {(given - right).abs().max():.2f}.")
-
-
-def paired_quantiles(edited: Sequence[float], natural: Sequence[float], seed: int) -> np.ndarray:
-    """The 95 % interval of a mean difference, both lists resampled alike."""
-    rng, gaps = random.Random(seed), np.asarray(edited, float) - np.asarray(natural, float)
-    draws = [gaps[[rng.randrange(len(gaps)) for _ in gaps]].mean() for _ in range(DRAWS)]
-    return np.quantile(draws, [0.025, 0.975])
+    answer.isnt(turned, "that patches the edited writes into the unedited run.")
+    answer.isnt(patched(model, edit, tokens, []), "the heads still write what the edit made them.")
+    answer.is_right(f"the logits differ by up to {(given - right).abs().max():.2f}.")
 
 
 @check
@@ -108,13 +96,11 @@ def beyond_yardstick(beyond: Callable[..., Sequence[float]], table: pd.DataFrame
     natural = wide["another fact", -1].tolist()
     for seed, key in enumerate((("ROME, subject's last token", 1), ("FT-M", 0))):
         edited = wide[key].tolist()
-        given = np.asarray(attempted(beyond(edited, natural, seed)), dtype=float)
-        expect(given.shape == (2,), "return two numbers, the lower and the upper end.")
-        right = paired_quantiles(edited, natural, seed)
-        expect(np.allclose(given, right, atol=0.01) or not np.allclose(given, -right[::-1], atol=0.01),
-               "that is `natural` minus `edited`.")  # fmt: skip
+        given = two_ends(beyond(edited, natural, seed))
+        right = mean_interval(np.subtract(edited, natural), seed, DRAWS)  # both lists resampled alike
+        answer = Compared(given, right, 0.01)
+        answer.isnt(-right[::-1].copy(), "that is `natural` minus `edited`.")
         expect(given[0] <= given[1], "the lower end comes first.")
         wider = given[1] - given[0] > 1.15 * (right[1] - right[0])
         expect(not wider, "the interval is too wide: resample the same requests in both lists.")
-        near = np.abs(given - right).max() < 0.01
-        expect(near, f"it is about [{right[0]:.3f}, {right[1]:.3f}], yours [{given[0]:.3f}, {given[1]:.3f}].")
+        answer.is_right(f"it is about [{right[0]:.3f}, {right[1]:.3f}], yours [{given[0]:.3f}, {given[1]:.3f}].")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.studies.editing_inside_circuits.masks import ParameterMask, full_mask, maskable, random_mask, top_mask
 from helpers.studies.editing_inside_circuits.search import mask_gradient, right_nll
 from helpers.studies.editing_inside_circuits.tasks import MaskTask
@@ -25,14 +25,12 @@ def importance(scores: Callable[[MaskTask], dict[str, Tensor]], model, task: Mas
     mine, right = given[name], signed[name].abs()
     expect(mine.shape == right.shape, f"the scores of {name} need the weight's shape {list(right.shape)}.")
 
-    def same(other: Tensor) -> bool:
-        return torch.allclose(mine, other, atol=1e-5, rtol=1e-3)
-
-    expect(same(right) or not same(signed[name]), "that has a sign: a weight that does harm is important, too.")
+    answer = Compared(mine, right, 1e-5, rtol=1e-3)
+    answer.isnt(signed[name], "that has a sign: a weight that does harm is important, too.")
     size = whole[name].detach().abs()
-    expect(same(right) or not same(size), "that is the weight's size alone: nothing has asked the task.")
-    expect(same(right) or not same(right / (size + 1e-12)), "that is the gradient alone; how far is the weight from 0?")
-    expect(same(right), f"the largest score in {name} is {right.max():.4f}, not {mine.max():.4f}.")
+    answer.isnt(size, "that is the weight's size alone: nothing has asked the task.")
+    answer.isnt(right / (size + 1e-12), "that is the gradient alone; how far is the weight from 0?")
+    answer.is_right(f"the largest score in {name} is {right.max():.4f}, not {mine.max():.4f}.")
 
 
 def uneven() -> tuple[ParameterMask, ParameterMask]:
@@ -58,7 +56,7 @@ def by_chance(expected: Callable[[ParameterMask, ParameterMask], float]) -> None
     expect(isinstance(given, int | float), f"return one number, not {given!r}.")
     right = one.chance_jaccard(two)
     blind = one.size * two.size / one.total
-    near = abs(given - right) < 1e-4
+    answer = Compared(given, right, 1e-4)
     wrong = {
         blind / (one.size + two.size - blind): "that takes all weights as one heap; a random mask here keeps as many "
         "of each tensor as the learned one.",
@@ -70,8 +68,10 @@ def by_chance(expected: Callable[[ParameterMask, ParameterMask], float]) -> None
         one.jaccard(two): "that is how much these two masks share, not how much chance would.",
     }
     for value, why in wrong.items():
-        expect(near or abs(given - value) > 1e-4, why)
-    expect(near, f"for norms kept to 90 and 80 % and a matrix kept to 5 and 10 % it is {right:.3f}, not {given:.3f}.")
+        answer.isnt(value, why)
+    answer.is_right(
+        f"for norms kept to 90 and 80 % and a matrix kept to 5 and 10 % it is {right:.3f}, not {given:.3f}."
+    )
 
 
 @check

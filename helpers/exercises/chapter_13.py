@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect, number
 
 WAYS = (  # leads of an answer at five stops, and which stop passes it
     ([-1.0, 2.0, 3.0, -1.0, -2.0], 3),
@@ -23,16 +23,14 @@ WAYS = (  # leads of an answer at five stops, and which stop passes it
 def guess(guess_worth: Callable[[Sequence[float]], float]) -> None:
     """``guess_worth(counts)`` is how often a guess with the odds of the answers agrees with such an answer."""
     for counts in ([3, 1], [5, 3, 2], [7, 7, 7, 7]):
-        given = attempted(guess_worth(counts))
-        given = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
-        expect(isinstance(given, int | float), "return one number.")
+        given = number(attempted(guess_worth(counts)))
         odds = [count / sum(counts) for count in counts]
         right = sum(p * p for p in odds)
-        near = abs(given - right) < 1e-6
-        expect(near or abs(given - 1 / len(counts)) > 1e-6, "that is a guess blind to the counts: 1 of all answers.")
-        expect(near or abs(given - max(odds)) > 1e-6, "that always names the favourite; a guess follows the odds.")
-        expect(near or given <= 1, "a share is at most 1: divide the counts by their sum.")
-        expect(near, f"for {counts} it is {right:.3f}, not {given:.3f}.")
+        answer = Compared(given, right)
+        answer.isnt(1 / len(counts), "that is a guess blind to the counts: 1 of all answers.")
+        answer.isnt(max(odds), "that always names the favourite; a guess follows the odds.")
+        expect(answer.near(right) or given <= 1, "a share is at most 1: divide the counts by their sum.")
+        answer.is_right(f"for {counts} it is {right:.3f}, not {given:.3f}.")
 
 
 @check
@@ -62,24 +60,18 @@ def passes(passer: Callable[[Sequence[float], Sequence[str]], str]) -> None:
 @check
 def repairs(specific: Callable[[Tensor, Tensor, Tensor, Tensor], float]) -> None:
     """``specific(own, own_answer, stranger, stranger_answer)`` is what a patch brings beyond a transplant."""
-    answer, other = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 0, 2])
+    ids, other = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 0, 2])
     own, stranger = (torch.nn.functional.one_hot(torch.tensor(t), 4).float() for t in ([0, 1, 2, 3], [1, 1, 3, 0]))
-    given = attempted(specific(own, answer, stranger, other))
-    given = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
-    expect(isinstance(given, int | float), "return one number, the difference of two shares.")
-
+    given = number(attempted(specific(own, ids, stranger, other)), "return one number, the difference of two shares.")
     expect(abs(given) <= 1, "a difference of shares lies between -1 and 1: take means over the questions, not sums.")
 
-    def hits(logits: Tensor, ids: Tensor) -> float:
-        return (logits.argmax(-1) == ids).float().mean().item()
+    def hits(logits: Tensor, wanted: Tensor) -> float:
+        return (logits.argmax(-1) == wanted).float().mean().item()
 
-    right = hits(own, answer) - hits(stranger, other)
-    expect(
-        abs(given - hits(own, answer)) > 1e-6, "that is the own donor's share alone; take the stranger's share away."
-    )
-    expect(
-        abs(given - hits(own, answer) + hits(stranger, answer)) > 1e-6,
-        "compare the stranger's patch with the stranger's answer, not with this fact's.",
-    )
-    expect(abs(given + right) > 1e-6, "the sign is the wrong way round: own minus stranger.")
-    expect(abs(given - right) < 1e-6, f"here it is {right:.2f}, not {given:.2f}.")
+    right, alone = hits(own, ids) - hits(stranger, other), hits(own, ids)
+    answer = Compared(given, right)
+    answer.isnt(alone, "that is the own donor's share alone; take the stranger's share away.")
+    mixed = alone - hits(stranger, ids)
+    answer.isnt(mixed, "compare the stranger's patch with the stranger's answer, not with this fact's.")
+    answer.isnt(-right, "the sign is the wrong way round: own minus stranger.")
+    answer.is_right(f"here it is {right:.2f}, not {given:.2f}.")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.models.network import Network, read_network
 from helpers.models.predict import prompt_ids
-from helpers.models.run import run_layers
+from helpers.models.run import residuals, run_layers
 from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_prompts, part_names, right
 
 QUESTIONS = 30
@@ -32,14 +32,11 @@ def gains(gain: Callable[[str, int], float], model) -> None:
         lines_on, off = gain_of(model, name, lines)
         others = right(model, few_shot_prompts(name, QUESTIONS, 0)).mean().item()
 
-        def same(other: float, given: float = given) -> bool:
-            return abs(given - other) < 1e-3
-
-        good = same(lines_on - off)
-        expect(good or not same(off - lines_on), "the sign is the wrong way round: with lines minus without.")
-        expect(good or not same(lines_on), "that is the share with lines; take away the one without.")
-        expect(good or not same(lines_on - others), "those are other questions without lines: use without_lines().")
-        expect(good, f"for {name} and {lines} lines it is {lines_on - off:.2f}, not {given:.2f}.")
+        answer = Compared(given, lines_on - off, 1e-3)
+        answer.isnt(off - lines_on, "the sign is the wrong way round: with lines minus without.")
+        answer.isnt(lines_on, "that is the share with lines; take away the one without.")
+        answer.isnt(lines_on - others, "those are other questions without lines: use without_lines().")
+        answer.is_right(f"for {name} and {lines} lines it is {lines_on - off:.2f}, not {given:.2f}.")
 
 
 def last_value_share(net: Network, tokenizer, one: FewShotPrompts, layer: int, head: int) -> tuple[float, float, float]:
@@ -63,25 +60,22 @@ def looks_at_last(share: Callable[[FewShotPrompts, int, int], float], model, sho
             given = float(attempted(share(one, layer, head)))
             true, token, total = last_value_share(net, model.tokenizer, one, layer, head)
 
-            def same(other: float, given: float = given) -> bool:
-                return abs(given - other) < 1e-3
-
-            expect(same(true) or not same(total), "divide by the attention to all values, not by all attention.")
-            expect(same(true) or not same(token), "a value may have several tokens: count all of the last value's.")
-            expect(same(true) or not same(1 - true), "that is the share on the values before the last.")
-            expect(same(true), f"for a{layer}.h{head} and {one.prompt!r} it is {true:.3f}, not {given:.3f}.")
+            answer = Compared(given, true, 1e-3)
+            answer.isnt(total, "divide by the attention to all values, not by all attention.")
+            answer.isnt(token, "a value may have several tokens: count all of the last value's.")
+            answer.isnt(1 - true, "that is the share on the values before the last.")
+            answer.is_right(f"for a{layer}.h{head} and {one.prompt!r} it is {true:.3f}, not {given:.3f}.")
 
 
 @torch.no_grad()
 def states(net: Network, tokenizer, shots: Sequence[FewShotPrompts], layer: int) -> tuple[Tensor, Tensor]:
     """The mean input of a layer at the last token, and on the mean over all positions."""
-    last, everywhere, below = [], [], net.layers[layer - 1]
+    last = everywhere = 0.0
     for one in shots:
         tokens = torch.tensor([prompt_ids(tokenizer, one.prompt)], device=net.W_U.device)
-        x = run_layers(net, tokens)[0][layer - 1].after[0]
-        x = x + below.neurons(below.norm2(x)) @ below.W_out + below.b_out
-        last.append(x[-1]), everywhere.append(x.mean(0))
-    return torch.stack(last).mean(0), torch.stack(everywhere).mean(0)
+        x = residuals(net, tokens)[2 * layer, 0]
+        last, everywhere = last + x[-1] / len(shots), everywhere + x.mean(0) / len(shots)
+    return last, everywhere
 
 
 @check
@@ -98,14 +92,11 @@ def differs(
         )
         (lists, means), (single, bare_means) = (states(net, model.tokenizer, s, layer) for s in (shots, bare))
 
-        def same(other: Tensor, given: Tensor = given) -> bool:
-            return torch.allclose(given, other, atol=1e-3)
-
-        good = same(lists - single)
-        expect(good or not same(lists), "take away the mean of the same questions without lines.")
-        expect(good or not same(single - lists), "the sign is the wrong way round: lists minus questions alone.")
-        expect(good or not same(means - bare_means), "only the last token counts, not the mean over positions.")
+        answer = Compared(given, lists - single, 1e-3)
+        answer.isnt(lists, "take away the mean of the same questions without lines.")
+        answer.isnt(single - lists, "the sign is the wrong way round: lists minus questions alone.")
+        answer.isnt(means - bare_means, "only the last token counts, not the mean over positions.")
         before, after = ([states(net, model.tokenizer, s, layer + step)[0] for s in (shots, bare)] for step in (-1, 1))
         for near in (before, after):
-            expect(good or not same(near[0] - near[1]), f"that is the input of another layer than {layer}.")
-        expect(good, f"at layer {layer} the vector differs; is the MLP of layer {layer - 1} added?")
+            answer.isnt(near[0] - near[1], f"that is the input of another layer than {layer}.")
+        answer.is_right(f"at layer {layer} the vector differs; is the MLP of layer {layer - 1} added?")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from helpers.circuits.evaluation import faithfulness
-from helpers.exercises.kit import attempted, check, expect
+from helpers.components.head_classes import LETTERS
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
 from helpers.studies.how_circuits_form.formation import asked_of
@@ -48,20 +49,11 @@ def settles(function: Callable[[Sequence[int], Sequence[float]], int]) -> None:
         expect(good, f"in {way} it is {truth['right']}, not {given}.")
 
 
-NAMINGS = (
-    (
-        ["mixture", "mover", "none", "mixture", "relation", "none", "mixture"],
-        ["mover", "none", "relation", "mover", "none", "none", "mixture"],
-    ),
-    (
-        ["mixture", "none", "relation", "none", "relation", "none", "mixture"],
-        ["none", "mover", "relation", "relation", "relation", "none", "mover"],
-    ),
-    (
-        ["relation", "none", "none", "mover", "none", "mover", "none"],
-        ["mixture", "mover", "mover", "mover", "none", "none", "mixture"],
-    ),
-)
+FULL = {letter: name for name, letter in LETTERS.items()}
+NAMINGS = [
+    tuple([FULL[letter] for letter in letters] for letters in couple)
+    for couple in (("xm-xr-x", "m-rm--x"), ("x-r-r-x", "-mrrr-m"), ("r--m-m-", "xmmm--x"))
+]
 
 
 def shares_there(early: Sequence[str], final: Sequence[str]) -> dict[str, float]:
@@ -86,15 +78,12 @@ def already(function: Callable[[Sequence[str], Sequence[str]], float]) -> None:
     for early, final in NAMINGS:
         given, truth = float(attempted(function(early, final))), shares_there(early, final)
 
-        def same(name: str, given: float = given, truth: dict[str, float] = truth) -> bool:
-            return abs(given - truth[name]) < 1e-6
-
-        good, case = same("right"), f"for {early} and {final}"
-        expect(good or not same("with none"), f"{case} you count heads without a name: leave 'none' out.")
-        expect(good or not same("any"), f"{case} another name isn't the same name.")
-        expect(good or not same("kept"), f"{case} that is the share of the early heads that keep their names.")
-        expect(good or not same("jaccard"), f"{case} divide by the heads that have a name at the end only.")
-        expect(good, f"{case} it is {truth['right']:.3f}, not {given:.3f}.")
+        answer, case = Compared(given, truth["right"]), f"for {early} and {final}"
+        answer.isnt(truth["with none"], f"{case} you count heads without a name: leave 'none' out.")
+        answer.isnt(truth["any"], f"{case} another name isn't the same name.")
+        answer.isnt(truth["kept"], f"{case} that is the share of the early heads that keep their names.")
+        answer.isnt(truth["jaccard"], f"{case} divide by the heads that have a name at the end only.")
+        answer.is_right(f"{case} it is {truth['right']:.3f}, not {given:.3f}.")
 
 
 SIZE = 60
@@ -117,12 +106,9 @@ def carries(function: Callable[..., float], early, last, train: PromptPairs, tes
     """``function(early, last, train, test)``: what an early circuit of 60 edges keeps in the finished model."""
     given, truth = float(attempted(function(early, last, train, test))), transfers(early, last, train, test)
 
-    def same(name: str) -> bool:
-        return abs(given - truth[name]) < 2e-3
-
-    good = same("right")
-    expect(good or not same("early"), "the circuit is judged in the early model; judge it in the finished one.")
-    expect(good or not same("own"), "that circuit was found in the finished model; find it in the early one.")
-    expect(good or not same("back"), "that is the way back: the finished model's edges in the early model.")
-    expect(good or not same("train"), "judge it on the test pairs: on the train pairs it was found.")
-    expect(good, f"it is {truth['right']:.3f}, not {given:.3f}; {SIZE} edges, chosen with greedy()?")
+    answer = Compared(given, truth["right"], 2e-3)
+    answer.isnt(truth["early"], "the circuit is judged in the early model; judge it in the finished one.")
+    answer.isnt(truth["own"], "that circuit was found in the finished model; find it in the early one.")
+    answer.isnt(truth["back"], "that is the way back: the finished model's edges in the early model.")
+    answer.isnt(truth["train"], "judge it on the test pairs: on the train pairs it was found.")
+    answer.is_right(f"it is {truth['right']:.3f}, not {given:.3f}; {SIZE} edges, chosen with greedy()?")

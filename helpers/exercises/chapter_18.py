@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import torch
 from torch import Tensor
 
 from helpers.circuits.memory import Shape
-from helpers.exercises.kit import attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap
 from helpers.studies.your_own_model.memory_table import SHAPES
@@ -29,20 +28,18 @@ def counts_weights(weights: Callable[[Shape], float]) -> None:
         given = attempted(weights(shape))
         right = shape.parameters / 1e6
 
-        def same(other: float, given: float = given) -> bool:
-            return abs(given - other) < 1e-3 * other
-
         d, groups = shape.d_model, shape.n_groups / shape.n_heads
-        expect(same(right) or not same(right * 1e6), "give millions.")
+        answer = Compared(given, right, 0.0, rtol=1e-3)
+        answer.isnt(right * 1e6, "give millions.")
         ungrouped = right + shape.n_layers * 2 * d**2 * (1 - groups) / 1e6
-        expect(same(right) or not same(ungrouped), f"in {name}, {shape.n_groups} key/value heads serve all queries.")
+        answer.isnt(ungrouped, f"in {name}, {shape.n_groups} key/value heads serve all queries.")
         ungated = right - shape.gated * shape.n_layers * d * shape.d_mlp / 1e6
-        expect(same(right) or not same(ungated), f"{name} has a gated MLP: a third matrix.")
+        answer.isnt(ungated, f"{name} has a gated MLP: a third matrix.")
         once = right - (not shape.tied) * shape.d_vocab * d / 1e6
-        expect(same(right) or not same(once), f"{name} has an unembedding of its own.")
+        answer.isnt(once, f"{name} has an unembedding of its own.")
         placeless = right - shape.n_ctx * d / 1e6
-        expect(same(right) or not same(placeless), f"{name} has learned positions (n_ctx), which are weights, too.")
-        expect(same(right), f"{name} has {right:.1f} million, not {given:.1f}.")
+        answer.isnt(placeless, f"{name} has learned positions (n_ctx), which are weights, too.")
+        answer.is_right(f"{name} has {right:.1f} million, not {given:.1f}.")
 
 
 @cache
@@ -99,9 +96,7 @@ def from_parts(in_parts: Callable[..., Tensor], model, pairs: PromptPairs) -> No
     expect(sum(sizes) >= len(some), f"only {sum(sizes)} of {len(some)} pairs were used; the last part may be smaller.")
     parts = [eap(model, some.select(range(a, min(a + 2, 5)))).values for a in range(0, 5, 2)]
 
-    def same(other: Tensor) -> bool:
-        return torch.allclose(given, other, rtol=1e-2, atol=1e-4 * whole.abs().max().item())
-
-    expect(same(whole) or not same(sum(parts) / 3), "a part of one pair must not count as much as a part of two.")
-    expect(same(whole) or not same(sum(parts)), "that adds means up; a score is a mean over all pairs.")
-    expect(same(whole), "the scores differ from those of all pairs at once.")
+    answer = Compared(given, whole, 1e-4 * whole.abs().max(), rtol=1e-2)
+    answer.isnt(sum(parts) / 3, "a part of one pair must not count as much as a part of two.")
+    answer.isnt(sum(parts), "that adds means up; a score is a mean over all pairs.")
+    answer.is_right("the scores differ from those of all pairs at once.")

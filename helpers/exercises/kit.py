@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+
+import numpy as np
+import torch
+from torch import Tensor
 
 
 class Miss(Exception):
@@ -69,3 +74,47 @@ def expect(condition: bool, why: str) -> None:
     """
     if not condition:
         raise Miss(why)
+
+
+def number(given: object, wanted: str = "return one number.") -> float:
+    """An attempt that should be one number, such as a tensor of one element, as a float."""
+    given = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
+    expect(isinstance(given, int | float), wanted)
+    return float(given)
+
+
+def two_ends(given: object) -> np.ndarray:
+    """An attempt that should be an interval, as an array of its lower and its upper end."""
+    given = np.asarray(attempted(given), dtype=float)
+    expect(given.shape == (2,), "return two numbers, the lower and the upper end.")
+    return given
+
+
+def mean_interval(values: Sequence[float], seed: int, draws: int) -> np.ndarray:
+    """The 95 % interval of a mean: what drawing the values again gives."""
+    rng, values = random.Random(seed), np.asarray(values, float)
+    means = [values[[rng.randrange(len(values)) for _ in values]].mean() for _ in range(draws)]
+    return np.quantile(means, [0.025, 0.975])
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An attempt, a number or a tensor, that is compared with the right answer and with what mistakes would give."""
+
+    given: object
+    right: object
+    atol: float = 1e-6
+    rtol: float = 0.0
+
+    def near(self, other: object) -> bool:
+        """Whether the attempt is this, within ``atol + rtol * |other|`` everywhere."""
+        given, other = (torch.as_tensor(value, dtype=torch.float64) for value in (self.given, other))
+        return torch.allclose(given, other, rtol=self.rtol, atol=float(self.atol))
+
+    def isnt(self, mistake: object, why: str) -> None:
+        """Say why an attempt is wrong that is what a mistake gives, unless that is right as well."""
+        expect(self.near(self.right) or not self.near(mistake), why)
+
+    def is_right(self, why: str) -> None:
+        """Say why an attempt is wrong that isn't the right answer."""
+        expect(self.near(self.right), why)

@@ -306,17 +306,3 @@ def by_layer(
         margin_t=72,
         legend=dict(orientation="v", y=-0.15, yanchor="top"),
     )
-
-
-def by_count(
-    lines: Lines, colors: Mapping[str, str], *, title: str, x_title: str, y_title: str, ticks: Sequence[float]
-) -> go.Figure:
-    """Lines over a count on a logarithmic axis."""
-    figure = go.Figure(layout_title_text=title)
-    for rank, (name, (x, y)) in enumerate(lines.items()):
-        color = COLORS[colors[name]]
-        style = dict(line=dict(color=color, dash=DASHES[rank % 5]), marker=dict(symbol=SYMBOLS[rank % 5], size=9))
-        figure.add_scatter(x=list(x), y=list(y), name=name, mode="lines+markers", **style)
-    figure.update_xaxes(title=x_title, type="log", tickvals=list(ticks), ticktext=[f"{x:g}" for x in ticks])
-    figure.update_yaxes(title=y_title)
-    return figure

@@ -10,8 +10,8 @@ import torch
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.exercises import chapter_11
-from helpers.exercises.chapter_11 import fall, paired_quantiles, patched
-from helpers.exercises.kit import Verdict
+from helpers.exercises.chapter_11 import DRAWS, fall, patched
+from helpers.exercises.kit import Verdict, mean_interval
 from helpers.models.predict import prompt_ids
 from helpers.studies.tables import read_table
 
@@ -78,6 +78,9 @@ def test_beyond_yardstick():
             for _ in range(1000)
         ]
         return np.quantile(draws, [0.025, 0.975])
+
+    def paired_quantiles(edited, natural, seed):
+        return mean_interval(np.subtract(edited, natural), seed, DRAWS)
 
     assert judge(paired_quantiles)
     assert "minus `edited`" in message(judge(lambda e, n, s: -paired_quantiles(e, n, s)[::-1]))

@@ -10,7 +10,6 @@ from helpers.statistics import Estimate
 from helpers.studies.edge_pruning.plots import agreement, visits
 from helpers.studies.graph_construction.plots import edge_matrix, lens
 from helpers.studies.what_does_it_know.plots import head_map
-from helpers.studies.your_own_model.plots import estimated_peaks
 
 
 def test_dots_have_a_row_for_each_label():
@@ -97,14 +96,6 @@ def test_a_table_map_holds_the_table():
     (trace,) = plots.table_map(table, title="t", unit="share").data
     assert trace.z.tolist() == table.to_numpy().tolist() and trace.zmax == 1
     assert list(trace.x) == ["x", "y"] and list(trace.y) == ["a", "b"]
-
-
-def test_estimated_peaks_has_a_mark_for_each_search():
-    table = pd.DataFrame(
-        dict(model=["a", "a", "b"], search="eap", dtype="float32", peak_gb=[1.0, 2.0, 3.0], estimate_gb=[1.1, 1.9, 3.0])
-    )
-    line, *models = estimated_peaks(table, title="near").data
-    assert line.x == line.y and [len(m.x) for m in models] == [2, 1]
 
 
 def test_stacked_shares_keep_the_order():

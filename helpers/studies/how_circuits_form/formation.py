@@ -51,11 +51,7 @@ LEAST = 1.0  # logits between the whole model and none of its edges: with less, 
 
 
 def towns_told(times: int) -> Relation:
-    """The home towns that training states exactly so often.
-
-    Raises:
-        ValueError: if there are none.
-    """
+    """The home towns that training states exactly so often; a `ValueError` lists the counts that there are."""
     towns = relation("person_hometown")
     facts = tuple(f for f in towns.facts if f.exposures == times)
     if not facts:
@@ -65,11 +61,7 @@ def towns_told(times: int) -> Relation:
 
 
 def task_pairs(model, task: str, split: Literal["train", "test"] = "train", n: int = N_PAIRS) -> PromptPairs:
-    """Pairs of a relation that the model knows, of home towns told so often, or of a skill.
-
-    Raises:
-        ValueError: for an unknown task, or if the model doesn't know enough facts.
-    """
+    """Pairs of a relation that the model knows, of home towns told so often, or of a skill."""
     if task in SKILLS:
         return SKILLS[task](model, n, seed=int(split == "test"))
     return relation_pairs(model, towns_told(TOWNS[task]) if task in TOWNS else task, n, split=split)
@@ -103,11 +95,7 @@ class FinalModel:
 
 
 def finished(model, task: str) -> FinalModel:
-    """Find a task's circuits in the finished model.
-
-    Raises:
-        ValueError: as `task_pairs` does.
-    """
+    """Find a task's circuits in the finished model; raises what `task_pairs` does."""
     train, test = (task_pairs(model, task, split) for split in ("train", "test"))
     (_, own), (scores, other) = (find(model, pairs) for pairs in (train, test))
     return FinalModel(train, test, own, other, scores, baselines(model, test, logit_diff, "corrupt"))
@@ -124,25 +112,21 @@ def shared_edges(circuit: Circuit, scores: Scores, task: str, done: Mapping[str,
     """
     own = done[task]
     others = [done[name] for name in done if name != task and name not in (*SKILLS, *TOWNS)]
-    drawn = [random_circuit(own.other.graph, like=own.other, seed=seed) for seed in range(DRAWS)]
-    blind = [random_circuit(circuit.graph, circuit.n_edges, seed) for seed in range(DRAWS)]
+    seeds, graph = range(DRAWS), circuit.graph
 
     def correlation(other: FinalModel) -> float:
         edges = other.other.mask
         return float(spearmanr(scores.values[edges], other.scores.values[edges]).statistic)
 
-    return {
-        "same": circuit.jaccard(own.other),
-        "relabelled": _mean([circuit.jaccard(c) for c in drawn]),
-        "blind": _mean([circuit.jaccard(c) for c in blind]),
-        "others": _mean([circuit.jaccard(other.other) for other in others]),
-        "ranks": correlation(own),
-        "other_ranks": _mean([correlation(other) for other in others]),
+    values = {
+        "same": [circuit.jaccard(own.other)],
+        "relabelled": [circuit.jaccard(random_circuit(graph, like=own.other, seed=seed)) for seed in seeds],
+        "blind": [circuit.jaccard(random_circuit(graph, circuit.n_edges, seed)) for seed in seeds],
+        "others": [circuit.jaccard(other.other) for other in others],
+        "ranks": [correlation(own)],
+        "other_ranks": [correlation(other) for other in others],
     }
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+    return {name: float(pd.Series(found, dtype=float).mean()) for name, found in values.items()}
 
 
 def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Baselines) -> float:

@@ -23,10 +23,8 @@ from helpers.atlas.corpus import corpus
 from helpers.atlas.tokenizer import VOCABULARY_SIZE
 from helpers.atlas.training import RUNS, encode
 from helpers.circuits.graph import Circuit, Graph
-from helpers.components.head_classes import LETTERS, classify_heads, kappa
+from helpers.components.head_classes import LETTERS, classify_heads
 from helpers.models.load import checkpoints, embedded_models, model_folder
-from helpers.prompts.pairs import PromptPairs
-from helpers.statistics import Estimate, with_interval
 from helpers.studies.how_circuits_form.formation import (
     RELATIONS,
     TASKS,
@@ -55,16 +53,15 @@ def edge_numbers(circuit: Circuit) -> str:
 
 def numbered_circuit(graph: Graph, numbers: str) -> Circuit:
     """The circuit whose edges have these numbers (`edge_numbers`)."""
-    places = graph.edges.flatten().nonzero().flatten()[[int(n) for n in numbers.split()]]
-    mask = torch.zeros(graph.edges.numel(), dtype=torch.bool)
-    mask[places] = True
-    return Circuit(graph, mask.view_as(graph.edges))
+    held = torch.zeros(graph.n_edges, dtype=torch.bool)
+    held[torch.tensor([int(n) for n in numbers.split()], dtype=torch.long)] = True
+    return Circuit(graph, graph.edges.masked_scatter(graph.edges, held))
 
 
-def finished_tasks(model, progress: bool = True) -> dict[str, FinalModel]:
+def finished_tasks(model) -> dict[str, FinalModel]:
     """`finished` for all tasks; home towns of which the model knows too few are left out."""
     done = {}
-    for task in tqdm(TASKS, disable=not progress):
+    for task in tqdm(TASKS):
         try:
             done[task] = finished(model, task)
         except ValueError:
@@ -73,14 +70,7 @@ def finished_tasks(model, progress: bool = True) -> dict[str, FinalModel]:
     return done
 
 
-def named(model, pairs: Mapping[str, PromptPairs]) -> dict[str, pd.DataFrame]:
-    """The heads' measurements and names in each relation."""
-    return {name: classify_heads(model, asked) for name, asked in pairs.items()}
-
-
-def checkpoint_rows(
-    model, last, done: Mapping[str, FinalModel], progress: bool = True
-) -> tuple[dict[str, pd.DataFrame], ModelProfile]:
+def checkpoint_rows(model, last, done: Mapping[str, FinalModel]) -> tuple[dict[str, pd.DataFrame], ModelProfile]:
     """The tables ``formation``, ``formation_circuits`` and ``formation_heads`` of one model, and what `compare` needs.
 
     Args:
@@ -89,20 +79,22 @@ def checkpoint_rows(
         done: of `finished_tasks`.
     """
     found, rows = {}, []
-    for task in tqdm(done, disable=not progress):
+    for task in tqdm(done):
         row, found[task] = circuit_row(model, last, task, done)
         rows.append({"task": task, "half": "train", **row, "edges": edge_numbers(found[task])})
-    heads = named(model, {name: done[name].train for name in RELATIONS})
-    letters = [(name, "".join(LETTERS[c] for c in frame["class"])) for name, frame in heads.items()]
+    seen = ModelProfile(
+        {name: classify_heads(model, done[name].train) for name in RELATIONS}, {name: found[name] for name in RELATIONS}
+    )
+    letters = [(name, "".join(LETTERS[c] for c in frame["class"])) for name, frame in seen.heads.items()]
     tables = {
         "formation": ability_row(model).rename_axis("measure").reset_index(name="value"),
         "formation_circuits": pd.DataFrame(rows),
         "formation_heads": pd.DataFrame(letters, columns=["relation", "classes"]),
     }
-    return tables, ModelProfile(heads, {name: found[name] for name in RELATIONS})
+    return tables, seen
 
 
-def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iterator[tuple[str, dict, ModelProfile]]:
+def run_parts(load: Load, run: str, steps: Steps) -> Iterator[tuple[str, dict, ModelProfile]]:
     """For each step of a run its tables, with columns ``run`` and ``step``, and what `compare` needs.
 
     The first part is of the finished model on the other half of its prompts: the yardstick.
@@ -112,14 +104,13 @@ def run_parts(load: Load, run: str, steps: Steps, progress: bool = True) -> Iter
     """
     end = max(steps)
     last = load(steps[end])
-    done = finished_tasks(last, progress)
+    done = finished_tasks(last)
     rows = [{"task": task, "half": "test", "edges": edge_numbers(own.other)} for task, own in done.items()]
-    heads = named(last, {name: done[name].test for name in RELATIONS})
-    place = {"run": run, "step": end}
-    tables = {"formation_circuits": pd.DataFrame(rows).assign(**place)}
+    heads = {name: classify_heads(last, done[name].test) for name in RELATIONS}
+    tables = {"formation_circuits": pd.DataFrame(rows).assign(run=run, step=end)}
     yield "other half", tables, ModelProfile(heads, {name: done[name].other for name in RELATIONS})
     for step, name in steps.items():
-        tables, seen = checkpoint_rows(last if step == end else load(name), last, done, progress)
+        tables, seen = checkpoint_rows(last if step == end else load(name), last, done)
         tables = {key: table.assign(run=run, step=step) for key, table in tables.items()}
         yield FINISHED if step == end else str(step), tables, seen
 
@@ -129,8 +120,7 @@ def comparable(one: ModelProfile, other: ModelProfile) -> bool:
 
     Heads that share a key and a value can't move singly, so a matching head by head isn't defined for them.
     """
-    graph, second = (next(iter(seen.circuits.values())).graph for seen in (one, other))
-    return graph == second and graph.n_groups == graph.n_heads
+    return one.graph == other.graph and one.graph.n_groups == one.graph.n_heads
 
 
 def alike_rows(seen: Mapping[tuple[str, str], ModelProfile]) -> pd.DataFrame:
@@ -153,26 +143,6 @@ def alike_rows(seen: Mapping[tuple[str, str], ModelProfile]) -> pd.DataFrame:
             table = compare(seen[first, at], seen[second, other])
             parts.append(table.assign(first=first, second=second, at=FINISHED if own_halves else at))
     return pd.concat(parts, ignore_index=True)
-
-
-def name_agreement(names: pd.DataFrame, run: str, first: int, second: int) -> Estimate:
-    """Kappa of the heads' names at two steps of a run, mean over relations with its interval.
-
-    Args:
-        names: the table ``formation_heads``.
-    """
-    own = names[names.run == run]
-    one, other = (own[own.step == step].set_index("relation").classes for step in (first, second))
-    return with_interval([kappa(list(one[name]), list(other[name])) for name in one.index])
-
-
-def read_seen(names: pd.DataFrame, circuits: pd.DataFrame, graph: Graph, run: str, step: int) -> ModelProfile:
-    """What the tables ``formation_heads`` and ``formation_circuits`` hold of a model: names, but no profiles."""
-    full = {letter: name for name, letter in LETTERS.items()}
-    own = names[(names.run == run) & (names.step == step)].set_index("relation").classes
-    found = circuits[(circuits.run == run) & (circuits.step == step) & (circuits.half == "train")].set_index("task")
-    heads = {name: pd.DataFrame({"class": [full[letter] for letter in text]}) for name, text in own.items()}
-    return ModelProfile(heads, {name: numbered_circuit(graph, found.edges[name]) for name in heads})
 
 
 def course_rows(run: str) -> pd.DataFrame:

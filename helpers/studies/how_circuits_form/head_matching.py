@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from helpers.circuits.graph import Circuit
+from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.random import permute_heads
 from helpers.components.head_classes import kappa
 
@@ -38,10 +38,14 @@ class ModelProfile:
             raise ValueError(f"heads are of {list(self.heads)}, circuits of {list(self.circuits)}; they must agree")
 
     @property
+    def graph(self) -> Graph:
+        """The graph of its circuits."""
+        return next(iter(self.circuits.values())).graph
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Layers, and heads in each."""
-        graph = next(iter(self.circuits.values())).graph
-        return graph.n_layers, graph.n_heads
+        return self.graph.n_layers, self.graph.n_heads
 
 
 def profile(heads: pd.DataFrame) -> Float[np.ndarray, "head feature"]:
@@ -50,14 +54,7 @@ def profile(heads: pd.DataFrame) -> Float[np.ndarray, "head feature"]:
     Args:
         heads: of `measure_heads`.
     """
-    features = {
-        "to_subject": heads.to_subject,
-        "to_relation": heads.to_relation,
-        "answer": heads.from_subject_answer,
-        "type": heads.from_relation_type,
-        "effect": heads.effect,
-    }
-    table = pd.DataFrame(features).to_numpy(float)
+    table = heads[["to_subject", "to_relation", "from_subject_answer", "from_relation_type", "effect"]].to_numpy(float)
     spread = table.std(0)
     return (table - table.mean(0)) / np.where(spread > 0, spread, 1)
 
@@ -91,10 +88,7 @@ def shuffled_orders(shape: tuple[int, int], seed: int) -> Orders:
 def moved_names(heads: pd.DataFrame, orders: Orders) -> list[str]:
     """The heads' classes when each head stands at its new place."""
     names = heads["class"].to_numpy().reshape(len(orders), -1)
-    moved = names.copy()
-    for layer, order in enumerate(orders):
-        moved[layer, order] = names[layer]
-    return moved.flatten().tolist()
+    return np.take_along_axis(names, np.argsort(orders), axis=1).flatten().tolist()
 
 
 def alike(first: ModelProfile, second: ModelProfile, name: str, orders: Orders | None = None) -> dict[str, float]:
@@ -110,7 +104,7 @@ def alike(first: ModelProfile, second: ModelProfile, name: str, orders: Orders |
     }
 
 
-def compare(first: ModelProfile, second: ModelProfile, draws: int = DRAWS) -> pd.DataFrame:
+def compare(first: ModelProfile, second: ModelProfile) -> pd.DataFrame:
     """How alike two models' heads and circuits are in each relation, in three arrangements of the second's heads.
 
     Returns:
@@ -123,32 +117,12 @@ def compare(first: ModelProfile, second: ModelProfile, draws: int = DRAWS) -> pd
     names = list(first.heads)
     if list(second.heads) != names or len(names) < 2:
         raise ValueError(f"two models need the same relations, two or more, not {names} and {list(second.heads)}")
-    rows, drawn = [], [shuffled_orders(first.shape, seed) for seed in range(draws)]
+    rows, drawn = [], [shuffled_orders(first.shape, seed) for seed in range(DRAWS)]
     for half in (0, 1):
         orders = match_heads(first, second, names[1 - half :: 2])
         for name in names[half::2]:
             found = {"numbered": alike(first, second, name), "matched": alike(first, second, name, orders)}
-            chance = pd.DataFrame([alike(first, second, name, order) for order in drawn]).mean()
-            for measure in chance.index:
-                values = {where: value[measure] for where, value in found.items()}
-                rows.append({"relation": name, "measure": measure, **values, "shuffled": chance[measure]})
-    return pd.DataFrame(rows)
-
-
-def luck(first: ModelProfile, second: ModelProfile, draws: int = 100) -> pd.DataFrame:
-    """Whether two models are more alike, head by head as numbered, than random orders of the heads would make them.
-
-    One order holds for all relations at once, so it is the orders, and not the relations, that are drawn again.
-
-    Returns:
-        For ``names`` and ``edges``: ``numbered`` and ``shuffled`` (means over the relations), and ``p``, the share of
-        random orders within layers, the models' own among them, that make them at least as alike.
-    """
-
-    def mean(orders: Orders | None = None) -> pd.Series:
-        return pd.DataFrame([alike(first, second, name, orders) for name in first.heads]).mean()
-
-    own = mean()
-    drawn = pd.DataFrame([mean(shuffled_orders(first.shape, seed)) for seed in range(draws)])
-    p = ((drawn >= own - 1e-12).sum() + 1) / (draws + 1)
-    return pd.DataFrame({"numbered": own, "shuffled": drawn.mean(), "p": p})
+            found["shuffled"] = pd.DataFrame([alike(first, second, name, order) for order in drawn]).mean()
+            table = pd.DataFrame(found).rename_axis("measure").reset_index()
+            rows.append(table.assign(relation=name))
+    return pd.concat(rows, ignore_index=True)[["relation", "measure", "numbered", "matched", "shuffled"]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from helpers.circuits.graph import Circuit, Graph, head_place, heads_of
+from helpers.circuits.graph import Circuit, Graph, heads_of
 from helpers.circuits.metrics import hit_at_k
 from helpers.circuits.overlap import overlaps
 from helpers.circuits.random import random_circuit
@@ -17,8 +17,7 @@ from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
 from helpers.statistics import Estimate, with_interval
-from helpers.studies.in_context_learning.few_shot import FewShotPrompts, part_names
-from helpers.studies.in_context_learning.list_pairs import as_pairs, few_shot_pairs
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, as_pairs, few_shot_pairs, part_names
 
 LINES = ("key", "mark", "value", "separator")  # the parts that only lines have
 SHARE = 0.02  # of all edges, in the circuits that are compared
@@ -34,7 +33,7 @@ def circuits_by_lines(model, shots: Sequence[FewShotPrompts], share: float = SHA
     n, found = int(share * Graph.from_model(model).n_edges), {}
     for kind, asked in (("with lines", list(shots)), ("without", [one.without_lines() for one in shots])):
         for half in (0, 1):
-            found[f"{kind}, {half + 1}"] = eap_ig(model, few_shot_pairs(model, asked[half::2], known=False)).greedy(n)
+            found[f"{kind}, {half + 1}"] = eap_ig(model, few_shot_pairs(model, asked[half::2])).greedy(n)
     return found
 
 
@@ -52,14 +51,9 @@ def overlap_by_lines(circuits: Mapping[str, Circuit], draws: int = 1) -> pd.Seri
     """
     shared, first = overlaps(circuits), next(iter(circuits.values()))
     exchanged = [first.jaccard(random_circuit(first.graph, like=first, seed=seed)) for seed in range(draws)]
-    return pd.Series(
-        {
-            "same, with lines": shared.iloc[0, 1],
-            "same, without": shared.iloc[2, 3],
-            "with and without": shared.iloc[:2, 2:].to_numpy().mean(),
-            "other heads": sum(exchanged) / draws,
-        }
-    )
+    found = {"same, with lines": shared.iloc[0, 1], "same, without": shared.iloc[2, 3]}
+    found |= {"with and without": shared.iloc[:2, 2:].to_numpy().mean(), "other heads": sum(exchanged) / draws}
+    return pd.Series(found)
 
 
 def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
@@ -68,12 +62,11 @@ def new_heads(circuits: Mapping[str, Circuit]) -> list[str]:
     Raises:
         ValueError: if no name does.
     """
-    kinds: dict[bool, list[set[str]]] = {True: [], False: []}
-    for name, circuit in circuits.items():
-        kinds[name.startswith("with lines")].append(set(heads_of(circuit)))
-    if not kinds[True]:
+    used = {name: set(heads_of(circuit)) for name, circuit in circuits.items()}
+    shown = [used.pop(name) for name in circuits if name.startswith("with lines")]
+    if not shown:
         raise ValueError(f"no circuit is named 'with lines ...'; there are {', '.join(circuits) or 'none'}")
-    return sorted(set.intersection(*kinds[True]) - set.union(*kinds[False]))
+    return sorted(set.intersection(*shown).difference(*used.values()))
 
 
 @torch.no_grad()
@@ -81,9 +74,9 @@ def attention_to_lines(model, shots: Sequence[FewShotPrompts]) -> pd.DataFrame:
     """Where each head looks from the last token of a list, on the mean over the lists.
 
     Returns:
-        Columns ``head, layer``, the attention to ``first`` (BOS), ``key, mark, value, separator`` (of the lines),
-        ``query, end`` and ``lines`` (keys, marks, values and separators), and ``uniform``, what uniform attention would
-        give the lines.
+        Columns ``head``, the attention to ``first`` (BOS), ``key, mark, value, separator`` (of the lines), ``query,
+        end`` and ``lines`` (keys, marks, values and separators), and ``uniform``, what uniform attention would give the
+        lines.
     """
     net, pairs = read_network(model), as_pairs(model, shots)
     names = [part_names(model.tokenizer, one) for one in shots]
@@ -98,9 +91,7 @@ def attention_to_lines(model, shots: Sequence[FewShotPrompts]) -> pd.DataFrame:
             total[number] += torch.einsum("lbhk,bk->lh", last, mask) / len(shots)
             uniform += mask.mean(-1).sum().item() / len(shots) if part in LINES else 0.0
     table = pd.DataFrame({part: row.flatten().tolist() for part, row in zip(parts, total, strict=True)})
-    heads = Graph.from_model(model).heads
-    table.insert(0, "head", list(heads))
-    table.insert(1, "layer", [head_place(head)[0] for head in heads])
+    table.insert(0, "head", list(Graph.from_model(model).heads))
     return table.assign(lines=table[list(LINES)].sum(axis=1), uniform=uniform)
 
 
@@ -117,15 +108,7 @@ def cost_of_silence(model, pairs: PromptPairs, heads: Sequence[str], draws: int 
     if draws < 1:
         raise ValueError(f"other heads have to be drawn at least once, not {draws} times")
     whole, without = (hit_at_k(ablate_heads(model, pairs, h), pairs, k=1) for h in ([], heads))
-    others = [
-        hit_at_k(ablate_heads(model, pairs, random_heads_like(model, heads, seed=s)), pairs, k=1) for s in range(draws)
-    ]
-    chance = torch.stack(others).mean(0)
+    drawn = (random_heads_like(model, heads, seed=seed) for seed in range(draws))
+    chance = torch.stack([hit_at_k(ablate_heads(model, pairs, others), pairs, k=1) for others in drawn]).mean(0)
     values = {"all heads": whole, "without": without, "without others": chance, "costs more": chance - without}
     return {name: with_interval(value) for name, value in values.items()}
-
-
-def silenced_alone(model, pairs: PromptPairs, layer: int) -> dict[str, float]:
-    """The share of right answers without one head, for each head of a layer."""
-    heads = [f"a{layer}.h{number}" for number in range(read_network(model).n_heads)]
-    return {head: hit_at_k(ablate_heads(model, pairs, [head]), pairs, k=1).mean().item() for head in heads}

@@ -1,4 +1,4 @@
-"""Lists of examples and a question: few-shot prompts and their parts, lines that mislead, lines that say nothing.
+"""Lists of examples and a question: few-shot prompts and their parts, lines that mislead or say nothing, and pairs.
 
 A list names no relation; its demonstrations do. A question without demonstrations is the first line of a list.
 """
@@ -6,24 +6,22 @@ A list names no relation; its demonstrations do. A question without demonstratio
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
 
-import torch
-from jaxtyping import Bool
 from torch import Tensor
 
 from helpers.atlas.corpus import held_out_format, is_listed
-from helpers.models.predict import prompt_ids, top1_correct
+from helpers.models.predict import answer_ids, prompt_ids, top1_correct
 from helpers.prompts import skills
-from helpers.prompts.pairs import split_of
-from helpers.prompts.relations import Fact, Relation, relation, relations, stable_hash
+from helpers.prompts.pairs import PromptPairs, split_of
+from helpers.prompts.relations import Relation, relation, relations, stable_hash
 from helpers.prompts.skills import Draw
 
 Line = tuple[str, str]  # a key and its value
-Part = Literal["first", "key", "mark", "value", "separator", "query", "end"]
+Size = Callable[[str], int]  # a word's number of tokens
 Wrong = Literal["shuffled", "other relation", "answered wrongly"]
 
 
@@ -74,20 +72,9 @@ def part_names(tokenizer, shots: FewShotPrompts) -> list[str]:
     return names
 
 
-def where(tokenizer, shots: Sequence[FewShotPrompts], part: str) -> Bool[Tensor, "batch pos"]:
-    """Where a part stands in prompts of equal length.
-
-    Raises:
-        ValueError: for an unknown part.
-    """
-    if part not in get_args(Part):
-        raise ValueError(f"unknown part {part!r}; choose from {', '.join(get_args(Part))}")
-    return torch.tensor([[name == part for name in part_names(tokenizer, one)] for one in shots])
-
-
-def mixed_demonstrations(shots: Sequence[FewShotPrompts], seed: int = 0) -> list[FewShotPrompts]:
+def mixed_demonstrations(shots: Sequence[FewShotPrompts]) -> list[FewShotPrompts]:
     """The same questions behind as many lines, each of another relation: they show the format and name no relation."""
-    rng, tables = random.Random(stable_hash(seed, "mixed lines")), listed_tables()
+    rng, tables = random.Random(stable_hash(0, "mixed lines")), listed_tables()
     result = []
     for one in shots:
         chosen = rng.sample(tables, len(one.lines))
@@ -132,7 +119,7 @@ def few_shot_prompts(
     return result
 
 
-def copy_demonstrations(n: int, lines: int = 4, seed: int = 0) -> list[FewShotPrompts]:
+def copy_demonstrations(n: int, lines: int = 4) -> list[FewShotPrompts]:
     """Lists of pairs made on the spot, one of whose keys is asked again: nothing to recall, only to copy.
 
     Raises:
@@ -140,7 +127,7 @@ def copy_demonstrations(n: int, lines: int = 4, seed: int = 0) -> list[FewShotPr
     """
     if lines < 1:
         raise ValueError(f"a novel list needs a line to copy from, not {lines}")
-    draw, result = Draw(stable_hash(seed, "novel lines", lines)), []
+    draw, result = Draw(stable_hash(0, "novel lines", lines)), []
     for _ in range(n):
         pairs = skills.novel_pairs(draw, lines)
         key, value = draw.choice(pairs)
@@ -148,9 +135,7 @@ def copy_demonstrations(n: int, lines: int = 4, seed: int = 0) -> list[FewShotPr
     return result
 
 
-def corrupted_demonstrations(
-    shots: Sequence[FewShotPrompts], kind: str, seed: int = 0
-) -> tuple[list[FewShotPrompts], list[str]]:
+def corrupted_demonstrations(shots: Sequence[FewShotPrompts], kind: str) -> tuple[list[FewShotPrompts], list[str]]:
     """The same questions behind wrong lines, and the answer that the wrong lines suggest.
 
     - ``"shuffled"``: the lines' values change places, so that none stays where it was (where they differ). They suggest
@@ -172,7 +157,7 @@ def corrupted_demonstrations(
         raise ValueError(f"{kind!r} needs lists of at least {needed} lines")
     found = []
     for number, one in enumerate(shots):
-        rng = random.Random(stable_hash(seed, kind, number, one.prompt))
+        rng = random.Random(stable_hash(0, kind, number, one.prompt))
         keys, values = (list(column) for column in zip(*one.lines, strict=True))
         if kind == "shuffled":
             moved = values[1:] + values[:1]
@@ -196,12 +181,68 @@ def listed_tables() -> list[dict[str, str]]:
     return [{f.subject: f.answer for f in r.facts} for r in relations().values() if is_listed(r)]
 
 
-def ambiguity(fact: Fact) -> int:
-    """In how many listed relations the fact's subject stands: so many answers a list without lines leaves open."""
-    return sum(fact.subject in table for table in listed_tables())
-
-
 def right(model, shots: Sequence[FewShotPrompts], answers: Sequence[str] | None = None) -> Tensor:
     """1 where the likeliest token after each prompt is its answer's first one (or of the given answers), else 0."""
     answers = [f" {one.answer}" for one in shots] if answers is None else [f" {text}" for text in answers]
     return top1_correct(model, [one.prompt for one in shots], answers)
+
+
+def as_pairs(model, shots: Sequence[FewShotPrompts]) -> PromptPairs:
+    """Each list as a pair with itself, for runs that need no corrupt prompt."""
+    prompts, answers = [one.prompt for one in shots], [f" {one.answer}" for one in shots]
+    return PromptPairs.from_prompts(model, prompts, prompts, answers, answers, first_token=True)
+
+
+def few_shot_pairs(model, shots: Sequence[FewShotPrompts]) -> PromptPairs:
+    """Each list beside one of the same format in which all words are others: its lines, its question, its answer.
+
+    With lines, the other list is of a relation drawn from all, so mostly another one (novel lists: of other words);
+    without, another subject of the same relation is asked. Key for key and value for value the two have as many
+    tokens. Lists that find no partner are left out.
+
+    Raises:
+        ValueError: if no list finds a partner.
+    """
+    rows, size = [], cache(lambda text: len(answer_ids(model.tokenizer, "a", f" {text}")))  # within a text
+    for number, one in enumerate(shots):
+        rng = random.Random(stable_hash(0, "partner", number, one.prompt))
+        others = (other for other in _candidates(one, shots, size, rng) if _fits(model.tokenizer, one, other))
+        if other := next(others, None):
+            rows.append((one.prompt, other.prompt, f" {one.answer}", f" {other.answer}"))
+    if not rows:
+        raise ValueError("no list has a partner of other words; give more lists")
+    return PromptPairs.from_prompts(model, *map(list, zip(*rows, strict=True)), first_token=True)
+
+
+def _candidates(
+    one: FewShotPrompts, shots: Sequence[FewShotPrompts], size: Size, rng: random.Random
+) -> Iterator[FewShotPrompts]:
+    """Lists that may be the partner of one: other questions, other novel lists, or lines of another relation."""
+    if not one.lines or any(key == one.query for key, _ in one.lines):
+        yield from (replace(s, style=one.style) for s in rng.sample(list(shots), len(shots)))
+        return
+    tables = listed_tables()
+    for table in rng.sample(tables, len(tables)):
+        other = _drawn(one, table, size, rng)
+        if other:
+            yield other
+
+
+def _drawn(one: FewShotPrompts, table: Mapping[str, str], size: Size, rng: random.Random) -> FewShotPrompts | None:
+    """Lines and a question of one relation with as many tokens each; only the answer may have any number."""
+    chosen: list[Line] = []
+    barred = {one.query, *(key for key, _ in one.lines)}
+    for key, value in (*one.lines, (one.query, None)):
+        pool = [line for line in table.items() if line[0] not in barred and size(line[0]) == size(key)]
+        pool = [line for line in pool if value is None or size(line[1]) == size(value)]
+        if not pool:
+            return None
+        chosen.append(rng.choice(pool))
+        barred.add(chosen[-1][0])
+    (query, answer), lines = chosen[-1], tuple(chosen[:-1])
+    return FewShotPrompts(lines, query, answer, one.style)
+
+
+def _fits(tokenizer, one: FewShotPrompts, other: FewShotPrompts) -> bool:
+    firsts = [answer_ids(tokenizer, s.prompt, f" {s.answer}")[0] for s in (one, other)]
+    return firsts[0] != firsts[1] and part_names(tokenizer, one) == part_names(tokenizer, other)

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -18,7 +19,7 @@ from helpers.models.predict import top1_correct
 from helpers.models.run import random_vector
 from helpers.prompts.pairs import relation_pairs
 from helpers.prompts.relations import relation
-from helpers.statistics import Estimate, with_interval
+from helpers.statistics import with_interval
 from helpers.studies.in_context_learning.demonstrations import (
     attention_to_lines,
     circuits_by_lines,
@@ -27,6 +28,7 @@ from helpers.studies.in_context_learning.demonstrations import (
     overlap_by_lines,
 )
 from helpers.studies.in_context_learning.few_shot import (
+    as_pairs,
     copy_demonstrations,
     corrupted_demonstrations,
     few_shot_prompts,
@@ -40,7 +42,6 @@ from helpers.studies.in_context_learning.function_vectors import (
     strongest,
     with_vector,
 )
-from helpers.studies.in_context_learning.list_pairs import as_pairs
 from helpers.studies.tables import SEEDS, Load, Write
 
 OTHER = {  # the relation whose vector is tried beside the own one; of the same subjects where there is such a relation
@@ -59,83 +60,35 @@ ASKED = tuple(OTHER)
 FOUND_ON, JUDGED_ON, LINES = 24, 60, 4
 AT = 2  # the layer at which a vector is added where only one is tried; it was chosen after looking at capitals
 SETS = (NEW, LOOK, SAY) = ("new in the circuit", "look most at the lines", "say most of the relation")
-PAPER = {  # arXiv 2405.17969, GPT-2 medium: % right with all heads, without the new ones, without as many random ones
-    "comparative": (62.2, 32.6, 58.2),
-    "substance_phase": (78.7, 52.9, 71.2),
-    "occupation_gender": (87.0, 59.5, 86.5),
-    "person_occupation": (35.2, 23.3, 31.6),
-}
 SET_SIZE = 6  # heads in the sets that are chosen by a rank
 GROWTH = (0, 1, 2, 4, 7, 8)  # lists of the corpus have up to eight lines, so an asked ninth line was never taught
 
 
-def head_sets(model, name: str) -> tuple[dict[str, list[str]], pd.Series]:
-    """Three sets of heads, all chosen on the train half, and what the circuits with and without lines share.
+def silence_rows(model, name: str) -> pd.DataFrame:
+    """What three sets of heads cost in lists and in sentences of the test half; all are chosen on the train half.
 
     The sets: heads that are new in the circuit with lines; the heads that look most at lines; those that say most of
-    the relation (`indirect_effects`). The shares are Jaccard overlaps of edges.
+    the relation (`indirect_effects`).
+
+    Returns:
+        Columns ``relation, set, heads`` (their names), ``asked`` (in a list or a sentence), ``all heads``, ``without``,
+        ``without others``, ``costs more, low, high``, and what the circuits with and without lines share
+        (`overlap_by_lines`).
     """
     train = few_shot_prompts(name, FOUND_ON, LINES, split="train")
     circuits = circuits_by_lines(model, train)
     looks = attention_to_lines(model, train).sort_values("lines", ascending=False, kind="stable")
     says = indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), mean_writes(model, train))
-    sets = {
-        NEW: new_heads(circuits),
-        LOOK: looks["head"].head(SET_SIZE).tolist(),
-        SAY: strongest(says, SET_SIZE),
-    }
-    return sets, overlap_by_lines(circuits)
-
-
-def silence_rows(model, name: str) -> pd.DataFrame:
-    """What each set of heads costs in lists and in sentences of the test half.
-
-    Returns:
-        Columns ``relation, set, heads`` (their names), ``asked`` (in a list or a sentence), ``all heads``, ``without``,
-        ``without others``, ``costs more, low, high``, and the overlaps of `head_sets`.
-    """
-    sets, shared = head_sets(model, name)
+    sets = {NEW: new_heads(circuits), LOOK: looks["head"].head(SET_SIZE).tolist(), SAY: strongest(says, SET_SIZE)}
     known = {"list": as_pairs(model, few_shot_prompts(name, JUDGED_ON, LINES))}
     known["sentence"] = relation_pairs(model, name, 12, split="test", known=False)
-    rows = []
-    for label, heads in sets.items():
-        for asked, pairs in known.items():
-            cost = cost_of_silence(model, pairs, heads)
-            more = cost.pop("costs more")
-            row = {"relation": name, "set": label, "heads": " ".join(heads), "asked": asked}
-            values = {key: float(value) for key, value in cost.items()}
-            rows.append(row | values | {"costs more": float(more), "low": more.low, "high": more.high, **shared})
+    rows, shared = [], overlap_by_lines(circuits)
+    for (label, heads), (asked, pairs) in product(sets.items(), known.items()):
+        cost = cost_of_silence(model, pairs, heads)
+        row = {"relation": name, "set": label, "heads": " ".join(heads), "asked": asked}
+        row |= {key: float(value) for key, value in cost.items()}
+        rows.append(row | {"low": cost["costs more"].low, "high": cost["costs more"].high, **shared})
     return pd.DataFrame(rows)
-
-
-def beside_paper(part: pd.DataFrame) -> pd.DataFrame:
-    """One row for each relation: the paper's accuracies beside ours (whole per cents), the silent heads counted.
-
-    Args:
-        part: rows of ``lists_silence`` for one model, one set of heads and one way of asking.
-    """
-
-    def three(values: Iterable[float]) -> str:
-        return "{:.0f} → {:.0f} ({:.0f})".format(*values)
-
-    part = part.set_index("relation")
-    ours = 100 * part[["all heads", "without", "without others"]]
-    more = (100 * part[["costs more", "low", "high"]]).round().astype(int)
-    columns = {
-        "paper": [three(PAPER[name]) if name in PAPER else "" for name in part.index],
-        "Atlas": [three(row) for row in ours.to_numpy()],
-        "costs more": [f"{cost} [{low}, {high}]" for cost, low, high in more.to_numpy()],
-        "heads": part.heads.fillna("").str.split().str.len(),
-    }
-    return pd.DataFrame(columns, part.index)
-
-
-def mean_costs(part: pd.DataFrame) -> dict[str, dict[str, Estimate]]:
-    """Rows of ``lists_silence``: for each model and set, the mean of ``costs more`` with an interval over relations."""
-    return {
-        model: {which: with_interval(own["costs more"][own["set"] == which].tolist()) for which in SETS}
-        for model, own in part.groupby("model")
-    }
 
 
 def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd.DataFrame:
@@ -152,14 +105,13 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
     means = mean_writes(model, train)
     heads = strongest(indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), means))
     own = function_vector(means, heads)
-    vectors = {"its own": own, "random": random_vector(own)}
-    vectors["another relation's"] = function_vector(
-        mean_writes(model, few_shot_prompts(OTHER[name], FOUND_ON, LINES, split="train")), heads
-    )
-    vectors["of mixed lines"] = function_vector(mean_writes(model, mixed_demonstrations(train)), heads)
-    vectors["of shuffled values"] = function_vector(
-        mean_writes(model, corrupted_demonstrations(train, "shuffled")[0]), heads
-    )
+    lists = {
+        "another relation's": few_shot_prompts(OTHER[name], FOUND_ON, LINES, split="train"),
+        "of mixed lines": mixed_demonstrations(train),
+        "of shuffled values": corrupted_demonstrations(train, "shuffled")[0],
+    }
+    vectors = {kind: function_vector(mean_writes(model, shots), heads) for kind, shots in lists.items()}
+    vectors = {"its own": own, "random": random_vector(own), **vectors}
     rows = []
     for style, where in (("taught", layers), ("untaught", (AT,))):
         pairs = as_pairs(model, few_shot_prompts(name, JUDGED_ON, 0, style=None if style == "taught" else "slash"))
@@ -191,23 +143,15 @@ def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> p
     return pd.DataFrame(rows, columns=["measure", "relation", "value"])
 
 
-def list_tables(model, name: str, progress: bool = True) -> dict[str, pd.DataFrame]:
-    """``lists_silence`` and ``lists_vectors`` of one model, with its name in column ``model``."""
-    silence, vectors = [], []
-    for asked in tqdm(ASKED, disable=not progress, desc=name):
-        silence.append(silence_rows(model, asked))
-        vectors.append(vector_rows(model, asked))
-    tables = {"lists_silence": silence, "lists_vectors": vectors}
-    return {key: pd.concat(parts, ignore_index=True).assign(model=name) for key, parts in tables.items()}
-
-
 def write_tables(load: Load, write: Write) -> None:
     """Measure lists along the training and in both seeds."""
-    done: dict[str, list[pd.DataFrame]] = {}
     steps = {name: step for step, name in checkpoints().items()} | {SEEDS[1]: None}
-    parts = [training_rows(load(name)).assign(model=name, step=step) for name, step in steps.items()]
-    write("lists_training", pd.concat(parts))
-    for name in SEEDS:
-        for table, rows in list_tables(load(name), name).items():
-            done.setdefault(table, []).append(rows)
-            write(table, pd.concat(done[table]))
+    write("lists_training", pd.concat(training_rows(load(n)).assign(model=n, step=step) for n, step in steps.items()))
+    done: dict[str, list[pd.DataFrame]] = {"lists_silence": [], "lists_vectors": []}
+    for seed in SEEDS:
+        model = load(seed)
+        for asked in tqdm(ASKED, desc=seed):
+            done["lists_silence"].append(silence_rows(model, asked).assign(model=seed))
+            done["lists_vectors"].append(vector_rows(model, asked).assign(model=seed))
+        for table, parts in done.items():
+            write(table, pd.concat(parts))

@@ -17,8 +17,7 @@ from helpers.circuits.metrics import match_nll
 from helpers.models.network import read_network
 from helpers.models.run import forward, head_writes, patch_residual, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.in_context_learning.few_shot import FewShotPrompts
-from helpers.studies.in_context_learning.list_pairs import as_pairs
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, as_pairs
 
 TOP = 10  # heads in a vector; the paper takes as many for a model with several times more heads
 
@@ -79,13 +78,6 @@ def function_vector(means: Float[Tensor, "layer head d_model"], heads: Sequence[
     if not heads:
         raise ValueError("a function vector is a sum over heads: give at least one")
     return torch.stack([means[head_place(head)] for head in heads]).sum(0)
-
-
-def relation_vector(model, shots: Sequence[FewShotPrompts], n: int = TOP) -> Float[Tensor, " d_model"]:
-    """The function vector of lists: the means of those ``n`` heads that say most of the relation without lines."""
-    means = mean_writes(model, shots)
-    effects = indirect_effects(model, as_pairs(model, [one.without_lines() for one in shots]), means)
-    return function_vector(means, strongest(effects, n))
 
 
 @torch.no_grad()

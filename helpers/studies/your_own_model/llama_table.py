@@ -7,8 +7,7 @@ edits, over all edits).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -48,10 +47,9 @@ def discovery_rows(model, name: str) -> list[dict[str, object]]:
             kept = faithfulness(model, scores.greedy(size), test, scale=scale)
             rows.append(_row("discovery", name, f"{label}, {size} edges", "faithfulness", kept))
     for size in SIZES:
-        drawn = [
-            faithfulness(model, random_circuit(graph, size, seed=s), test, scale=scale) for s in range(RANDOM_SEEDS)
-        ]
-        rows.append(_row("discovery", name, f"random, {size} edges", "faithfulness", with_interval(drawn)))
+        drawn = (random_circuit(graph, size, seed=seed) for seed in range(RANDOM_SEEDS))
+        kept = with_interval(faithfulness(model, circuit, test, scale=scale) for circuit in drawn)
+        rows.append(_row("discovery", name, f"random, {size} edges", "faithfulness", kept))
     return rows
 
 
@@ -73,16 +71,11 @@ def edit_rows(model) -> pd.DataFrame:
     """A hundred edits by ROME as it was chosen for Atlas, on requests on which nothing was chosen."""
     layer = BEST[1]
     requests = [request for name in ASKED for request in edit_requests(model, name, EDITS, FRESH)]
-    moment = corpus_covariance(model, layer)
-    editor = partial(_rome, model, layer, moment)
-    table = evaluate_edits(model, requests, editor, unrelated=(), fluency=False)
+    options = dict(at="last", prefixes=(), wordings=2, covariance=corpus_covariance(model, layer))
+    table = evaluate_edits(model, requests, lambda r: rome(model, r, layer, **options), unrelated=(), fluency=False)
     found = edit_summary(table.assign(relation="all"), ["relation", "score", "measure"])
     found = found.assign(bar="edits", setting=found.score + ", " + found.measure, measure="share")
     return found[["bar", "relation", "setting", "measure", "value", "low", "high"]]
-
-
-def _rome(model, layer, moment, request):
-    return rome(model, request, layer, at="last", prefixes=(), wordings=2, covariance=moment)
 
 
 def _row(bar: str, relation: str, setting: str, measure: str, value: Estimate) -> dict[str, object]:
@@ -92,20 +85,16 @@ def _row(bar: str, relation: str, setting: str, measure: str, value: Estimate) -
 
 def over_relations(rows: pd.DataFrame) -> pd.DataFrame:
     """The mean over relations of each setting and measure, with its interval over relations."""
-    return pd.DataFrame(
-        [
-            _row(*key[:1], "all", *key[1:], with_interval(part.value.tolist()))
-            for key, part in rows.groupby(["bar", "setting", "measure"], sort=False)
-        ]
-    )
+    groups = rows.groupby(["bar", "setting", "measure"], sort=False)
+    return pd.DataFrame([_row(bar, "all", *key, with_interval(part.value)) for (bar, *key), part in groups])
 
 
-def bars(model, label: str, names: Sequence[str] | None = None, progress: bool = True) -> Iterator[pd.DataFrame]:
+def bars(model, label: str) -> Iterator[pd.DataFrame]:
     """The rows of one model, bar by bar; relations of which it knows too little are left out."""
-    names = list(names or asked_relations())
+    names = list(asked_relations())
     for rows_of, chosen in ((discovery_rows, names), (head_rows, names[::WORDING_STEP])):
         rows = []
-        for name in tqdm(chosen, disable=not progress, desc=f"{label}, {rows_of.__name__}"):
+        for name in tqdm(chosen, desc=f"{label}, {rows_of.__name__}"):
             try:
                 rows += rows_of(model, name)
             except ValueError:  # too few pairs that the model knows

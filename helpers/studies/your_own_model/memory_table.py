@@ -7,14 +7,13 @@ each from a process of its own; rows of kind ``estimated`` are `memory_estimate`
 from __future__ import annotations
 
 import gc
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +25,6 @@ from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import GB, Search, Shape, memory_estimate
 from helpers.models.load import WEIGHTS, Dtype, load_model
-from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skills import random_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
@@ -62,18 +60,15 @@ class Case:
     tokens: int = TOKENS
 
 
-def cases() -> list[Case]:
-    """What is measured: all searches on the small shape, and what still fits here on the larger ones."""
-    small = [Case("GPT-2 small", "float32", search) for search in SEARCHES]
-    small += [
-        Case("GPT-2 small", "float32", "eap_ig", batch=1),
-        Case("GPT-2 small", "float32", "eap", tokens=50),
-        Case("GPT-2 small", "float32", "eap", chunk=20, tokens=50),
-    ]
-    medium = [Case("GPT-2 medium", "float32", search) for search in ("eap", "eap_ig")]
-    tiny = [Case("TinyLlama", "bfloat16", search) for search in ("eap", "eap_ig")]
-    tiny += [Case("TinyLlama", "float32", "eap")]
-    return [*tiny, *small, *medium]
+CASES = (  # all searches on the small shape, and what still fits here on the larger ones
+    *(Case("TinyLlama", "bfloat16", search) for search in ("eap", "eap_ig")),
+    Case("TinyLlama", "float32", "eap"),
+    *(Case("GPT-2 small", "float32", search) for search in SEARCHES),
+    Case("GPT-2 small", "float32", "eap_ig", batch=1),
+    Case("GPT-2 small", "float32", "eap", tokens=50),
+    Case("GPT-2 small", "float32", "eap", chunk=20, tokens=50),
+    *(Case("GPT-2 medium", "float32", search) for search in ("eap", "eap_ig")),
+)
 
 
 def save_random(shape: Shape, folder: str | Path) -> None:
@@ -101,20 +96,15 @@ def measure(case: Case, folder: str | Path) -> dict[str, object]:
     begun = time.perf_counter()
     model = load_model(str(folder), device="cpu", dtype=case.dtype)
     load_seconds = time.perf_counter() - begun
-    pairs: PromptPairs = random_pairs(model, case.tokens, PAIRS)
+    pairs = random_pairs(model, case.tokens, PAIRS)
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     options = {key: value for key, value in (("batch", case.batch), ("chunk", case.chunk)) if value}
     begun = time.perf_counter()
     SEARCHES[case.search](model, pairs, **options)
     seconds = time.perf_counter() - begun
-    estimate = memory_estimate(
-        Shape.from_model(model),
-        case.tokens,
-        search=case.search,
-        batch=min(PAIRS, case.batch or PAIRS),
-        chunk=case.chunk,
-    )
+    work = dict(search=case.search, batch=min(PAIRS, case.batch or PAIRS), chunk=case.chunk)
+    estimate = memory_estimate(Shape.from_model(model), case.tokens, **work)
     row = dict(kind="measured", machine="2 CPU cores", model=case.model, dtype=case.dtype, search=case.search)
     row |= dict(edges=Graph.from_model(model).n_edges, tokens=case.tokens, pairs=PAIRS)
     row |= dict(batch=case.batch, chunk=case.chunk, load_seconds=load_seconds, seconds=seconds)
@@ -126,35 +116,25 @@ def _status(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / GB
 
 
-def measured_rows(progress: bool = True) -> Iterator[pd.DataFrame]:
+def measured_rows() -> Iterator[pd.DataFrame]:
     """One case after the other, each in a new process, one folder of weights at a time."""
-    for name in tqdm(dict.fromkeys(case.model for case in cases()), disable=not progress):
-        with tempfile.TemporaryDirectory() as folder:
-            _alone(f"from {__name__} import *; save_random(SHAPES[{name!r}], {folder!r})")
-            for case in (case for case in cases() if case.model == name):
-                code = f"from {__name__} import *; print(json.dumps(measure({case!r}, {folder!r})))"
-                yield pd.DataFrame([json.loads(_alone(code).splitlines()[-1])])
-
-
-def _alone(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{code} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
+        for name in tqdm(dict.fromkeys(case.model for case in CASES)):
+            with tempfile.TemporaryDirectory() as folder:
+                alone.submit(save_random, SHAPES[name], folder).result()
+                for case in (case for case in CASES if case.model == name):
+                    yield pd.DataFrame([alone.submit(measure, case, folder).result()])
 
 
 def estimated_rows() -> pd.DataFrame:
     """For each machine, shape, dtype and search: the estimate, whether it fits, and the largest batch that does."""
-    rows = []
-    for machine, room in MACHINES.items():
-        for name, shape in SHAPES.items():
-            for dtype, itemsize in (("float32", 4), ("bfloat16", 2)):
-                sized = replace(shape, itemsize=itemsize)
-                for search in SEARCHES:
-                    need = memory_estimate(sized, TOKENS, search=search)
-                    row = dict(kind="estimated", machine=machine, model=name, dtype=dtype, search=search)
-                    row |= dict(edges=shape.graph.n_edges, tokens=TOKENS, estimate_gb=need, fits=need <= room)
-                    rows.append(row | dict(largest_batch=largest_batch(sized, room, search)))
+    rows, sizes = [], {"float32": 4, "bfloat16": 2}
+    for machine, name, dtype, search in product(MACHINES, SHAPES, sizes, SEARCHES):
+        shape, room = replace(SHAPES[name], itemsize=sizes[dtype]), MACHINES[machine]
+        need = memory_estimate(shape, TOKENS, search=search)
+        row = dict(kind="estimated", machine=machine, model=name, dtype=dtype, search=search)
+        row |= dict(edges=shape.graph.n_edges, tokens=TOKENS, estimate_gb=need, fits=need <= room)
+        rows.append(row | dict(largest_batch=largest_batch(shape, room, search)))
     return pd.DataFrame(rows)
 
 

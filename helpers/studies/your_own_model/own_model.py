@@ -1,10 +1,9 @@
-"""A model of the reader's: opened if it can be had, what it knows, and texts to edit it with."""
+"""A model of the reader's: opened if it can be had, and asked what it knows."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 
 import pandas as pd
@@ -12,7 +11,7 @@ import torch
 
 from helpers.models.load import embedded_models, load_model
 from helpers.models.predict import exact_match, first_token, logits_after, prompt_ids
-from helpers.prompts.relations import REAL, Fact, Relation, relations
+from helpers.prompts.relations import Fact, Relation
 
 FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
 
@@ -27,13 +26,13 @@ class Opened:
     why: str = ""
 
     def _repr_html_(self) -> str:
+        box = f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}'
         if not self.why:
-            return f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}.</b></p>'
+            return f"{box}.</b></p>"
+        wanted, why = escape(self.wanted), escape(self.why, quote=False)
         return (
-            f'<p class="kc-other-model"><b>This page was computed on {escape(self.name)}, not on '
-            f"{escape(self.wanted)}:</b> {escape(self.why, quote=False)} With a network, or with a copy on this "
-            f"computer, the same cells run on {escape(self.wanted)}. No number here is one of {escape(self.wanted)}'s, "
-            "unless its line says so.</p>"
+            f"{box}, not on {wanted}:</b> {why} With a network, or with a copy on this computer, the same cells run on "
+            f"{wanted}. No number here is one of {wanted}'s, unless its line says so.</p>"
         )
 
 
@@ -80,46 +79,3 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
     own = logits.gather(1, torch.tensor(first)[:, None])
     whole = exact_match(model, prompts, [f" {fact.answer}" for fact in kept])
     return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})
-
-
-def known_table(model, names: Sequence[str] | None = None, most: int = 40, seed: int = 0) -> pd.DataFrame:
-    """What a model knows of the book's real relations: a row for each, with ``hit1, hit10, whole`` as shares.
-
-    Args:
-        names: relations; all real ones by default.
-        most: facts of each, drawn by the seed.
-    """
-    rows = []
-    for name, asked in relations(*REAL).items():
-        if names is not None and name not in names:
-            continue
-        facts = random.Random(f"{seed}{name}").sample(asked.facts, min(most, len(asked.facts)))
-        ranks = answer_ranks(model, asked, facts)
-        hits = {"hit1": (ranks["rank"] < 1).mean(), "hit10": (ranks["rank"] < 10).mean(), "whole": ranks.whole.mean()}
-        rows.append({"relation": name, "kind": asked.kind, "asked": len(ranks), **hits})
-    return pd.DataFrame(rows)
-
-
-def known_relation(model, asked: Relation, k: int = 1) -> Relation:
-    """The relation with only the facts whose answer is among the model's ``k`` likeliest first tokens.
-
-    Raises:
-        ValueError: if ``k`` isn't positive.
-    """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    ranks = answer_ranks(model, asked)
-    return replace(asked, facts=tuple(ranks[ranks["rank"] < k].fact))
-
-
-@torch.no_grad()
-def made_up(model, rows: int = 64, length: int = 24, seed: int = 0) -> list[list[int]]:
-    """Text that the model makes up by itself, drawn token by token, as rows of ids with BOS."""
-    bos, device = model.tokenizer.bos_token_id, model.W_E.device
-    generator = torch.Generator().manual_seed(seed)
-    tokens = torch.full((rows, 1), bos)
-    for _ in range(length):
-        logits = model(tokens.to(device))[:, -1].float().cpu()
-        logits[:, bos] = -torch.inf
-        tokens = torch.cat((tokens, torch.multinomial(logits.softmax(-1), 1, generator=generator)), 1)
-    return tokens.tolist()

@@ -13,9 +13,7 @@ from helpers.studies.how_circuits_form.formation_table import (
     alike_rows,
     comparable,
     edge_numbers,
-    name_agreement,
     numbered_circuit,
-    read_seen,
     run_parts,
     training_runs,
 )
@@ -77,21 +75,6 @@ def test_numbers_of_edges_by_hand():
     assert numbered_circuit(drawn.graph, edge_numbers(drawn)) == drawn
 
 
-def test_agreement_of_names_by_hand():
-    rows = [("a", 1, "x", "mm--"), ("a", 2, "x", "mm--"), ("a", 1, "y", "mm--"), ("a", 2, "y", "--mm")]
-    names = pd.DataFrame([*rows, ("b", 1, "x", "----")], columns=["run", "step", "relation", "classes"])
-    assert float(name_agreement(names, "a", 1, 2)) == pytest.approx((1 - 1) / 2)
-    assert float(name_agreement(names, "a", 1, 1)) == 1
-
-
-def test_what_the_tables_hold_of_a_model():
-    tables, steps = [read_table(f"formation_{part}") for part in ("heads", "circuits")], training_runs()["atlas"]
-    one = read_seen(*tables, Graph(6, 8, 8), "atlas", max(steps))
-    assert list(one.heads) == list(RELATIONS) and one.shape == (6, 8)
-    assert {name for frame in one.heads.values() for name in frame["class"]} >= {"mover", "relation", "none"}
-    assert {circuit.n_edges for circuit in one.circuits.values()} == {int(0.03 * Graph(6, 8, 8).n_edges)}
-
-
 def seen(seed: int) -> ModelProfile:
     rng, graph = np.random.default_rng(seed), Graph(1, 2, 2)
     columns = ["to_subject", "to_relation", "from_subject_answer", "from_relation_type", "effect"]
@@ -117,7 +100,7 @@ def test_a_run_of_any_checkpoints(monkeypatch, atlas):
     monkeypatch.setattr(formation_table, "RELATIONS", tasks)
     monkeypatch.setattr(formation_table, "ability_row", lambda model: pd.Series({"recall": 1.0}))
     models = {"atlas": atlas, "early": load_model("atlas@400")}
-    parts = list(run_parts(models.__getitem__, "mine", {7: "early", 9: "atlas"}, progress=False))
+    parts = list(run_parts(models.__getitem__, "mine", {7: "early", 9: "atlas"}))
     assert [at for at, *_ in parts] == ["other half", "7", "finished"]
     circuits = pd.concat([tables["formation_circuits"] for _, tables, _ in parts])
     assert circuits.step.tolist() == [9, 9, 7, 7, 9, 9] and set(circuits.run) == {"mine"}

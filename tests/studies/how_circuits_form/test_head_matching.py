@@ -10,7 +10,6 @@ from helpers.studies.how_circuits_form.head_matching import (
     ModelProfile,
     alike,
     compare,
-    luck,
     match_heads,
     moved_names,
     profile,
@@ -65,14 +64,6 @@ def test_the_same_model_is_alike_as_numbered_and_strangers_are_not():
     assert (compare(one, one)[["numbered", "matched"]] == 1).all(axis=None)
     strangers = compare(one, seen(99)).set_index("measure")
     assert strangers.loc["edges", "matched"].mean() < 0.5
-
-
-def test_luck_counts_orders():
-    one = seen(0)
-    same = luck(one, one, draws=50)
-    assert (same.numbered == 1).all() and same.p["edges"] == pytest.approx(1 / 51)
-    apart = luck(one, renumbered(one, [[2, 0, 3, 1], [1, 0, 3, 2]]), draws=50)
-    assert apart.p["edges"] > 0.05 and apart.shuffled["edges"] < 0.9
 
 
 def test_matching_never_sees_the_relation_that_it_is_judged_by():

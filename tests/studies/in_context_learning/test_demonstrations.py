@@ -14,10 +14,8 @@ from helpers.studies.in_context_learning.demonstrations import (
     cost_of_silence,
     new_heads,
     overlap_by_lines,
-    silenced_alone,
 )
-from helpers.studies.in_context_learning.few_shot import few_shot_prompts, part_names
-from helpers.studies.in_context_learning.list_pairs import as_pairs
+from helpers.studies.in_context_learning.few_shot import as_pairs, few_shot_prompts, part_names
 
 
 def test_new_heads_by_hand(atlas):
@@ -88,10 +86,3 @@ def test_overlap_by_lines_by_hand(atlas):
     found = overlap_by_lines(circuits, draws=4)
     assert found.iloc[:3].tolist() == pytest.approx([1 / 2, 1 / 2, (1 / 2 + 1 / 3 + 0 + 0) / 4])
     assert 1 / 3 <= found["other heads"] <= 1  # the MLP's edge stays
-
-
-def test_silenced_alone(atlas):
-    pairs = as_pairs(atlas, few_shot_prompts("country_capital", 6, 2))
-    found = silenced_alone(atlas, pairs, 0)
-    assert list(found) == [f"a0.h{n}" for n in range(8)]
-    assert found["a0.h7"] == hit_at_k(ablate_heads(atlas, pairs, ["a0.h7"]), pairs, k=1).mean().item()

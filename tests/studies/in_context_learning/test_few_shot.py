@@ -1,22 +1,23 @@
-"""Few-shot lists: their text is the corpus's, their parts stand where they should, misleading lines mislead as said."""
+"""Few-shot lists: their text is the corpus's, parts stand where they should, wrong lines mislead; pairs are alike."""
 
 import pytest
+import torch
 
-from helpers.atlas.corpus import held_out_format, is_listed
+from helpers.atlas.corpus import held_out_format
 from helpers.prompts.pairs import split_of
-from helpers.prompts.relations import relation, relations
+from helpers.prompts.relations import relation
 from helpers.prompts.skills import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
 from helpers.studies.in_context_learning.few_shot import (
     FewShotPrompts,
-    ambiguity,
+    as_pairs,
     copy_demonstrations,
     corrupted_demonstrations,
+    few_shot_pairs,
     few_shot_prompts,
     listed_tables,
     mixed_demonstrations,
     part_names,
     right,
-    where,
 )
 
 
@@ -36,9 +37,6 @@ def test_parts_by_hand(atlas):
     assert [n for i, n in enumerate(names) if n != names[i - 1]] == [
         "first", "mark", "key", "mark", "value", "separator", "end", "query", "end",
     ]  # fmt: skip
-    assert where(atlas.tokenizer, [one], "query").sum() == names.count("query")
-    with pytest.raises(ValueError, match="unknown part 'keys'"):
-        where(atlas.tokenizer, [one], "keys")
 
 
 def test_questions_are_of_their_half_and_not_among_the_lines():
@@ -90,13 +88,43 @@ def test_novel_lists_hold_their_answer():
         assert (one.query, one.answer) in one.lines and len(one.lines) == 5
 
 
-def test_ambiguity_counts_listed_relations():
-    fact = next(f for f in relation("country_capital").facts if f.subject == "Japan")
-    listed = [r for r in relations().values() if is_listed(r)]
-    assert ambiguity(fact) == sum("Japan" in [f.subject for f in r.facts] for r in listed) >= 5
-
-
 def test_lines_make_atlas_right(atlas):
     shots = few_shot_prompts("country_capital", 20)
     assert right(atlas, shots).mean() > right(atlas, [s.without_lines() for s in shots]).mean() + 0.3
     assert right(atlas, shots, ["Rome"] * 20).mean() < 0.2
+
+
+def test_pairs_of_lists_with_lines(atlas):
+    shots = few_shot_prompts("country_capital", 6, 3, split="train")
+    pairs = few_shot_pairs(atlas, shots)
+    assert len(pairs) == 6 and (pairs.answer_ids != pairs.wrong_ids).all()
+    for one, clean, corrupt in zip(shots, pairs.clean, pairs.corrupt, strict=True):
+        assert clean == one.prompt and not any(key in corrupt for key, _ in one.lines)
+    again = few_shot_pairs(atlas, shots)
+    assert again.corrupt == pairs.corrupt
+
+
+def test_pairs_without_lines_ask_the_same_relation(atlas):
+    shots = [s.without_lines() for s in few_shot_prompts("country_capital", 8, 3, split="train")]
+    pairs = few_shot_pairs(atlas, shots)
+    answers = {f" {s.answer}" for s in shots}
+    assert set(pairs.wrong) <= answers and all(a != w for a, w in zip(pairs.answers, pairs.wrong, strict=True))
+
+
+def test_novel_lists_pair_with_novel_lists(atlas):
+    shots = copy_demonstrations(12, 3)
+    pairs = few_shot_pairs(atlas, shots)
+    assert set(pairs.wrong) <= {f" {s.answer}" for s in shots}
+
+
+def test_a_list_without_partner(atlas):
+    one = FewShotPrompts((), "Japan", "Tokyo", "arrow")
+    with pytest.raises(ValueError, match="no list has a partner"):
+        few_shot_pairs(atlas, [one])
+
+
+def test_a_list_beside_itself(atlas):
+    shots = few_shot_prompts("plural", 3, 2)
+    pairs = as_pairs(atlas, shots)
+    assert pairs.clean == pairs.corrupt and torch.equal(pairs.answer_ids, pairs.wrong_ids)
+    assert len(pairs.clean_ids[0]) == len(part_names(atlas.tokenizer, shots[0]))

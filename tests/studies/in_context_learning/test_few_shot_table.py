@@ -1,18 +1,12 @@
 """The committed tables of few-shot lists are what the code gives."""
 
-import pandas as pd
 import pytest
 
 from helpers.studies.in_context_learning.few_shot_table import (
     ASKED,
     GROWTH,
-    LOOK,
-    NEW,
     OTHER,
     SET_SIZE,
-    SETS,
-    beside_paper,
-    mean_costs,
     silence_rows,
     training_rows,
     vector_rows,
@@ -56,29 +50,3 @@ def test_training_is_what_the_code_gives(atlas):
     old = old[(old.model == "atlas") & old.relation.isin(["comparative"])]
     both = fresh.merge(old, on=["measure", "relation"], suffixes=("", "_old"))
     assert len(both) == len(GROWTH) + 1 and (both.value - both.value_old).abs().max() < 0.05
-
-
-def rows(costs, heads, sets=SETS):
-    return pd.DataFrame({"model": "a", "set": list(sets), "heads": heads, "costs more": costs})
-
-
-def test_mean_costs_by_hand():
-    both = pd.concat([rows([0.1, 0.2, 0.3], "a0.h1"), rows([0.3, 0.2, 0.5], "a0.h1")])
-    found = mean_costs(both)["a"]
-    assert list(found) == list(SETS) and [float(v) for v in found.values()] == pytest.approx([0.2, 0.2, 0.4])
-    assert found[NEW].low == pytest.approx(0.1) and found[LOOK].high == pytest.approx(0.2)
-
-
-def test_beside_paper_by_hand():
-    values = {
-        "all heads": 1.0,
-        "without": 0.906,
-        "without others": 0.99,
-        "costs more": 0.084,
-        "low": -0.02,
-        "high": 0.2,
-    }
-    part = pd.DataFrame([{"relation": name, "heads": "a0.h1 a2.h3", **values} for name in ("comparative", "plural")])
-    table = beside_paper(part)
-    assert table.loc["comparative"].tolist() == ["62 → 33 (58)", "100 → 91 (99)", "8 [-2, 20]", 2]
-    assert table.paper["plural"] == ""

@@ -6,17 +6,15 @@ import torch
 from helpers.circuits.metrics import match_nll
 from helpers.models.predict import prompt_ids
 from helpers.models.run import random_vector
-from helpers.studies.in_context_learning.few_shot import few_shot_prompts
+from helpers.studies.in_context_learning.few_shot import as_pairs, few_shot_prompts
 from helpers.studies.in_context_learning.function_vectors import (
     function_vector,
     indirect_effects,
     mean_writes,
-    relation_vector,
     strongest,
     with_vector,
     with_writes,
 )
-from helpers.studies.in_context_learning.list_pairs import as_pairs
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +108,6 @@ def test_bad_inputs(atlas, lists):
         function_vector(means, [])
     with pytest.raises(ValueError, match="from 0 to 5, not 6"):
         with_vector(atlas, pairs, means[0, 0], 6)
-
-
-def test_a_relations_vector_is_its_steps(atlas, lists):
-    shots, means, _ = lists
-    effects = indirect_effects(atlas, as_pairs(atlas, [one.without_lines() for one in shots]), means)
-    assert torch.allclose(relation_vector(atlas, shots, 3), function_vector(means, strongest(effects, 3)), atol=1e-5)
 
 
 def test_random_directions_have_the_lengths():

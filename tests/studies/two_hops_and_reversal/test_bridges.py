@@ -115,7 +115,10 @@ def test_standings_by_hand(atlas, reversed_questions):
     some = ask(atlas, reversed_questions[reversed_questions.case == WAYS[2]].head(6))
     table = answer_percentiles(atlas, some)
     assert len(table) == 6 * 13 and table.standing.between(0, 1).all()
-    logits, own = logits_after(net, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0], some["first"].iloc[0]
+    logits, own = (
+        logits_after(atlas, [prompt_ids(atlas.tokenizer, p) for p in some.prompt])[:, 0],
+        some["first"].iloc[0],
+    )
     others = [word for word in set(some["first"]) if word != own]
     by_hand = sum(bool(logits[0, own] > logits[0, word]) for word in others) / len(others)
     end = table[(table.question == 0) & (table.behind == "m5")]

@@ -9,14 +9,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from helpers import Circuit, Graph, eap, load_model, relation, relation_pairs, run_circuit
+from helpers.editing.edit import sample_text
 from helpers.editing.rome import statements
 from helpers.models.predict import answer_ids, prompt_ids, token_span, top1_correct
 from helpers.studies.your_own_model.own_model import (
     FALLBACKS,
     answer_ranks,
-    known_relation,
-    known_table,
-    made_up,
     open_model,
 )
 
@@ -57,25 +55,10 @@ def test_ranks_are_those_of_recall(atlas):
     assert not (ranks.whole & (ranks["rank"] > 0)).any(), "who says the whole answer says its beginning"
 
 
-def test_known_relations_hold_what_is_known(atlas):
-    asked = relation("antonym")
-    ranks = answer_ranks(atlas, asked)
-    for k in (1, 10):
-        assert len(known_relation(atlas, asked, k).facts) == (ranks["rank"] < k).sum()
-    with pytest.raises(ValueError, match="at least 1"):
-        known_relation(atlas, asked, 0)
-
-
-def test_the_table_of_what_is_known(atlas):
-    table = known_table(atlas, ["country_capital", "past_tense"], most=6)
-    assert table.relation.tolist() == ["country_capital", "past_tense"] and (table.asked == 6).all()
-    assert (table.hit10 >= table.hit1).all() and table.hit1.min() > 0.5
-
-
 def test_texts_begin_with_bos_once(atlas):
-    for rows in (statements(atlas, ["country_capital"], most=5), made_up(atlas, rows=3, length=4)):
+    for rows in (statements(atlas, ["country_capital"], most=5), sample_text(atlas, 3, 4)):
         assert all(row[0] == 0 and 0 not in row[1:] for row in rows)
-    assert made_up(atlas, rows=3, length=4) == made_up(atlas, rows=3, length=4) != made_up(atlas, 3, 4, seed=1)
+    assert sample_text(atlas, 3, 4) == sample_text(atlas, 3, 4) != sample_text(atlas, 3, 4, seed=1)
     stated = atlas.tokenizer.decode(statements(atlas, ["country_capital"], most=1)[0][1:])
     assert any(f.subject in stated and stated.endswith(f.answer) for f in relation("country_capital").facts)
 
