@@ -60,7 +60,7 @@ class Edit:
                 if self.applied
                 else "the weights have changed since this edit was computed; undo what came later, or compute it again"
             )
-        _copy(self.places, self.after)
+        put_weights(self.places, self.after)
         return self
 
     def undo(self) -> None:
@@ -71,13 +71,13 @@ class Edit:
         """
         if not self.applied:
             raise ValueError("the edit isn't in the model, or a later one lies above it; undo that one first")
-        _copy(self.places, self.before)
+        put_weights(self.places, self.before)
 
     def __enter__(self) -> Edit:
         return self.apply()
 
     def __exit__(self, *error: object) -> None:
-        _copy(self.places, self.before)  # whatever the block did to these weights
+        put_weights(self.places, self.before)  # whatever the block did to these weights
 
 
 def _equal(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
@@ -85,7 +85,8 @@ def _equal(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
 
 
 @torch.no_grad()
-def _copy(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+def put_weights(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Give a model's own tensors new values, by their names."""
     for name, place in places.items():
         place.copy_(values[name])
 
@@ -102,7 +103,7 @@ def weights_restored(places: Mapping[str, Tensor]) -> Iterator[None]:
     try:
         yield
     finally:
-        _copy(places, before)
+        put_weights(places, before)
         for name, place in places.items():
             place.requires_grad_(learnt[name])
 

@@ -103,7 +103,7 @@ def fine_tune(
     if not requests:
         raise ValueError("there is nothing to learn: no requests")
     weights = named_weights(model)
-    _check(masks, weights)
+    check_masks(masks, weights)
     places = {name: weights[name] for name in (weights if masks is None else masks)}
     rows = [row for request in requests for row in contexts(model.tokenizer, request, wordings=wordings)]
     part = make_batch(rows, model.W_E.device)
@@ -119,7 +119,12 @@ def fine_tune(
     return make_edit({name: place.detach() for name, place in places.items()}, after, losses)
 
 
-def _check(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) -> None:
+def check_masks(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) -> None:
+    """Refuse masks that don't fit the weights (`named_weights`).
+
+    Raises:
+        ValueError: for no mask at all, an unknown name or another shape.
+    """
     if masks is not None and not masks:
         raise ValueError("the mask is empty, so nothing may change; leave masks out to train all weights")
     for name, mask in (masks or {}).items():

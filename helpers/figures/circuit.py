@@ -1,14 +1,14 @@
 """A circuit as a picture: layers as rows, what each edge carries as a colour, its score as its width.
 
-`circuit_picture` draws one circuit, or several of growing size with a slider; `written_words` finds what
-its nodes write.
+`circuit_picture` draws one circuit, or several of growing size with a slider, `circuit_difference` two in one picture;
+`written_words` finds what nodes write.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -30,7 +30,6 @@ from helpers.figures.circuit_layout import (
 from helpers.figures.display import COLORS, INK
 from helpers.figures.plots import UNREADABLE
 
-Select = Literal["greedy", "top"]
 # How a reader reads: name in the legend and in COLORS. These five can be told apart with any colour vision.
 KINDS = {
     "q": ("query", "mixture"),
@@ -39,24 +38,21 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
+# What became of an edge: the same for the difference of two circuits. Changes lie above what stayed.
+CHANGES = {"kept": ("kept", "other"), "lost": ("lost", "corrupt"), "gained": ("gained", "mover")}
 Kinds = Mapping[str, tuple[str, str]]
 WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
 
 
-def circuit_series(
-    scores: Scores, sizes: Sequence[int] = (10, 20, 50, 100), select: Select = "greedy"
-) -> dict[str, Circuit]:
-    """Circuits of several sizes, labelled for the slider of `circuit_picture`: ``{"10 edges": ..., ...}``.
+def circuit_series(scores: Scores, sizes: Sequence[int] = (10, 20, 50, 100)) -> dict[str, Circuit]:
+    """Circuits of several sizes, grown from the logits, labelled for `circuit_picture`: ``{"10 edges": ..., ...}``.
 
     Raises:
-        ValueError: for an unknown selection, or a size that the graph doesn't have.
+        ValueError: for a size that the graph doesn't have.
     """
-    if select not in get_args(Select):
-        raise ValueError(f"unknown selection {select!r}; choose from {', '.join(get_args(Select))}")
-    choose = {"greedy": scores.greedy, "top": scores.top}[select]
-    return {f"{n} edge{'s' * (n != 1)}": choose(n) for n in sizes}
+    return {f"{n} edge{'s' * (n != 1)}": scores.greedy(n) for n in sizes}
 
 
 def circuit_picture(
@@ -105,6 +101,25 @@ def circuit_picture(
     if plain:
         figure.update_layout(legend_title_text="")
     return figure.update_layout(meta={"table": _table(arcs)})
+
+
+def circuit_difference(before: Circuit, after: Circuit, *, title: str) -> go.Figure:
+    """Draw what two circuits share in gray, what only the first has in red, and what only the second has in blue.
+
+    Raises:
+        ValueError: for circuits of different graphs, or two empty ones.
+    """
+    whole = before | after
+    if not whole.n_edges:
+        raise ValueError("both circuits are empty: there is nothing to draw")
+    parts = {"kept": before & after, "lost": before - after, "gained": after - before}
+    arcs = [replace(arc, kind=change) for change, part in parts.items() for arc in arcs_of(part, None)]
+    lines = sorted(edge_lines(arcs, 0.0, kinds=CHANGES), key=lambda line: list(CHANGES).index(line.legendgroup))
+    nodes = node_traces(whole, arcs_of(whole, None), {}, {})
+    figure = go.Figure([faint_nodes(whole.graph), *legend_entries(arcs, CHANGES), *lines, *nodes])
+    table = [["edge", "change"], *([arc.name, arc.kind] for arc in reversed(arcs))]
+    figure.update_layout(picture_layout(whole.graph, arcs, title))
+    return figure.update_layout(legend_title_text="", meta={"table": table})
 
 
 def _checked(
@@ -182,7 +197,8 @@ def node_traces(
     traces = _group_marks(marks)
     if used:
         x, y = np.array([place(graph, name) for name in used]).T
-        marker = node_marks(used, named, _size(graph)) | dict(opacity=1, line_width=0)
+        size = float(np.clip(230 / (graph.n_heads + 2), 6, 13))  # a phone's width holds all columns
+        marker = node_marks(used, named, size) | dict(opacity=1, line_width=0)
         traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
 
@@ -210,10 +226,6 @@ def _node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[s
     text = "<br>".join([f"<b>{name}</b>", *parts])
     said = ", ".join(dict.fromkeys(html.escape(UNREADABLE.get(word, word).strip()) for word in words))
     return f"{text}<br>writes: {said}" if said else text
-
-
-def _size(graph: Graph) -> float:
-    return float(np.clip(230 / (graph.n_heads + 2), 6, 13))  # a phone's width holds all columns
 
 
 def faint_nodes(graph: Graph) -> go.Scatter:

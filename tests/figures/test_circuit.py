@@ -87,7 +87,6 @@ def test_each_step_of_the_slider_shows_one_circuit():
     scores = random_scores()
     series = circuit_series(scores, (5, 20, 60))
     assert list(series) == ["5 edges", "20 edges", "60 edges"] and series["20 edges"] == scores.greedy(20)
-    assert circuit_series(scores, (7,), "top")["7 edges"] == scores.top(7)
     figure = circuit_picture(series, scores=scores, title="t")
     assert set(drawn_edges(visible(figure))) == set(series["5 edges"])
     for step, (label, circuit) in zip(figure.layout.sliders[0].steps, series.items(), strict=True):
@@ -172,8 +171,6 @@ def test_wrong_input_is_refused_by_name():
         circuit_picture(circuit, scores=random_scores(GROUPED), title="t")
     with pytest.raises(ValueError, match="'m9', which is no source"):
         circuit_picture(circuit, words={"m9": ["x"]}, title="t")
-    with pytest.raises(ValueError, match="unknown selection 'best'; choose from greedy, top"):
-        circuit_series(scores, (3,), "best")
     with pytest.raises(ValueError, match="can't be taken"):
         circuit_series(scores, (10**6,))
 

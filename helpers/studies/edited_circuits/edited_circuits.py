@@ -25,7 +25,7 @@ from helpers.editing.requests import EditRequest, fill
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers
-from helpers.prompts.pairs import PromptPairs, split_of
+from helpers.prompts.pairs import PromptPairs, known_facts, split_of
 from helpers.prompts.relations import Fact, Split, relation, stable_hash
 from helpers.searches.attribution import eap_ig
 
@@ -116,8 +116,8 @@ def control_fact(request: EditRequest) -> EditRequest:
     if not twins:
         raise ValueError(f"no fact of {request.relation} has the answer {request.new!r}")
     twin = random.Random(stable_hash("twin", request.subject, request.new)).choice(twins)
-    swapped = replace(request, subject=twin.subject, old=request.new, new=request.old)
-    return replace(swapped, paraphrases=(), neighbours=(), portability=())
+    nothing = dict.fromkeys(("paraphrases", "neighbours", "portability"), ())
+    return replace(request, subject=twin.subject, old=request.new, new=request.old, **nothing)
 
 
 def shared(first: Circuit, second: Circuit) -> dict[str, float]:
@@ -187,7 +187,6 @@ def near_from(table: pd.DataFrame) -> pd.Series:
     Returns:
         The stop for each pair; NaN where the answer isn't near in the end.
     """
-    ranks = table.pivot(index="pair", columns="stop", values="rank").to_numpy()
-    stays = np.logical_and.accumulate(ranks[:, ::-1] <= NEAR, axis=1).sum(1)
-    stops = np.where(stays > 0, ranks.shape[1] - stays, np.nan)
-    return pd.Series(stops, index=sorted(table.pair.unique()), name="stop")
+    last_far = table[table["rank"] > NEAR].groupby("pair").stop.max()
+    last_far = last_far.reindex(sorted(table.pair.unique()), fill_value=-1)
+    return (last_far + 1).where(last_far < table.stop.max())

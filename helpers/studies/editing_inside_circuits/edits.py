@@ -36,24 +36,19 @@ def edit_places(circuit: ParameterMask, seed: int = 0) -> dict[str, ParameterMas
     circuit has more than half of a tensor); ``random, same profile`` is drawn from everywhere; ``random, same size``
     doesn't look at tensors; ``rest`` is the whole complement; ``all`` leaves every weight of the masks free.
     """
-    return dict(
-        zip(
-            PLACES,
-            (
-                circuit,
-                drawn_from(~circuit, circuit.counts, seed),
-                random_mask(circuit, seed + 1),
-                random_mask(circuit, seed + 2, profile=False),
-                ~circuit,
-                ParameterMask({name: part | ~part for name, part in circuit.kept.items()}),
-            ),
-            strict=True,
-        )
+    masks = (
+        circuit,
+        drawn_from(~circuit, circuit.counts, seed),
+        random_mask(circuit, seed + 1),
+        random_mask(circuit, seed + 2, profile=False),
+        ~circuit,
+        circuit.whole,
     )
+    return dict(zip(PLACES, masks, strict=True))
 
 
 def confined_edit(
-    model, request: EditRequest, mask: ParameterMask, rule: Rule = "matched", *, pace: float = 1.0, steps: int = STEPS
+    model, request: EditRequest, mask: ParameterMask, rule: Rule = "matched", *, pace: float = 1.0
 ) -> Edit:
     """Fine-tune on the prompt and its other wordings; only the mask's weights may change.
 
@@ -68,43 +63,20 @@ def confined_edit(
     if not mask.size:
         raise ValueError("the mask is empty, so nothing may change")
     rate = pace * RATES[rule] / (mask.share if rule == "matched" else 1)
-    return fine_tune(model, request, masks=mask.kept, wordings=len(request.wordings), steps=steps, rate=rate)
+    return fine_tune(model, request, masks=mask.kept, wordings=len(request.wordings), steps=STEPS, rate=rate)
 
 
-def steps_to_learn(edit: Edit) -> float:
+def steps_to_learn(losses: Sequence[float]) -> float:
     """The steps until the answer has half of the probability, between two steps by their losses.
 
     The losses of an edit are those before each step, so the first counts for 0 steps. One step more than were made if
     the answer never gets so far.
     """
-    losses = edit.losses
     for step, loss in enumerate(losses):
         if loss < HALF:
             before = losses[max(step - 1, 0)]
             return step - (HALF - loss) / (before - loss) if step else 0.0
     return len(losses) + 1.0
-
-
-def judged_edit(model, request: EditRequest, edit: Edit, unrelated: Sequence[str]) -> dict[str, float]:
-    """One edit in one row.
-
-    Returns:
-        ``steps`` (`steps_to_learn`), ``change`` (Frobenius norm), ``efficacy``, ``held_out`` (paraphrases in wordings
-        that training held out), ``neighbourhood``, each the share of questions whose right answer comes first, and
-        ``drift`` in nats per token.
-    """
-    table = evaluate_edit(model, edit, request, unrelated=unrelated, fluency=False)
-    top = table[table.measure.isin(["top1", "nats"])]
-    kinds = top.groupby("kind").value.mean()
-    scores = top.groupby("score").value.mean()
-    return {
-        "steps": steps_to_learn(edit),
-        "change": edit.size,
-        "efficacy": scores["efficacy"],
-        "held_out": kinds.get("held out", float("nan")),
-        "neighbourhood": scores.get("neighbourhood", float("nan")),
-        "drift": scores["drift"],
-    }
 
 
 def confined_rows(
@@ -122,20 +94,26 @@ def confined_rows(
             ``rule`` must be ``matched``.
 
     Returns:
-        Columns ``edit, half, place, rule, size`` and those of `judged_edit`; ``half`` is the half of the relation that
-        the fact belongs to (circuits are found on ``train``).
+        A row for each edit: ``edit, half`` (of the relation that the fact belongs to; circuits are found on
+        ``train``), ``place, size, rule, steps`` (`steps_to_learn`), ``change`` (Frobenius norm); ``efficacy, held_out``
+        (paraphrases in wordings that training held out) and ``neighbourhood``, each the share of questions whose right
+        answer comes first; ``drift`` in nats per token.
 
     Raises:
         ValueError: if paces lack a place, or stand beside another rule than ``matched``; else as `confined_edit`.
     """
     if paces and (rule != "matched" or not set(places) <= set(paces)):
         raise ValueError(f"paces need the rule 'matched', not {rule!r}, and a number for each of {', '.join(places)}")
-    rows = []
+    rows, named = [], "paced" if paces else rule
     for number, request in enumerate(requests):
         half = split_of(Fact(request.relation, request.subject, request.old))
         for place, mask in places.items():
             edit = confined_edit(model, request, mask, rule, pace=paces[place] if paces else 1.0)
-            row = {"edit": number, "half": half, "place": place, "size": mask.size}
-            row["rule"] = "paced" if paces else rule
-            rows.append(row | judged_edit(model, request, edit, unrelated))
+            table = evaluate_edit(model, edit, request, unrelated=unrelated, fluency=False)
+            table = table[table.measure.isin(["top1", "nats"])]
+            scores = table.groupby("score").value.mean().reindex(["efficacy", "neighbourhood", "drift"])
+            row = {"edit": number, "half": half, "place": place, "size": mask.size, "rule": named}
+            row |= {"steps": steps_to_learn(edit.losses), "change": edit.size, "efficacy": scores.efficacy}
+            row |= {"held_out": table[table.kind == "held out"].value.mean(), **scores.drop("efficacy")}
+            rows.append(row)
     return pd.DataFrame(rows)

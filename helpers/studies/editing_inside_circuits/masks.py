@@ -15,27 +15,20 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.edit import put_weights, weights_restored
+from helpers.editing.fine_tuning import check_masks, named_weights
 
-TYPES = {  # the end of a weight's name, without the bridge's wrappers -> its type
-    "wte.weight": "embedding",  # GPT-2's names, then Llama's
-    "wpe.weight": "positions",
-    "attn.q.weight": "attention Q",
-    "attn.k.weight": "attention K",
-    "attn.v.weight": "attention V",
-    "attn.o.weight": "attention O",
-    "mlp.c_fc.weight": "MLP in",
-    "mlp.c_proj.weight": "MLP out",
-    "embed_tokens.weight": "embedding",
-    "q_proj.weight": "attention Q",
-    "k_proj.weight": "attention K",
-    "v_proj.weight": "attention V",
-    "o_proj.weight": "attention O",
-    "gate_proj.weight": "MLP gate",
-    "up_proj.weight": "MLP in",
-    "down_proj.weight": "MLP out",
-    "lm_head.weight": "unembedding",
-}
+TYPES = {  # the module that a weight belongs to -> the weight's type: GPT-2's names, then Llama's
+    "wte": "embedding",
+    "wpe": "positions",
+    "c_fc": "MLP in",
+    "c_proj": "MLP out",
+    "embed_tokens": "embedding",
+    "gate_proj": "MLP gate",
+    "up_proj": "MLP in",
+    "down_proj": "MLP out",
+    "lm_head": "unembedding",
+} | {name: f"attention {letter.upper()}" for letter in "qkvo" for name in (letter, f"{letter}_proj")}
 EMBEDDINGS = ("wte.", "wpe.", "embed_tokens.")
 NORMS = ("ln_", "norm.")
 
@@ -66,6 +59,11 @@ class ParameterMask:
         """The kept weights as a share of those that the mask decides about."""
         return self.size / self.total
 
+    @property
+    def whole(self) -> ParameterMask:
+        """The mask of the same weights that keeps them all."""
+        return ParameterMask({name: torch.ones_like(part) for name, part in self.kept.items()})
+
     def __invert__(self) -> ParameterMask:
         return ParameterMask({name: ~part for name, part in self.kept.items()})
 
@@ -76,14 +74,14 @@ class ParameterMask:
 
     def jaccard(self, other: ParameterMask) -> float:
         """Shared weights as a share of the union; nan for two empty masks."""
-        shared = (self & other).size
-        union = self.size + other.size - shared
-        return shared / union if union else float("nan")
+        return self._jaccard(other, (self & other).size)
 
     def chance_jaccard(self, other: ParameterMask) -> float:
         """What two random masks of these two profiles share on average (the expected counts, put into Jaccard)."""
         one, two = self.counts, other.counts
-        shared = sum(one[name] * two[name] / part.numel() for name, part in self.kept.items())
+        return self._jaccard(other, sum(one[name] * two[name] / part.numel() for name, part in self.kept.items()))
+
+    def _jaccard(self, other: ParameterMask, shared: float) -> float:
         union = self.size + other.size - shared
         return shared / union if union else float("nan")
 
@@ -104,42 +102,21 @@ def full_mask(model, embeddings: bool = False) -> ParameterMask:
 
 
 @contextmanager
-def trainable(model, names: Mapping[str, object]) -> Iterator[dict[str, Tensor]]:
-    """The weights of these names, free to be changed and with gradients; afterwards they are as before, bit by bit.
-
-    Raises:
-        ValueError: for a name that isn't a weight of the model.
-    """
-    weights = named_weights(model)
-    if unknown := [name for name in names if name not in weights]:
-        raise ValueError(f"no weight {unknown[0]!r}; the model's begin with {', '.join(list(weights)[:3])}")
-    places = {name: weights[name] for name in names}
-    before = {name: (place.detach().clone(), place.requires_grad) for name, place in places.items()}
-    try:
-        for place in places.values():
-            place.requires_grad_(True)
-        yield places
-    finally:
-        with torch.no_grad():
-            for name, place in places.items():
-                place.requires_grad_(before[name][1]).copy_(before[name][0])
-
-
-@contextmanager
-def masked(model, mask: ParameterMask) -> Iterator[None]:
+def masked(model, mask: ParameterMask) -> Iterator[dict[str, Tensor]]:
     """The model with all weights outside the mask put to zero; afterwards as before, bit by bit.
+
+    Yields:
+        The weights that the mask decides about: the model's own tensors.
 
     Raises:
         ValueError: for a mask of an unknown name or another shape.
     """
     weights = named_weights(model)
-    for name, part in mask.kept.items():
-        if name in weights and part.shape != weights[name].shape:
-            raise ValueError(f"the mask of {name} has shape {list(part.shape)}, not {list(weights[name].shape)}")
-    with trainable(model, mask.kept) as places, torch.no_grad():
-        for name, place in places.items():
-            place.requires_grad_(False).mul_(mask.kept[name])
-        yield
+    check_masks(mask.kept, weights)
+    places = {name: weights[name] for name in mask.kept}
+    with weights_restored(places):
+        put_weights(places, {name: place * mask.kept[name] for name, place in places.items()})
+        yield places
 
 
 def drawn_from(pool: ParameterMask, counts: Mapping[str, int], seed: int = 0) -> ParameterMask:
@@ -161,9 +138,8 @@ def random_mask(like: ParameterMask, seed: int = 0, *, profile: bool = True) -> 
     Args:
         profile: as many weights of each tensor, too; otherwise each weight has the same chance.
     """
-    whole = ParameterMask({name: torch.ones_like(part) for name, part in like.kept.items()})
     if profile:
-        return drawn_from(whole, like.counts, seed)
+        return drawn_from(like.whole, like.counts, seed)
     generator = torch.Generator().manual_seed(seed)
     drawn = {n: torch.rand(p.shape, generator=generator).to(p.device) for n, p in like.kept.items()}
     return top_mask(drawn, like.share)
@@ -180,8 +156,13 @@ def top_mask(scores: Mapping[str, Tensor], share: float) -> ParameterMask:
     flat = torch.cat([part.flatten() for part in scores.values()])
     kept = torch.zeros(len(flat), dtype=torch.bool, device=flat.device)
     kept[flat.argsort(descending=True, stable=True)[: round(share * len(flat))]] = True
-    parts = kept.split([part.numel() for part in scores.values()])
-    return ParameterMask({n: p.view(scores[n].shape) for n, p in zip(scores, parts, strict=True)})
+    return ParameterMask(split_like(kept, scores))
+
+
+def split_like(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """One long vector cut into tensors of these names and shapes."""
+    parts = flat.split([part.numel() for part in like.values()])
+    return {name: part.view(like[name].shape) for name, part in zip(like, parts, strict=True)}
 
 
 def weight_type(name: str) -> str:
@@ -195,10 +176,10 @@ def weight_type(name: str) -> str:
         return "LayerNorm"
     if plain.endswith(".bias"):
         return "bias"
-    found = [kind for end, kind in TYPES.items() if plain.endswith(end)]
-    if not found:
+    module = plain.split(".")[-2]
+    if module not in TYPES:
         raise ValueError(f"no type for the weight {name!r}; the types are those of GPT-2's and Llama's weights")
-    return found[0]
+    return TYPES[module]
 
 
 def mask_parts(mask: ParameterMask) -> pd.DataFrame:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -49,11 +49,15 @@ class Search:
         return not self.false and not self.embeddings and self.rate != FAST
 
     @property
+    def key(self) -> dict[str, object]:
+        """How the table of edits names it."""
+        return {"model": self.model, "task": self.task, "seed": self.seed}
+
+    @property
     def columns(self) -> dict[str, object]:
-        """How tables name it."""
+        """How the other tables name it."""
         pool = "with embeddings" if self.embeddings else "layers"
-        return {"model": self.model, "task": self.task, "seed": self.seed, "rate": self.rate, "pool": pool,
-                "true_answers": not self.false}  # fmt: skip
+        return self.key | {"rate": self.rate, "pool": pool, "true_answers": not self.false}
 
 
 def searches() -> list[Search]:
@@ -104,62 +108,47 @@ def mask_rows(model, search: Search, learned: Mapping[float, ParameterMask]) -> 
     for method, masks in methods.items():
         for share, mask in masks.items():
             for kind, task in asked.items():
-                found = with_interval(hits(model, mask, task).tolist())
-                row = {"method": method, "share": share, "asked": kind, "kept": float(found)}
-                rows.append(search.columns | row | {"low": found.low, "high": found.high})
-    return pd.DataFrame(rows)
-
-
-def part_rows(search: Search, learned: Mapping[float, ParameterMask]) -> pd.DataFrame:
-    """What masks are made of (`mask_parts`), with the share and the search."""
-    parts = [mask_parts(mask).assign(share=share, **search.columns) for share, mask in learned.items()]
-    return pd.concat(parts, ignore_index=True)
+                rows.append((method, share, kind, *with_interval(hits(model, mask, task).tolist()).row()))
+    found = pd.DataFrame(rows, columns=["method", "share", "asked", "kept", "low", "high"])
+    return found.assign(**search.columns)[[*search.columns, *found]]
 
 
 def overlap_rows(found: Mapping[Search, Mapping[float, ParameterMask]]) -> pd.DataFrame:
     """Jaccard of every two searches of one model with true answers at the usual settings, beside chance."""
     rows = []
     for one, two in combinations([s for s in found if s.plain], 2):
-        if one.model == two.model:
-            for share in SHARES:
-                a, b = found[one][share], found[two][share]
-                names = {"model": one.model, "task": one.task, "seed": one.seed, "other": two.task}
-                rows.append(names | {"other_seed": two.seed, "share": share, "jaccard": a.jaccard(b),
-                                     "chance": a.chance_jaccard(b)})  # fmt: skip
+        for share in SHARES if one.model == two.model else ():
+            a, b = found[one][share], found[two][share]
+            names = one.key | {"other": two.task, "other_seed": two.seed, "share": share}
+            rows.append(names | {"jaccard": a.jaccard(b), "chance": a.chance_jaccard(b)})
     return pd.DataFrame(rows)
 
 
-def edit_rows(
-    model, search: Search, learned: Mapping[float, ParameterMask], n: int = EDITS, shares=EDIT_SHARES
-) -> Iterator[pd.DataFrame]:
-    """Edits inside and outside the masks of one search, share by share (`confined_rows`).
+def edit_rows(model, search: Search, learned: Mapping[float, ParameterMask], share: float) -> pd.DataFrame:
+    """Edits inside and outside the mask of one search at one share (`confined_rows`).
 
     All weights free are tried once (they don't depend on the share), and the equal rate at the first share only.
     """
-    requests, unrelated = edit_requests(model, search.task, n, REQUEST_SEED), unrelated_texts(UNRELATED)
-    columns = {key: search.columns[key] for key in ("model", "task", "seed")}
-    for share in shares:
-        places = edit_places(learned[share], search.seed)
-        if share != EDIT_SHARES[0]:
-            places.pop("all")
-        table = confined_rows(model, requests, places, unrelated)
-        if share == EDIT_SHARES[0] and search.seed == 0:
-            table = pd.concat([table, confined_rows(model, requests, places, unrelated, "equal")])
-        yield table.assign(share=share, **columns)
+    requests = edit_requests(model, search.task, EDITS, REQUEST_SEED)
+    places = edit_places(learned[share], search.seed)
+    if share != EDIT_SHARES[0]:
+        places.pop("all")
+    rules = ("matched", "equal") if share == EDIT_SHARES[0] and search.seed == 0 else ("matched",)
+    tables = [confined_rows(model, requests, places, unrelated_texts(UNRELATED), rule) for rule in rules]
+    return pd.concat(tables).assign(share=share, **search.key)
 
 
-def paced_rows(model, search: Search, mask: ParameterMask, edits: pd.DataFrame, n: int = EDITS) -> pd.DataFrame:
-    """Edits of other requests, at rates with which all places learn as fast as all weights together.
+def paced_rows(model, search: Search, learned: Mapping[float, ParameterMask], edits: pd.DataFrame) -> pd.DataFrame:
+    """Edits of other requests at the first share, at rates with which all places learn as fast as all weights together.
 
     Args:
-        edits: what `edit_rows` gave at the mask's share; an edit's steps are nearly inverse to its rate.
+        edits: what `edit_rows` gave there; an edit's steps are nearly inverse to its rate.
     """
-    asked = (edits.model == search.model) & (edits.task == search.task) & (edits.seed == search.seed)
-    steps = edits[asked & (edits.rule == "matched") & (edits.share == EDIT_SHARES[0])].groupby("place").steps.mean()
-    requests, unrelated = edit_requests(model, search.task, n, PACED_SEED), unrelated_texts(UNRELATED)
-    places = edit_places(mask, search.seed)
-    table = confined_rows(model, requests, places, unrelated, paces=(steps / steps["all"]).to_dict())
-    return table.assign(share=EDIT_SHARES[0], **{key: search.columns[key] for key in ("model", "task", "seed")})
+    steps = edits[edits.rule == "matched"].groupby("place").steps.mean()
+    requests = edit_requests(model, search.task, EDITS, PACED_SEED)
+    places, paces = edit_places(learned[EDIT_SHARES[0]], search.seed), (steps / steps["all"]).to_dict()
+    table = confined_rows(model, requests, places, unrelated_texts(UNRELATED), paces=paces)
+    return table.assign(share=EDIT_SHARES[0], **search.key)
 
 
 def write_tables(load: Load, write: Write) -> None:
@@ -171,19 +160,18 @@ def write_tables(load: Load, write: Write) -> None:
         tables[name].append(part)
         write(name, pd.concat(tables[name], ignore_index=True))
 
-    def edit(search: Search, shares: Sequence[float]) -> None:
-        for part in edit_rows(load(search.model), search, found[search], shares=shares):
-            add("mask_edits", part)
-
     for search in searches():
-        found[search] = find(load(search.model), search)
-        add("masks", mask_rows(load(search.model), search, found[search]))
-        add("mask_parts", part_rows(search, found[search]))
+        model = load(search.model)
+        found[search] = find(model, search)
+        add("masks", mask_rows(model, search, found[search]))
+        for share, mask in found[search].items():
+            add("mask_parts", mask_parts(mask).assign(share=share, **search.columns))
         write("mask_overlap", overlap_rows(found))
         if search.plain and search.task in EDITED:
-            edit(search, EDIT_SHARES[:1])
+            edits = edit_rows(model, search, found[search], EDIT_SHARES[0])
+            add("mask_edits", edits)
             if search.seed == 0:
-                mask, done = found[search][EDIT_SHARES[0]], pd.concat(tables["mask_edits"])
-                add("mask_edits", paced_rows(load(search.model), search, mask, done))
-    for task in EDITED:
-        edit(Search("atlas", task), EDIT_SHARES[1:])
+                add("mask_edits", paced_rows(model, search, found[search], edits))
+    for search in (Search("atlas", task) for task in EDITED):
+        for share in EDIT_SHARES[1:]:
+            add("mask_edits", edit_rows(load("atlas"), search, found[search], share))

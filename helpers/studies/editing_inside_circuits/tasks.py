@@ -16,12 +16,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from helpers.models.network import read_network
-from helpers.models.predict import answer_ids, logits_after, prompt_ids
+from helpers.models.predict import first_token, logits_after, prompt_ids
 from helpers.prompts.pairs import split_of
-from helpers.prompts.relations import held_out_paraphrases, relation, stable_hash, taught_paraphrases
+from helpers.prompts.relations import Split, held_out_paraphrases, relation, stable_hash, taught_paraphrases
 from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, start_years, year_ids
 
-Split = Literal["train", "test"]
 Wordings = Literal["taught", "held out"]
 SKILLS = ("indirect object", "greater-than")
 SKILL_PROMPTS = 200
@@ -72,23 +71,12 @@ def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "ta
     return MaskTask(tuple(map(tuple, ids)), right, logits.log_softmax(-1), tuple(about)).select(known)
 
 
-def _marked(model, rows: Sequence[Sequence[int]]) -> Bool[Tensor, "prompt d_vocab"]:
-    right = torch.zeros(len(rows), model.cfg.d_vocab, dtype=torch.bool, device=model.W_E.device)
-    for row, tokens in zip(right, rows, strict=True):
-        row[list(tokens)] = True
-    return right
-
-
 def _facts(model, name: str, split: Split, wordings: Wordings):
-    asked, ids, answers, about = relation(name), [], [], []
+    asked = relation(name)
     choose = taught_paraphrases if wordings == "taught" else held_out_paraphrases
-    for fact in asked.facts:
-        for paraphrase in choose(asked, fact) if split_of(fact) == split else ():
-            prompt = asked.prompt(fact, paraphrase)
-            ids.append(prompt_ids(model.tokenizer, prompt))
-            answers.append(answer_ids(model.tokenizer, prompt, f" {fact.answer}")[:1])
-            about.append(fact.subject)
-    return ids, _marked(model, answers), about
+    rows = [(f, asked.prompt(f, p)) for f in asked.facts if split_of(f) == split for p in choose(asked, f)]
+    right = _marked(model, [[first_token(model, prompt, fact.answer)] for fact, prompt in rows])
+    return [prompt_ids(model.tokenizer, prompt) for _, prompt in rows], right, [fact.subject for fact, _ in rows]
 
 
 def _skill(model, name: str, split: Split):
@@ -100,7 +88,14 @@ def _skill(model, name: str, split: Split):
     return pairs.clean_ids, _marked(model, [years[s + 1 :] for s in start_years(pairs).tolist()]), pairs.clean
 
 
-def false_answers(task: MaskTask, seed: int = 0) -> MaskTask:
+def _marked(model, rows: Sequence[Sequence[int]]) -> Bool[Tensor, "prompt d_vocab"]:
+    right = torch.zeros(len(rows), model.cfg.d_vocab, dtype=torch.bool, device=model.W_E.device)
+    for row, tokens in zip(right, rows, strict=True):
+        row[list(tokens)] = True
+    return right
+
+
+def false_answers(task: MaskTask) -> MaskTask:
     """The same prompts with the answers of others: what each prompt is about gets another's, in all its wordings.
 
     Nothing in the model supports these answers, so a mask that gives them wasn't found but taught. (Where two have the
@@ -112,7 +107,7 @@ def false_answers(task: MaskTask, seed: int = 0) -> MaskTask:
     subjects = sorted(set(task.about))
     if len(subjects) < 2:
         raise ValueError("a task about one subject has no other answers; give more prompts")
-    random.Random(stable_hash("false answers", seed)).shuffle(subjects)
+    random.Random(stable_hash("false answers", 0)).shuffle(subjects)
     other = dict(zip(subjects, subjects[1:] + subjects[:1], strict=True))
     first = {subject: task.about.index(subject) for subject in subjects}
     places = [first[other[subject]] for subject in task.about]

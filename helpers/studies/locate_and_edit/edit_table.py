@@ -51,9 +51,9 @@ def editor_of(model, method: str, layer: int) -> Callable[[EditRequest], Edit]:
     return lambda request: editor(model, request, *place, **options)
 
 
-def asked_requests(model, n: int = EDITS, seed: int = SEED) -> list[EditRequest]:
-    """The requests that every method gets: ``n`` of each relation in `ASKED`."""
-    return [request for name in ASKED for request in edit_requests(model, name, n, seed)]
+def asked_requests(model, seed: int) -> list[EditRequest]:
+    """The requests that every method gets: `EDITS` of each relation in `ASKED`."""
+    return [request for name in ASKED for request in edit_requests(model, name, EDITS, seed)]
 
 
 def judged(model, method: str, layer: int, requests: list[EditRequest]) -> pd.DataFrame:
@@ -92,6 +92,7 @@ def relation_rows(model, requests: list[EditRequest]) -> pd.DataFrame:
 def write_tables(load: Load, write: Write) -> None:
     """Make a hundred edits by each editor at each layer."""
     model = load("atlas")
-    write("edits_by_relation", relation_rows(model, asked_requests(model, seed=FRESH)))
-    requests, wanted = asked_requests(model), [(name, n) for name, (*_, layers) in METHODS.items() for n in layers]
+    write("edits_by_relation", relation_rows(model, asked_requests(model, FRESH)))
+    requests = asked_requests(model, SEED)
+    wanted = [(name, layer) for name, (*_, layers) in METHODS.items() for layer in layers]
     write_parts(write, "edits", (edit_rows(model, *one, requests) for one in tqdm(wanted, desc="editors")))

@@ -36,7 +36,7 @@ class Traced:
     other: str
 
 
-def traced_prompts(model, name: str, n: int, seed: int = 0) -> list[Traced]:
+def traced_prompts(model, name: str, n: int) -> list[Traced]:
     """``n`` facts of a relation that the model knows, each in a wording of its training drawn at random.
 
     Only prompts that go on behind the subject are taken: otherwise its last token and the prompt's are the same.
@@ -45,7 +45,7 @@ def traced_prompts(model, name: str, n: int, seed: int = 0) -> list[Traced]:
         ValueError: if there are too few; the message says how many.
     """
     asked, found = relation(name), []
-    rng = random.Random(stable_hash("traces", seed, name))
+    rng = random.Random(stable_hash("traces", 0, name))
     facts = [fact for fact in known_facts(model, asked) if fact.other is None]
     for fact in rng.sample(facts, len(facts)):
         wording = rng.choice(taught_paraphrases(asked, fact))
@@ -84,12 +84,9 @@ def trace_table(
     for number, one in enumerate(prompts):
         fact, other = one.fact, one.other if corruption == "same type" else None
         trace = causal_trace(model, one.prompt, fact.subject, fact.answer, part=part, other=other, seed=number)
-        roles = trace.roles
-        for role in dict.fromkeys(roles):
-            mean = trace.restored[:, [r == role for r in roles]].mean(1)
-            rows += [
-                (fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean.tolist())
-            ]
+        for role in dict.fromkeys(trace.roles):
+            mean = trace.restored[:, [r == role for r in trace.roles]].mean(1).tolist()
+            rows += [(fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean)]
     return pd.DataFrame(rows, columns=["relation", "prompt", "layer", "role", "clean", "corrupt", "restored"])
 
 
@@ -103,27 +100,27 @@ def trace_summary(table: pd.DataFrame, by: Sequence[str] = ("layer", "role")) ->
     for key, part in table.groupby(list(by), sort=False):
         back, lost = (torch.tensor((part[c] - part.corrupt).to_numpy()) for c in ("restored", "clean"))
         share = bootstrap(lambda b, l: b.mean(-1) / l.mean(-1), back, lost)  # noqa: E741
-        rows.append((*key, float(share), share.low, share.high, len(part)))
+        rows.append((*key, *share.row(), len(part)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "prompts"])
 
 
-def trace_rows(models: dict[str, object], n: int = TRACED) -> pd.DataFrame:
+def trace_rows(models: dict[str, object]) -> pd.DataFrame:
     """What causal tracing says of the relations that are edited, in both models and with both corruptions.
 
     Returns:
         Columns ``model, corruption, part, relation, layer, role, value, low, high, prompts``; the relation ``all``
         stands for all prompts together.
     """
-    found = []
+    found, by = [], ["relation", "layer", "role"]
     for name, model in models.items():
-        prompts = [prompt for asked in ASKED for prompt in traced_prompts(model, asked, n)]
+        prompts = [prompt for asked in ASKED for prompt in traced_prompts(model, asked, TRACED)]
         for corruption in ("noise", "same type"):
             for part in ("resid", "MLP"):
                 table = trace_table(model, prompts, corruption=corruption, part=part)
-                alike = trace_summary(table.assign(relation="all"), ["relation", "layer", "role"])
-                own = [trace_summary(table, ["relation", "layer", "role"])] if part == "resid" else []
+                alike = trace_summary(table.assign(relation="all"), by)
+                own = [trace_summary(table, by)] if part == "resid" else []
                 found.append(pd.concat([alike, *own]).assign(model=name, corruption=corruption, part=part))
-    columns = ["model", "corruption", "part", "relation", "layer", "role", "value", "low", "high", "prompts"]
+    columns = ["model", "corruption", "part", *by, "value", "low", "high", "prompts"]
     return pd.concat(found, ignore_index=True)[columns]
 
 
@@ -155,4 +152,4 @@ def write_tables(load: Load, write: Write) -> None:
     """Trace facts of both models, and edit some where they were traced."""
     models = {name: load(name) for name in SEEDS}
     write("traces", trace_rows(models))
-    write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], seed=FRESH)))
+    write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], FRESH)))

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from helpers.editing.edit import Edit
 from helpers.editing.requests import edit_requests
 from helpers.studies.editing_inside_circuits.edits import (
     HALF,
@@ -55,19 +54,16 @@ def test_an_edit_stays_inside_its_mask(atlas, circuit, requests):
 def test_matched_rates_make_random_masks_as_fast_as_the_whole(atlas, requests):
     whole = full_mask(atlas)
     tenth = random_mask(top_mask({n: torch.rand(p.shape) for n, p in whole.kept.items()}, 0.1), 0, profile=False)
-    free, matched = (steps_to_learn(confined_edit(atlas, requests[0], m)) for m in (whole, tenth))
-    equal = steps_to_learn(confined_edit(atlas, requests[0], tenth, "equal"))
+    free, matched = (steps_to_learn(confined_edit(atlas, requests[0], m).losses) for m in (whole, tenth))
+    equal = steps_to_learn(confined_edit(atlas, requests[0], tenth, "equal").losses)
     assert matched == pytest.approx(free, rel=0.35) and equal > matched
 
 
 def test_steps_by_hand():
-    def steps(*losses):
-        return steps_to_learn(Edit({}, {}, {}, losses))
-
-    assert steps(0.1) == 0
-    assert steps(2 * HALF, 0.0) == pytest.approx(0.5)
-    assert steps(3.0, 2.0, 0.5) == pytest.approx(1 + (2 - math.log(2)) / 1.5)
-    assert steps(3.0, 2.0) == 3
+    assert steps_to_learn([0.1]) == 0
+    assert steps_to_learn([2 * HALF, 0.0]) == pytest.approx(0.5)
+    assert steps_to_learn([3.0, 2.0, 0.5]) == pytest.approx(1 + (2 - math.log(2)) / 1.5)
+    assert steps_to_learn([3.0, 2.0]) == 3
 
 
 def test_bad_edits(atlas, circuit, requests):
