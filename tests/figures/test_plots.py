@@ -7,7 +7,7 @@ import torch
 from helpers import Graph
 from helpers.figures import plots
 from helpers.statistics import Estimate
-from helpers.studies.edge_pruning.plots import agreement, visits
+from helpers.studies.edge_pruning.plots import agreement, growth, visits
 from helpers.studies.graph_construction.plots import edge_matrix, lens
 from helpers.studies.what_does_it_know.plots import head_map
 
@@ -86,7 +86,7 @@ def test_growth_has_logarithmic_axes():
     table = pd.DataFrame(
         {"what": ["layers"] * 2 + ["heads"] * 2, "size": [2, 4, 2, 8], "seconds": 1.0, "search": "EAP"}
     )
-    figure = plots.growth(table, title="t")
+    figure = growth(table, title="t")
     assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
     assert {a.text for a in figure.layout.annotations} == {"layers", "heads"}
 

@@ -41,3 +41,25 @@ def agreement(table: pd.DataFrame, *, title: str) -> go.Figure:
     ends, line = [table.exact.min(), table.exact.max()], dict(color=INK, width=1, dash="dot")
     figure.add_scatter(x=ends, y=ends, mode="lines", line=line, showlegend=False, row="all", col="all")
     return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+
+
+def growth(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Seconds over size on logarithmic axes: columns ``what, size, seconds, search``, one panel for each ``what``."""
+    colors = [COLORS["readers"], COLORS["mover"]]
+    figure = px.line(
+        table,
+        x="size",
+        y="seconds",
+        color="search",
+        facet_col="what",
+        facet_col_wrap=2,
+        markers=True,
+        log_x=True,
+        log_y=True,
+        color_discrete_sequence=colors,
+        labels={"size": ""},
+        title=title,
+    )
+    figure.update_layout(height=520)
+    figure.update_xaxes(matches=None, showticklabels=True)
+    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))

@@ -26,7 +26,7 @@ def test_all_is_there():
     circuits = read_table("formation_circuits")
     for name in ("formation", "formation_circuits", "formation_heads"):
         table = read_table(name)
-        assert set(zip(table.run, table.step, strict=True)) == wanted, f"{name}: run `make formation`"
+        assert set(zip(table.run, table.step, strict=True)) == wanted, f"{name}: run `make tables NAME=formation`"
     found = circuits[circuits.half == "train"].groupby(["run", "step"]).task.agg(set)
     assert all({*RELATIONS, *SKILLS} <= tasks for tasks in found)
     assert set(read_table("formation_courses").run) == set(training_runs())

@@ -19,7 +19,7 @@ from helpers.studies.your_own_model.memory_table import (
     save_random,
 )
 
-# Full width, few layers: a full TinyLlama doesn't fit into a test; `make memory` runs it.
+# Full width, few layers: a full TinyLlama doesn't fit into a test; `make tables NAME=memory` runs it.
 NARROW = {
     "GPT-2 small": replace(SHAPES["GPT-2 small"], n_layers=2, d_vocab=8192, n_ctx=128),
     "TinyLlama": replace(SHAPES["TinyLlama"], n_layers=1, d_vocab=8192),
