@@ -67,17 +67,17 @@ CHEATS = {
         "Not yet: twice 1 is 2.",
     ),
     "library": (
-        "import helpers.exercises as e\ne.Verdict.__bool__ = lambda v: True\ne.expect = lambda *a: None\n"
+        "import helpers.exercises.kit as e\ne.Verdict.__bool__ = lambda v: True\ne.expect = lambda *a: None\n"
         "def double(x): return 0",
         False,
-        "replaces helpers.exercises",
+        "use the code of the checks",
     ),
     "check's names": ("def double(x): doubles.__globals__['expect'] = lambda *a: None", False, "replaces"),
     "verdict": (
-        "import helpers.exercises as e\ne.Verdict.message = e.Verdict.__str__ = lambda v: 'Right.'\n"
+        "import helpers.exercises.kit as e\ne.Verdict.message = e.Verdict.__str__ = lambda v: 'Right.'\n"
         "def double(x): return 0",
         False,
-        "replaces helpers.exercises",
+        "use the code of the checks",
     ),
     "builtins": (
         "import builtins\nbuiltins.abs = lambda x: 0\ndef double(x): return 0",
