@@ -119,6 +119,11 @@ class Network:
         if not 0 <= layer < len(self.layers):
             raise ValueError(f"no layer {layer}; the model's are 0 to {len(self.layers) - 1}")
 
+    def check_stop(self, stop: int) -> None:
+        """Raise ValueError for a stop that the model doesn't have: 0 is the embedding, 2 * n_layers behind the last."""
+        if not 0 <= stop <= 2 * len(self.layers):
+            raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(self.layers)}")
+
     def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch rest d_model"]:
         """What the embedding writes at the positions from ``start`` on, learned positions included."""
         written = self.W_E[tokens[:, start:]]

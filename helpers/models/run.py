@@ -206,8 +206,7 @@ def patch_residual(
     Raises:
         ValueError: for a stop that the model doesn't have.
     """
-    if not 0 <= stop <= 2 * len(net.layers):
-        raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(net.layers)}")
+    net.check_stop(stop)
     resid, rows = net.embed(tokens), torch.arange(len(tokens), device=tokens.device)
     for step in islice(forward(net, resid), stop):
         resid = step.after

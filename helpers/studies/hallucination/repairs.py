@@ -63,6 +63,7 @@ def patch_residual(
     net = read_network(model)
     if len(failing) != len(donors):
         raise ValueError(f"{len(failing)} failing questions and {len(donors)} donors; give one donor to each")
+    net.check_stop(stop)
     given = states(model, donors, place)[stop]
     result = torch.empty(len(failing), net.W_U.shape[1])
     for places, tokens in groups(model, failing):

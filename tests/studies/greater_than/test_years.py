@@ -153,7 +153,7 @@ def test_bad_inputs_say_what_to_do(atlas, asked):
         unchecked = unchecked.__wrapped__
     with pytest.raises(ValueError, match="'zero'"):
         unchecked(atlas, asked, 0, "zero")
-    with pytest.raises(ValueError, match="from 0 to 5, not 6"):
+    with pytest.raises(ValueError, match="no layer 6; the model's are 0 to 5"):
         years.mlp_scene(atlas, asked, 6)
     other = greater_than_pairs(atlas, 6)
     assert isinstance(other, PromptPairs) and len(other.groups()) > 1
