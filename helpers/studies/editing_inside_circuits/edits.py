@@ -26,25 +26,23 @@ Rule = Literal["matched", "equal"]
 RATES = {"matched": 1e-3, "equal": 3e-3}  # shares of the weights' root mean square
 STEPS = 30
 HALF = math.log(2)  # nats at which the answer has half of the probability
-PLACES = ("circuit", "rest, same profile", "random, same profile", "random, same size", "rest", "all")
 
 
 def edit_places(circuit: ParameterMask, seed: int = 0) -> dict[str, ParameterMask]:
-    """The masks that an edit is confined to, by the names in `PLACES`.
+    """The masks that an edit is confined to, by name.
 
     ``rest, same profile`` has as many weights of each tensor as the circuit, drawn from outside it (fewer where the
     circuit has more than half of a tensor); ``random, same profile`` is drawn from everywhere; ``random, same size``
     doesn't look at tensors; ``rest`` is the whole complement; ``all`` leaves every weight of the masks free.
     """
-    masks = (
-        circuit,
-        drawn_from(~circuit, circuit.counts, seed),
-        random_mask(circuit, seed + 1),
-        random_mask(circuit, seed + 2, profile=False),
-        ~circuit,
-        circuit.whole,
-    )
-    return dict(zip(PLACES, masks, strict=True))
+    return {
+        "circuit": circuit,
+        "rest, same profile": drawn_from(~circuit, circuit.counts, seed),
+        "random, same profile": random_mask(circuit, seed + 1),
+        "random, same size": random_mask(circuit, seed + 2, profile=False),
+        "rest": ~circuit,
+        "all": circuit.whole,
+    }
 
 
 def confined_edit(

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.editing.requests import edit_requests
 from helpers.editing.scores import unrelated_texts
-from helpers.studies.editing_inside_circuits.edits import PLACES, confined_rows
+from helpers.studies.editing_inside_circuits.edits import confined_rows, edit_places
 from helpers.studies.editing_inside_circuits.masks import full_mask, random_mask, top_mask
 from helpers.studies.editing_inside_circuits.search import SHARES, first_order, hits
 from helpers.studies.editing_inside_circuits.table import (
@@ -54,11 +54,11 @@ def test_an_edit_learns_as_fast_as_the_table_says(atlas):
     assert row.drift == pytest.approx(committed.drift, abs=0.002)
 
 
-def test_edits_are_complete():
+def test_edits_are_complete(atlas):
     table = read_table("mask_edits")
     counts = table[(table.share == 0.1) & (table.seed == 0) & (table.model == "atlas")]
     counts = counts.groupby(["task", "rule", "place"]).edit.nunique()
-    assert (counts == EDITS).all() and len(counts) == len(EDITED) * 3 * len(PLACES)
+    assert (counts == EDITS).all() and len(counts) == len(EDITED) * 3 * len(edit_places(full_mask(atlas)))
 
 
 def test_overlaps(atlas):
