@@ -99,7 +99,7 @@ def beyond_yardstick(beyond: Callable[..., Sequence[float]], table: pd.DataFrame
         given = two_ends(beyond(edited, natural, seed))
         right = mean_interval(np.subtract(edited, natural), seed, DRAWS)  # both lists resampled alike
         answer = Compared(given, right, 0.01)
-        answer.isnt(-right[::-1].copy(), "that is `natural` minus `edited`.")
+        answer.isnt(-right[::-1], "that is `natural` minus `edited`.")
         expect(given[0] <= given[1], "the lower end comes first.")
         wider = given[1] - given[0] > 1.15 * (right[1] - right[0])
         expect(not wider, "the interval is too wide: resample the same requests in both lists.")

@@ -108,7 +108,8 @@ class Compared:
 
     def near(self, other: object) -> bool:
         """Whether the attempt is this, within ``atol + rtol * |other|`` everywhere."""
-        given, other = (torch.as_tensor(value, dtype=torch.float64) for value in (self.given, other))
+        both = (np.ascontiguousarray(v) if isinstance(v, np.ndarray) else v for v in (self.given, other))
+        given, other = (torch.as_tensor(value, dtype=torch.float64) for value in both)
         return torch.allclose(given, other, rtol=self.rtol, atol=float(self.atol))
 
     def isnt(self, mistake: object, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from transformer_lens.tools.analysis import logit_lens
@@ -125,6 +126,7 @@ def test_an_attempt_is_compared_with_the_right_answer_and_with_a_mistake():
     assert "halved" in repr(doubled(1.0, 4.0, 1.0)) and "not doubled" in repr(doubled(3.0, 4.0, 1.0))
     assert doubled(4.0, 4.0, 4.0), "a way that is wrong elsewhere may be right here"
     assert "not doubled" in repr(doubled(float("nan"), 4.0, 1.0))
+    assert Compared(np.array([2.0, 1.0])[::-1], np.array([1.0, 2.0])).near([1.0, 2.0])
     assert Compared(103.0, 100.0, rtol=0.05).near(100.0) and not Compared(1 + 2e-6, 1.0).near(1.0)
 
 

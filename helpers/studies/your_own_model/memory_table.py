@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, product
@@ -118,12 +118,16 @@ def _status(name: str) -> float:
 
 def measured_rows() -> Iterator[pd.DataFrame]:
     """One case after the other, each in a new process, one folder of weights at a time."""
-    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
-        for name in tqdm(dict.fromkeys(case.model for case in CASES)):
-            with tempfile.TemporaryDirectory() as folder:
-                alone.submit(save_random, SHAPES[name], folder).result()
-                for case in (case for case in CASES if case.model == name):
-                    yield pd.DataFrame([alone.submit(measure, case, folder).result()])
+    for name in tqdm(dict.fromkeys(case.model for case in CASES)):
+        with tempfile.TemporaryDirectory() as folder:
+            _alone(save_random, SHAPES[name], folder)
+            for case in (case for case in CASES if case.model == name):
+                yield pd.DataFrame([_alone(measure, case, folder)])
+
+
+def _alone(function: Callable, *arguments: object) -> object:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def estimated_rows() -> pd.DataFrame:
