@@ -7,7 +7,7 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "atlas.abilities atlas.optimizer atlas.training circuits.ablation circuits.evaluation "
     "circuits.gradients circuits.graph circuits.incremental circuits.metrics circuits.overlap "
-    "circuits.scores components.head_classes components.heads components.lens components.mlps "
+    "circuits.random circuits.scores components.head_classes components.heads components.lens components.mlps "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
     "figures.circuit_layout models.network models.predict models.run prompts.pairs searches statistics "
     "studies.competition.competition studies.competition.contests studies.edited_circuits.edit_leaks "
@@ -20,7 +20,7 @@ CHECKED = (
     "studies.in_context_learning.function_vectors studies.indirect_objects.name_swaps "
     "studies.induction.composition studies.locate_and_edit.edit_series "
     "studies.two_hops_and_reversal.bridges studies.two_hops_and_reversal.question_circuits "
-    "studies.two_hops_and_reversal.two_hops "
+    "studies.two_hops_and_reversal.two_hops studies.mlps.neurons "
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 
