@@ -61,7 +61,8 @@ def mask_gradient(model, task: MaskTask, mask: ParameterMask, loss=divergence) -
     weights = named_weights(model)
     whole = {name: weights[name].detach().clone() for name in mask.kept if name in weights}
     with masked(model, mask) as places:
-        found = torch.autograd.grad(loss(model, task), [place.requires_grad_() for place in places.values()])
+        wanted = [place.requires_grad_() for place in places.values()]
+        found = torch.autograd.grad(loss(model, task), wanted)
     return {name: w * g for (name, w), g in zip(whole.items(), found, strict=True)}
 
 
