@@ -81,7 +81,7 @@ class ParameterMask:
         one, two = self.counts, other.counts
         return self._jaccard(other, sum(one[name] * two[name] / part.numel() for name, part in self.kept.items()))
 
-    def _jaccard(self, other: ParameterMask, shared: float) -> float:
+    def _jaccard(self, other: ParameterMask, shared: int | float) -> float:
         union = self.size + other.size - shared
         return shared / union if union else float("nan")
 
