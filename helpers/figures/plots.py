@@ -193,25 +193,8 @@ def strips(table: pd.DataFrame, label: str, value: str, color: str, *, title: st
     return figure
 
 
-def growth(table: pd.DataFrame, *, title: str) -> go.Figure:
-    """Seconds over size on logarithmic axes: columns ``what, size, seconds, search``, one panel for each ``what``."""
-    colors = [COLORS["readers"], COLORS["mover"]]
-    figure = px.line(
-        table,
-        x="size",
-        y="seconds",
-        color="search",
-        facet_col="what",
-        facet_col_wrap=2,
-        markers=True,
-        log_x=True,
-        log_y=True,
-        color_discrete_sequence=colors,
-        labels={"size": ""},
-        title=title,
-    )
-    figure.update_layout(height=520)
-    figure.update_xaxes(matches=None, showticklabels=True)
+def panels(figure: go.Figure) -> go.Figure:
+    """Head the panels of a plotly express figure with their values alone: "mean" instead of "ablation=mean"."""
     return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
 
 
@@ -237,7 +220,7 @@ def heads_on_axes(
     )
     figure.update_traces(marker_size=9)
     figure.update_layout(legend=dict(title_text="", y=1.1))  # above the names of the panels
-    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+    return panels(figure)
 
 
 def formation(
