@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from helpers.figures import plots
+from helpers.figures.display import COLORS
 from helpers.statistics import Estimate
 from helpers.studies.two_hops_and_reversal.plots import percentile_curves
 from helpers.studies.your_own_model.plots import estimated_peaks
@@ -90,3 +91,20 @@ def test_strips_have_a_row_for_each_label():
     figure = plots.strips(table, "head", "lost", "mlp", title="t", x_title="lost")
     assert [(t.name, list(t.x)) for t in figure.data] == [("h", [0.1, 0.2]), ("g", [0.3])]
     assert list(figure.data[0].hovertext) == ["x", "y"]
+
+
+def test_heads_stand_where_they_were_measured():
+    table = pd.DataFrame(
+        {"head": ["a", "b"], "class": ["x", "y"], "model": ["one", "one"], "u": [0.1, 0.9], "v": [1, 0]}
+    )
+    figure = plots.heads_on_axes(table, "u", "v", {"x": "mover"}, title="t", labels={"u": "looks"})
+    points = {t.name: (t.x[0], t.y[0], t.marker.color) for t in figure.data}
+    assert points == {"x": (0.1, 1, COLORS["mover"]), "y": (0.9, 0, COLORS["other"])}
+    assert figure.layout.xaxis.title.text == "looks" and figure.layout.annotations[0].text == "one"
+
+
+def test_formation_is_a_line_for_each_measure():
+    table = pd.DataFrame({"step": [50, 100], "a": [0.0, 1.0], "b": [0.2, 0.4]})
+    figure = plots.formation(table, {"a": "mover", "b": "answer"}, title="t", y_title="y", formed=(50, 100))
+    assert [(t.name, list(t.y)) for t in figure.data] == [("a", [0.0, 1.0]), ("b", [0.2, 0.4])]
+    assert figure.layout.xaxis.type == "log" and len(figure.layout.shapes) == 1
