@@ -193,6 +193,11 @@ def strips(table: pd.DataFrame, label: str, value: str, color: str, *, title: st
     return figure
 
 
+def panels(figure: go.Figure) -> go.Figure:
+    """Head the panels of a plotly express figure with their values alone: "mean" instead of "ablation=mean"."""
+    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+
+
 def heads_on_axes(
     table: pd.DataFrame, x: str, y: str, colors: Mapping[str, str], *, title: str, labels: Mapping[str, str]
 ) -> go.Figure:
@@ -215,7 +220,7 @@ def heads_on_axes(
     )
     figure.update_traces(marker_size=9)
     figure.update_layout(legend=dict(title_text="", y=1.1))  # above the names of the panels
-    return figure.for_each_annotation(lambda a: a.update(text=a.text.split("=")[-1]))
+    return panels(figure)
 
 
 def formation(

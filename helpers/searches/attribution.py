@@ -16,7 +16,7 @@ from torch import Tensor
 
 from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
 from helpers.circuits.gradients import reader_gradients
-from helpers.circuits.graph import Graph
+from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import Metric, logit_diff, sign_of
 from helpers.circuits.scores import Scores
@@ -27,6 +27,7 @@ from helpers.prompts.pairs import PromptPairs
 Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
+SHARE = 0.03  # of all edges: the size of the book's circuits
 TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more memory
 # Up to which source -> (the first source, what it and those that follow write), part by part
 Parts = Callable[[int], Iterable[tuple[int, Float[Tensor, "some batch pos d_model"]]]]
@@ -98,6 +99,12 @@ def eap_ig(
     return _attribute(
         model, pairs, metric, ablation, shares, batch=batch, chunk=chunk, activations=variant == "activations"
     )
+
+
+def find_circuit(model, pairs: PromptPairs, share: float = SHARE) -> Circuit:
+    """The circuit that the book compares most often: `eap_ig`, then greedily this share of all edges."""
+    scores = eap_ig(model, pairs)
+    return scores.greedy(int(share * scores.graph.n_edges))
 
 
 def _check(value: str, choices: object) -> None:

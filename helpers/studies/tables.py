@@ -84,6 +84,3 @@ FRESH = 2  # of the requests that the best method is judged on again, relation b
 
 
 BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
-
-
-SHARE = 0.03  # of all edges

@@ -2,14 +2,10 @@
 
 import pandas as pd
 import pytest
-import torch
 
-from helpers import Graph
 from helpers.figures import plots
+from helpers.figures.display import COLORS
 from helpers.statistics import Estimate
-from helpers.studies.edge_pruning.plots import agreement, growth, visits
-from helpers.studies.graph_construction.plots import edge_matrix, lens
-from helpers.studies.what_does_it_know.plots import head_map
 
 
 def test_dots_have_a_row_for_each_label():
@@ -28,15 +24,6 @@ def test_curves_have_their_error_bars():
         plots.curves([0, 1], lines, [], title="t", x_title="x", y_title="y")
 
 
-def test_the_lens_shows_one_picture_at_a_time():
-    picture = (torch.rand(3, 2), [["a", "b"]] * 3, ["BOS", "x"])
-    figure = lens({"first": picture, "second": picture}, title="t")
-    assert [trace.visible for trace in figure.data] == [True, False]
-    visible = [button.args[0]["visible"] for button in figure.layout.updatemenus[0].buttons]
-    assert visible == [[True, False], [False, True]] or visible == [(True, False), (False, True)]
-    assert list(figure.data[0].y) == ["embedding", "after layer 0", "after layer 1"]
-
-
 def test_curves_take_estimates_as_well():
     line = [Estimate(1.0, 0.5, 3.0), Estimate(2.0, 2.0, 2.0)]
     trace = plots.curves([0, 1], {"a": line}, ["clean"], title="t", x_title="x", y_title="y").data[0]
@@ -44,42 +31,15 @@ def test_curves_take_estimates_as_well():
     assert list(trace.error_y.arrayminus) == [0.5, 0]
 
 
-def test_heads_and_chance():
-    figure = head_map(torch.eye(2), title="t", unit="attention")
-    assert figure.data[0].z.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+def test_a_value_stands_beside_chance():
     figure = plots.beside_chance(3.0, [1.0, 2.0], ("ours", "random"), title="t", unit="logits")
     assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[1].x) == [3.0]
-
-
-def test_the_edge_matrix_marks_the_edges():
-    graph = Graph(2, 2, 2)
-    traces = edge_matrix(graph, title="t").data
-    marked = torch.stack([torch.tensor([[cell is not None for cell in row] for row in t.z]) for t in traces])
-    assert torch.equal(marked.sum(0), graph.edges.int()), "each edge once"
-    assert [int(kind.sum()) for kind in marked] == [30, 9, 7]
 
 
 def test_estimates_have_their_intervals():
     figure = plots.estimates(["one", "two"], {"a": [Estimate(1.0, 0.5, 3.0)] * 2}, ["clean"], title="t", x_title="x")
     assert list(figure.data[0].x) == [1, 1] and list(figure.data[0].y) == ["one", "two"]
     assert list(figure.data[0].error_x.array) == [2, 2] and list(figure.data[0].error_x.arrayminus) == [0.5, 0.5]
-
-
-def test_visits_tell_what_was_kept():
-    diary = pd.DataFrame({"edge": ["a", "b", "c"], "worse": [0.0, 2.0, 0.1], "kept": [False, True, False]})
-    figure = visits(diary, title="t")
-    by_name = {trace.name: trace for trace in figure.data}
-    assert list(by_name["kept"].x) == [2] and list(by_name["kept"].hovertext) == ["b"]
-    assert list(by_name["dropped"].y) == [0.0, 0.1]
-
-
-def test_agreement_has_a_panel_and_a_diagonal_for_each_method():
-    table = pd.DataFrame({"exact": [0, 1, 2], "estimate": [0, 2, 3], "edge": list("abc")})
-    both = pd.concat([table.assign(method=name) for name in ("EAP", "EAP-IG")])
-    figure = agreement(both, title="t")
-    assert [a.text for a in figure.layout.annotations] == ["EAP", "EAP-IG"]
-    lines = [trace for trace in figure.data if trace.mode == "lines"]
-    assert len(lines) == 2 and all(list(t.x) == list(t.y) == [0, 2] for t in lines)
 
 
 def test_growth_has_logarithmic_axes():
@@ -121,3 +81,37 @@ def test_by_layer():
     assert [shape.y0 for shape in level.layout.shapes] == [0.5, 0.5]
     with pytest.raises(ValueError, match="6 lines are too many"):
         plots.by_layer([0], {"last": {name: [1] for name in "abcdef"}}, title="t", y_title="share")
+
+
+def test_the_clustered_map_holds_table_and_groups():
+    table = pd.DataFrame([[1.0, 0.2], [0.2, 1.0]], ["a_x", "b"], ["a_x", "b"])
+    figure = plots.clustered(table, {"a_x": "one", "b": "two"}, title="t", unit="shared")
+    strip, heat, *legend = figure.data
+    assert heat.z.tolist() == table.to_numpy().tolist() and list(heat.x) == ["a x", "b"]
+    assert [list(row) for row in strip.z] == [[0], [1]] and [t.name for t in legend] == ["one", "two"]
+    part = plots.clustered(table.loc[["b"], ["b"]], {"a_x": "one", "b": "two"}, title="t", unit="shared")
+    assert [t.name for t in part.data[2:]] == ["two"] and part.data[2].marker.color == legend[1].marker.color
+
+
+def test_strips_have_a_row_for_each_label():
+    table = pd.DataFrame({"head": ["h", "h", "g"], "lost": [0.1, 0.2, 0.3], "hover": ["x", "y", "z"]})
+    figure = plots.strips(table, "head", "lost", "mlp", title="t", x_title="lost")
+    assert [(t.name, list(t.x)) for t in figure.data] == [("h", [0.1, 0.2]), ("g", [0.3])]
+    assert list(figure.data[0].hovertext) == ["x", "y"]
+
+
+def test_heads_stand_where_they_were_measured():
+    table = pd.DataFrame(
+        {"head": ["a", "b"], "class": ["x", "y"], "model": ["one", "one"], "u": [0.1, 0.9], "v": [1, 0]}
+    )
+    figure = plots.heads_on_axes(table, "u", "v", {"x": "mover"}, title="t", labels={"u": "looks"})
+    points = {t.name: (t.x[0], t.y[0], t.marker.color) for t in figure.data}
+    assert points == {"x": (0.1, 1, COLORS["mover"]), "y": (0.9, 0, COLORS["other"])}
+    assert figure.layout.xaxis.title.text == "looks" and figure.layout.annotations[0].text == "one"
+
+
+def test_formation_is_a_line_for_each_measure():
+    table = pd.DataFrame({"step": [50, 100], "a": [0.0, 1.0], "b": [0.2, 0.4]})
+    figure = plots.formation(table, {"a": "mover", "b": "answer"}, title="t", y_title="y", formed=(50, 100))
+    assert [(t.name, list(t.y)) for t in figure.data] == [("a", [0.0, 1.0]), ("b", [0.2, 0.4])]
+    assert figure.layout.xaxis.type == "log" and len(figure.layout.shapes) == 1

@@ -1,4 +1,4 @@
-"""Do circuits compete? Strengths of two circuits, measured apart; who should win; and turning one against the other.
+"""Do circuits compete? Strengths of two circuits, measured apart; who should win; and edges that carry more or less.
 
 The circuit competition conjecture says: circuits that fit a prompt compete, and the strongest decides the next token.
 Here a circuit's strength is what it alone adds to the logit difference, on a prompt that supports only its own
@@ -51,13 +51,6 @@ def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: 
     return table
 
 
-def winners(contests: KnowledgeConflicts) -> pd.Series:
-    """Which token the model says in each contest: ``"first"``, ``"second"`` or ``"neither"``."""
-    said = contests.both.reference.argmax(-1)
-    firsts, seconds = said == contests.both.answer_ids, said == contests.both.wrong_ids
-    return pd.Series(["first" if f else "second" if s else "neither" for f, s in zip(firsts, seconds, strict=True)])
-
-
 def scale_edges(model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, float]]) -> Float[Tensor, "batch d_vocab"]:
     """The model's logits when each edge of the given circuits carries so many times its clean minus corrupt difference.
 
@@ -78,16 +71,3 @@ def scale_edges(model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, floa
         for places, scene in scenes(model, pairs, "corrupt"):
             result[places.to(result.device)] = masked_logits(scene, graph, mask)
     return result
-
-
-def steer_between(
-    model, pairs: PromptPairs, first: Circuit, second: Circuit, settings: Sequence[float]
-) -> Float[Tensor, "setting batch"]:
-    """The logit difference when one parameter t weakens one circuit and strengthens the other.
-
-    At t, the edges that only ``first`` has carry 1 + t times their difference, those that only ``second`` has 1 - t
-    times. At 0 this is the model, at 1 the second circuit is silent and the first doubled, at -1 the reverse.
-    """
-    own_first, own_second = first - second, second - first
-    runs = (scale_edges(model, pairs, [(own_first, 1 + t), (own_second, 1 - t)]) for t in settings)
-    return torch.stack([logit_diff(logits, pairs) for logits in runs])

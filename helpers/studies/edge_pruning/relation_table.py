@@ -13,8 +13,8 @@ from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation
 from helpers.searches.acdc import acdc
-from helpers.searches.attribution import eap_ig
-from helpers.studies.tables import SHARE, Load, Write
+from helpers.searches.attribution import SHARE, eap_ig
+from helpers.studies.tables import Load, Write
 
 PAIRS = {"train": 20, "test": 40}
 RANDOM_SEEDS = 10

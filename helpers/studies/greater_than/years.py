@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
@@ -220,13 +219,3 @@ def neuron_years(
         resid = run_writes(scene.net, scene.pairs.clean_tokens)[1][:, -1]
         written = layer.W_out[rows][:, None].expand(-1, len(resid), -1)
         return active.cpu(), _said(scene.net, written, resid, ids).mean(1).cpu()
-
-
-def curve_fits(values: Float[Tensor, " start"]) -> dict[str, float]:
-    """The share of a curve's variance that the best single step explains, and the best parabola."""
-    y = values.double().numpy()
-    x, total = np.arange(len(y)), ((y - y.mean()) ** 2).sum()
-    steps = [np.where(x < cut, y[:cut].mean(), y[cut:].mean()) for cut in x[1:]]
-    errors = [((y - step) ** 2).sum() for step in steps]
-    bent = ((y - np.polyval(np.polyfit(x, y, 2), x)) ** 2).sum()
-    return {"a step": float(1 - min(errors) / total), "a parabola": float(1 - bent / total)}

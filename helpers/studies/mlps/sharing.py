@@ -14,8 +14,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from helpers.circuits.ablation import run_circuit
-from helpers.circuits.evaluation import Baselines, baselines
+from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
@@ -25,8 +24,8 @@ from helpers.models.network import read_network
 from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation, relations
-from helpers.searches.attribution import eap_ig
-from helpers.studies.tables import SHARE, Load, Write, read_table
+from helpers.searches.attribution import find_circuit
+from helpers.studies.tables import Load, Write, read_table
 
 N_PAIRS = 20
 RELABELLED = 5  # draws for each circuit
@@ -60,25 +59,24 @@ def relation_types(names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["kind", "subject type", "answer type"])
 
 
-def find_circuit(model, name: str, draw: str = "first") -> Circuit:
-    """A relation's circuit: EAP-IG on 20 pairs, 3 % of the edges.
+def relation_circuit(model, name: str, draw: str = "first") -> Circuit:
+    """A relation's circuit, found on 20 pairs.
 
     Raises:
         ValueError: for an unknown draw.
     """
     if draw not in DRAWS:
         raise ValueError(f"unknown draw {draw!r}; choose from {', '.join(DRAWS)}")
-    # Behind the beginning of a sentence, a subject's capital letter may change its tokens.
+    # After the beginning of a sentence, a subject's capital letter may change its tokens.
     paraphrase = next(n for n, t in enumerate(relation(name).templates) if n and not t.startswith("{}"))
     options = {"first": {}, "other subjects": {"split": "test"}, "other words": {"paraphrase": paraphrase}}
-    pairs = relation_pairs(model, name, N_PAIRS, **options[draw])
-    return eap_ig(model, pairs).greedy(int(SHARE * Graph.from_model(model).n_edges))
+    return find_circuit(model, relation_pairs(model, name, N_PAIRS, **options[draw]))
 
 
-def circuit_rows(model, names: Sequence[str], progress: bool = True) -> pd.DataFrame:
+def circuit_rows(model, names: Sequence[str]) -> pd.DataFrame:
     """Columns ``relation, draw, edges``: the names of the edges in the graph's order, with spaces between them."""
-    wanted = [(name, draw) for name in names for draw in DRAWS]
-    rows = [(n, d, " ".join(find_circuit(model, n, d).edges)) for n, d in tqdm(wanted, disable=not progress)]
+    wanted = tqdm([(name, draw) for name in names for draw in DRAWS])
+    rows = [(*each, " ".join(relation_circuit(model, *each).edges)) for each in wanted]
     return pd.DataFrame(rows, columns=["relation", "draw", "edges"])
 
 
@@ -95,21 +93,14 @@ def read_circuits(graph: Graph, draw: str = "first", table: pd.DataFrame | None 
     return {row.relation: Circuit.from_edges(graph, row.edges.split()) for row in chosen.itertuples()}
 
 
-def kept(model, circuit: Circuit, pairs: PromptPairs, scale: Baselines) -> float:
-    """The share of the mean logit difference that a circuit keeps (`helpers.faithfulness` without its interval)."""
-    value = logit_diff(run_circuit(model, circuit, pairs), pairs).mean()
-    bottom = scale.ablated.mean()
-    return ((value - bottom) / (scale.full.mean() - bottom)).item()
-
-
-def asked(model, names: Sequence[str], progress: bool = True) -> Iterator[tuple[str, PromptPairs, Baselines]]:
+def asked(model, names: Sequence[str]) -> Iterator[tuple[str, PromptPairs, Baselines]]:
     """For each relation the held-out questions, and the ends of their scale."""
-    for name in tqdm(names, disable=not progress):
+    for name in tqdm(names):
         pairs = relation_pairs(model, name, N_PAIRS, split="test")
         yield name, pairs, baselines(model, pairs, logit_diff, "corrupt")
 
 
-def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str], progress: bool = True) -> pd.DataFrame:
+def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str]) -> pd.DataFrame:
     """Columns ``asked, circuit, kept, relabelled``: what a relation keeps with the circuit of another.
 
     ``relabelled``: the mean over circuits of the same shape, in whose layers the heads have changed places.
@@ -119,10 +110,10 @@ def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str], 
         for n, (name, c) in enumerate(circuits.items())
     }
     rows = []
-    for name, pairs, scale in asked(model, names, progress):
+    for name, pairs, scale in asked(model, names):
         for other, circuit in circuits.items():
-            drawn = [kept(model, c, pairs, scale) for c in chance[other]]
-            rows.append((name, other, kept(model, circuit, pairs, scale), sum(drawn) / RELABELLED))
+            kept, *drawn = (float(faithfulness(model, c, pairs, scale=scale)) for c in (circuit, *chance[other]))
+            rows.append((name, other, kept, sum(drawn) / RELABELLED))
     return pd.DataFrame(rows, columns=["asked", "circuit", "kept", "relabelled"])
 
 
@@ -143,10 +134,10 @@ def cut_diffs(model, pairs: PromptPairs) -> dict[str, float]:
     return dict(total)
 
 
-def cut_rows(model, names: Sequence[str], progress: bool = True) -> pd.DataFrame:
+def cut_rows(model, names: Sequence[str]) -> pd.DataFrame:
     """Columns ``relation, source, lost``: the share of the logit difference lost when one source alone is cut."""
     rows = []
-    for name, pairs, scale in asked(model, names, progress):
+    for name, pairs, scale in asked(model, names):
         full, bottom = scale.full.mean().item(), scale.ablated.mean().item()
         rows += [(name, s, (full - diff) / (full - bottom)) for s, diff in cut_diffs(model, pairs).items()]
     return pd.DataFrame(rows, columns=["relation", "source", "lost"])

@@ -9,13 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
 from helpers.statistics import _auc, judge
-from helpers.studies.competition.competition import (
-    circuit_contribution,
-    predict_winner,
-    scale_edges,
-    steer_between,
-    winners,
-)
+from helpers.studies.competition.competition import circuit_contribution, predict_winner, scale_edges
 from helpers.studies.competition.contests import fact_conflicts
 
 
@@ -50,14 +44,6 @@ def test_the_prediction_adds_up_what_was_measured_apart(atlas, contests, circuit
     assert torch.equal(torch.tensor(table.measured), measured)
 
 
-def test_winners_are_what_the_model_says(contests):
-    said = contests.both.reference.argmax(-1).tolist()
-    for who, token, first, second in zip(
-        winners(contests), said, contests.both.answer_ids.tolist(), contests.both.wrong_ids.tolist(), strict=True
-    ):
-        assert who == {first: "first", second: "second"}.get(token, "neither")
-
-
 def test_factors_zero_and_one(atlas, contests, circuits):
     pairs = contests.both
     assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 1.0)]), pairs.reference, atol=1e-3)
@@ -82,14 +68,6 @@ def test_a_factor_scales_what_an_edge_carries(atlas, contests):
 def test_an_edge_has_one_factor(atlas, contests, circuits):
     with pytest.raises(ValueError, match="share edges"):
         scale_edges(atlas, contests.both, [(circuits[0], 1.0), (circuits[0], 2.0)])
-
-
-def test_tilt_is_the_model_in_the_middle_and_symmetric(atlas, contests, circuits):
-    curve = steer_between(atlas, contests.both, *circuits, [-0.5, 0.0, 0.5])
-    assert torch.allclose(curve[1], logit_diff(contests.both.reference, contests.both), atol=1e-3)
-    back = steer_between(atlas, contests.both, circuits[1], circuits[0], [0.5, 0.0, -0.5])
-    assert torch.allclose(curve, back, atol=1e-4)
-    assert (curve[0] - curve[2]).abs().max() > 0.1
 
 
 def test_the_area_is_scikit_learns():

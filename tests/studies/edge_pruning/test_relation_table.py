@@ -6,7 +6,7 @@ import torch
 from helpers import Graph
 from helpers.prompts.relations import asked_relations
 from helpers.studies.edge_pruning.relation_table import PAIRS, both_halves, paper_row, relation_row
-from helpers.studies.tables import SHARE, read_table
+from helpers.studies.tables import read_table
 
 
 @pytest.mark.parametrize("name", ["country_language", "comparative"])

@@ -138,15 +138,6 @@ def test_halves_multiply_to_what_a_neuron_says(atlas):
     assert torch.allclose(active.T @ says, written, atol=1e-2)
 
 
-def test_a_curve_is_told_by_its_better_fit():
-    x = torch.arange(40.0)
-    step, bent = (x >= 13).float(), (x - 20) ** 2
-    of_step, of_bent = years.curve_fits(step), years.curve_fits(bent)
-    assert of_step["a step"] == pytest.approx(1) and of_step["a parabola"] < 0.8
-    assert of_bent["a parabola"] == pytest.approx(1) and of_bent["a step"] < 0.8
-    assert years.curve_fits(torch.tensor([0.0, 0, 3, 1]))["a step"] == pytest.approx(1 - 2 / 6)  # by hand
-
-
 def test_bad_inputs_say_what_to_do(atlas, asked):
     unchecked = years.mlp_scene.__wrapped__  # the tests' type checker would say it first
     while hasattr(unchecked, "__wrapped__"):

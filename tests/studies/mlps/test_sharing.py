@@ -5,24 +5,25 @@ import pytest
 from helpers import Graph, faithfulness, logit_diff, relation_pairs, run_circuit
 from helpers.circuits.evaluation import baselines
 from helpers.circuits.graph import Circuit
+from helpers.searches.attribution import SHARE
 from helpers.studies.mlps.sharing import (
     DRAWS,
     N_PAIRS,
     TRANSFERRED,
     cut_rows,
-    find_circuit,
-    kept,
     read_circuits,
+    relation_circuit,
     relation_types,
     shared_relations,
+    transfer_rows,
 )
-from helpers.studies.tables import SHARE, read_table
+from helpers.studies.tables import read_table
 
 
 @pytest.mark.parametrize("name, draw", [("comparative", "first"), ("element_number", "other words")])
 def test_a_circuit_is_what_the_code_gives(atlas, name, draw):
     kept_one = read_circuits(Graph.from_model(atlas), draw)[name]
-    assert find_circuit(atlas, name, draw).jaccard(kept_one) > 0.95
+    assert relation_circuit(atlas, name, draw).jaccard(kept_one) > 0.95
 
 
 def test_every_relation_has_its_circuits(atlas):
@@ -39,16 +40,17 @@ def test_transfer_is_what_the_code_gives(atlas):
     assert len(table) == len(TRANSFERRED) ** 2
     circuits = read_circuits(Graph.from_model(atlas))
     pairs = relation_pairs(atlas, "plural", N_PAIRS, split="test")
-    scale = baselines(atlas, pairs, logit_diff, "corrupt")
     for other in ("plural", "first_letter"):
-        value = kept(atlas, circuits[other], pairs, scale)
+        value = float(faithfulness(atlas, circuits[other], pairs))
         assert table.loc[("plural", other), "kept"] == pytest.approx(value, abs=0.02)
-        assert value == pytest.approx(float(faithfulness(atlas, circuits[other], pairs)), abs=1e-4)
+    name = TRANSFERRED[0]
+    (row,) = transfer_rows(atlas, {name: circuits[name]}, [name]).to_dict("records")
+    assert table.loc[(name, name)].to_dict() == pytest.approx({k: row[k] for k in table.columns}, abs=0.02)
 
 
 def test_cuts_are_circuits_without_a_source(atlas):
     name = "country_language"
-    rows = cut_rows(atlas, [name], progress=False).set_index("source").lost
+    rows = cut_rows(atlas, [name]).set_index("source").lost
     table = read_table("cuts")
     committed = table[table.relation == name].set_index("source").lost
     assert committed.to_dict() == pytest.approx(rows.to_dict(), abs=0.02)
@@ -65,6 +67,6 @@ def test_cuts_are_circuits_without_a_source(atlas):
 
 def test_bad_inputs(atlas):
     with pytest.raises(ValueError, match="unknown draw 'second'; choose from first, other subjects, other words"):
-        find_circuit(atlas, "plural", "second")
+        relation_circuit(atlas, "plural", "second")
     with pytest.raises(ValueError, match="unknown draw"):
         read_circuits(Graph.from_model(atlas), "second")
