@@ -42,15 +42,6 @@ def test_estimates_have_their_intervals():
     assert list(figure.data[0].error_x.array) == [2, 2] and list(figure.data[0].error_x.arrayminus) == [0.5, 0.5]
 
 
-def test_growth_has_logarithmic_axes():
-    table = pd.DataFrame(
-        {"what": ["layers"] * 2 + ["heads"] * 2, "size": [2, 4, 2, 8], "seconds": 1.0, "search": "EAP"}
-    )
-    figure = growth(table, title="t")
-    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
-    assert {a.text for a in figure.layout.annotations} == {"layers", "heads"}
-
-
 def test_a_table_map_holds_the_table():
     table = pd.DataFrame({"x": [0.1, 0.2], "y": [0.3, 1.0]}, index=["a", "b"])
     (trace,) = plots.table_map(table, title="t", unit="share").data
