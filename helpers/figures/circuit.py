@@ -97,7 +97,7 @@ def circuit_picture(
     for group in groups[1:]:
         figure.add_traces([trace.update(visible=False) for trace in group])
     if len(shown) > 1:
-        figure.update_layout(sliders=[_slider(list(shown), len(fixed), [len(group) for group in groups])])
+        figure.update_layout(sliders=[slider(list(shown), len(fixed), [len(group) for group in groups])])
     if plain:
         figure.update_layout(legend_title_text="")
     return figure.update_layout(meta={"table": _table(arcs)})
@@ -273,13 +273,13 @@ def picture_layout(graph: Graph, arcs: list[Arc], title: str) -> go.Layout:
     return go.Layout(title=title, xaxis=x | bare, yaxis=y | bare, height=height, legend=legend, dragmode=False)
 
 
-def _slider(labels: list[str], fixed: int, sizes: list[int]) -> dict:
-    """Each step shows the traces that belong to every circuit, and its own."""
+def slider(labels: Sequence[str], fixed: int, sizes: Sequence[int], active: int = 0, prefix: str = "circuit: ") -> dict:
+    """Each step shows the ``fixed`` first traces, which belong to all circuits, and its own; ``sizes`` counts these."""
     steps = []
     for chosen, label in enumerate(labels):
         own = [number == chosen for number, size in enumerate(sizes) for _ in range(size)]
         steps.append(dict(label=label, method="restyle", args=[{"visible": [True] * fixed + own}]))
-    return dict(steps=steps, active=0, pad=dict(t=50, l=16, r=36), currentvalue=dict(prefix="circuit: "))
+    return dict(steps=steps, active=active, pad=dict(t=50, l=16, r=36), currentvalue=dict(prefix=prefix))
 
 
 def _table(arcs: dict[str, list[Arc]]) -> list[list]:

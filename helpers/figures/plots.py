@@ -42,20 +42,19 @@ def curves(
     """Lines with error bars; ``lines`` maps a name to estimates, or to its middle, low and high values."""
     figure = go.Figure(layout_title_text=title)
     for (name, line), color in zip(lines.items(), colors, strict=True):
-        middle, low, high = _ends(line)
-        up = [h - m for m, h in zip(middle, high, strict=True)]
-        down = [m - lo for m, lo in zip(middle, low, strict=True)]
-        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
-        figure.add_scatter(x=list(x), y=list(middle), error_y=bars, name=name, line_color=COLORS[color])
+        middle, bars = _with_bars(line)
+        figure.add_scatter(x=list(x), y=middle, error_y=bars, name=name, line_color=COLORS[color])
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(title=y_title)
     return figure
 
 
-def _ends(line: Line) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
-    if not isinstance(line[0], Estimate):
-        return line
-    return [float(e) for e in line], [e.low for e in line], [e.high for e in line]
+def _with_bars(line: Line) -> tuple[list[float], dict]:
+    """The middle of each point, and plotly's error bars from its low to its high end."""
+    ends = zip(*(e.row() for e in line), strict=True) if isinstance(line[0], Estimate) else line
+    middle, low, high = map(list, ends)
+    up, down = ([a - b for a, b in zip(*two, strict=True)] for two in ((high, middle), (middle, low)))
+    return middle, dict(type="data", symmetric=False, array=up, arrayminus=down)
 
 
 def estimates(
@@ -65,10 +64,8 @@ def estimates(
     figure = go.Figure(layout_title_text=title)
     symbols = ("circle", "diamond", "x", "square")
     for symbol, (name, values), color in zip(symbols, marks.items(), colors, strict=False):
-        up, down = [v.high - v for v in values], [v - v.low for v in values]
-        bars = dict(type="data", symmetric=False, array=up, arrayminus=down)
+        x, bars = _with_bars(values)
         marker = dict(symbol=symbol, size=10, color=COLORS[color])
-        x = [float(v) for v in values]
         figure.add_scatter(x=x, y=list(rows), error_x=bars, name=name, mode="markers", marker=marker, orientation="h")
     figure.update_layout(height=140 + 44 * len(rows), scattermode="group", scattergap=0.5)
     drawn = [value for values in marks.values() for value in values]
@@ -132,18 +129,13 @@ def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, u
     """
     names = [name.replace("_", " ") for name in overlap.index]
     kinds = list(dict.fromkeys(groups[row] for row in sorted(groups)))
-    palette = [COLORS[c] for c in ("mover", "relation", "mlp", "mixture", "readers", "other")]
+    palette = [COLORS[c] for c in (*LINE_COLORS, "other")]
     figure = make_subplots(rows=1, cols=2, column_widths=[0.025, 0.975], horizontal_spacing=0.008, shared_yaxes=True)
     colors = [palette[n % len(palette)] for n in range(len(kinds))]
     scale = [((n + end) / len(kinds), color) for n, color in enumerate(colors) for end in (0, 1)]
     figure.add_heatmap(
         z=[[kinds.index(groups[row])] for row in overlap.index],
-        x=["group"],
-        y=names,
-        zmin=-0.5,
-        zmax=len(kinds) - 0.5,
-        colorscale=scale,
-        showscale=False,
+        **dict(x=["group"], y=names, zmin=-0.5, zmax=len(kinds) - 0.5, colorscale=scale, showscale=False),
         text=[[groups[row]] for row in overlap.index],
         hovertemplate="%{y}: %{text}<extra></extra>",
         row=1,
@@ -159,9 +151,10 @@ def clustered(overlap: pd.DataFrame, groups: Mapping[str, str], *, title: str, u
         col=2,
     )
     present = {groups[row] for row in overlap.index}
-    for n, kind in ((n, kind) for n, kind in enumerate(kinds) if kind in present):
-        marker = dict(symbol="square", size=11, color=colors[n])
-        figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=kind, row=1, col=2)
+    for kind, color in zip(kinds, colors, strict=True):
+        if kind in present:
+            marker = dict(symbol="square", size=11, color=color)
+            figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=kind, row=1, col=2)
     cell, font = (15, 10.5) if len(names) > 20 else (28, 12)
     size = dict(width=min(780, 290 + cell * len(names)), height=200 + cell * len(names), autosize=False)
     figure.update_layout(title_text=title, legend_y=1.01, **size)
@@ -181,9 +174,7 @@ def strips(table: pd.DataFrame, label: str, value: str, color: str, *, title: st
             boxpoints="all",
             marker=dict(size=4, color=COLORS[color]),
             line_width=1,
-            jitter=0.4,
-            pointpos=0,
-            fillcolor="rgba(0,0,0,0)",
+            **dict(jitter=0.4, pointpos=0, fillcolor="rgba(0,0,0,0)"),
             hovertext=part["hover"] if "hover" in part else None,
             showlegend=False,
         )
@@ -233,8 +224,7 @@ def formation(
     """
     figure = go.Figure(layout_title_text=title)
     figure.add_vrect(*formed, fillcolor=COLORS["other"], opacity=0.15, line_width=0, layer="below")
-    symbols, dashes = ("circle", "diamond", "square", "x"), ("solid", "dash", "dot", "dashdot")
-    for symbol, dash, (name, color) in zip(symbols, dashes, colors.items(), strict=False):
+    for symbol, dash, (name, color) in zip(SYMBOLS, DASHES, colors.items(), strict=False):
         style = dict(line=dict(color=COLORS[color], dash=dash), marker=dict(symbol=symbol, size=9))
         figure.add_scatter(x=table.step, y=table[name], name=name, mode="lines+markers", **style)
     figure.update_xaxes(title="training step", type="log", tickvals=table.step, ticktext=[f"{s:,}" for s in table.step])
@@ -270,10 +260,7 @@ def by_layer(
             figure.add_scatter(
                 x=list(layers),
                 y=list(values),
-                name=name,
-                legendgroup=name,
-                showlegend=row == 1,
-                mode="lines+markers",
+                **dict(name=name, legendgroup=name, showlegend=row == 1, mode="lines+markers"),
                 marker_symbol=SYMBOLS[names.index(name)],
                 line=dict(color=COLORS[colors[name]], dash="dot" if name in dotted else "solid"),
                 row=row,
@@ -283,9 +270,5 @@ def by_layer(
         figure.add_hline(y=level, line=dict(color=COLORS["other"], dash="dash", width=1), row="all", col=1)
     figure.update_xaxes(title="layer", dtick=1, row=len(panels))
     figure.update_yaxes(title=y_title, range=[-0.08, 1.08])
-    return figure.update_layout(
-        title_text=title,
-        height=180 + 220 * len(panels),
-        margin_t=72,
-        legend=dict(orientation="v", y=-0.15, yanchor="top"),
-    )
+    legend = dict(orientation="v", y=-0.15, yanchor="top")
+    return figure.update_layout(title_text=title, height=180 + 220 * len(panels), margin_t=72, legend=legend)

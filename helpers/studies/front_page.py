@@ -15,14 +15,10 @@ import plotly.graph_objects as go
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
-from helpers.figures.circuit import GAP, faint_nodes
-from helpers.figures.circuit_layout import Arc, Point, arcs_of, place, spine
+from helpers.figures.circuit import GAP, faint_nodes, picture_layout, slider
+from helpers.figures.circuit_layout import arcs_of, place, spine
 from helpers.figures.display import COLORS
 from helpers.prompts.pairs import PromptPairs
-
-BARS = (0.79, 1.0)  # the part of the drawing's height for the answers; the model takes what lies below
-DRAWING = (0.0, 0.74)
-HEIGHT = 520
 
 
 def answers_kept(model, circuits: Mapping[str, Circuit], pairs: PromptPairs) -> pd.DataFrame:
@@ -40,16 +36,9 @@ def answers_kept(model, circuits: Mapping[str, Circuit], pairs: PromptPairs) -> 
     rows = []
     for label, circuit in circuits.items():
         chances = run_circuit(model, circuit, pairs)[0].softmax(-1)
-        rows.append(
-            {
-                "circuit": label,
-                "edges": circuit.n_edges,
-                "right": chances[pairs.answer_ids[0]].item(),
-                "wrong": chances[pairs.wrong_ids[0]].item(),
-                "said": model.tokenizer.decode([int(chances.argmax())]).strip(),
-            }
-        )
-    return pd.DataFrame(rows).set_index("circuit")
+        right, wrong = (chances[ids[0]].item() for ids in (pairs.answer_ids, pairs.wrong_ids))
+        rows.append((label, circuit.n_edges, right, wrong, model.tokenizer.decode([int(chances.argmax())]).strip()))
+    return pd.DataFrame(rows, columns=["circuit", "edges", "right", "wrong", "said"]).set_index("circuit")
 
 
 def thinning_picture(
@@ -74,99 +63,72 @@ def thinning_picture(
         raise ValueError(f"start is {start!r}; choose one of {', '.join(labels)}")
     graph = circuits[start].graph
     words = pairs.answers[0].strip(), pairs.wrong[0].strip()
-    fixed = [whole_model(graph), faint_nodes(graph)]
-    groups = [[*kept_lines(circuits[label]), answer_bars(answers.loc[label], words)] for label in labels]
-    for label, group in zip(labels, groups, strict=True):
-        for trace in group:
-            trace.visible = label == start
-    figure = go.Figure([*fixed, *(trace for group in groups for trace in group)], layout=_layout(graph, title))
-    figure.update_layout(title_subtitle_text=subtitle, sliders=[_slider(circuits, len(fixed), labels.index(start))])
-    return figure.update_layout(meta={"table": _table(answers, words)})
+    fixed = [edge_trace(Circuit.full(graph), "corrupt", 0.6, 0.22, name="all edges"), faint_nodes(graph)]
+    figure = go.Figure(fixed, layout=_layout(graph, title))
+    for label in labels:
+        group = [*kept_part(circuits[label]), answer_bars(answers.loc[label], words)]
+        figure.add_traces([trace.update(visible=label == start) for trace in group])
+    steps = slider(labels, len(fixed), [3] * len(labels), labels.index(start), "connections kept: ")
+    rows = [[label, f"{row.right:.0%}", f"{row.wrong:.0%}", row.said] for label, row in answers.iterrows()]
+    table = [["connections kept", *words, "said"], *rows]
+    return figure.update_layout(title_subtitle_text=subtitle, sliders=[steps], meta={"table": table})
 
 
-def _joined(lines: list[tuple[Point, ...]]) -> dict:
-    """The coordinates of several lines as one trace's."""
+def edge_trace(circuit: Circuit, color: str, width: float, opacity: float, *, name: str) -> go.Scatter:
+    """All edges of a circuit as one trace. Many edges are straight lines, but for those within the column at the right.
+
+    Edges that are drawn alike are one line.
+    """
+    graph, lines = circuit.graph, {}
+    for arc in arcs_of(circuit, None):
+        start, _, end = arc.points
+        bent = not _many(circuit) or start[0] == end[0] == spine(graph)
+        lines[arc.points if bent else (start, end)] = True
     x, y = np.array([point for line in lines for point in (*line, GAP)]).reshape(-1, 2).T.round(2)
-    return dict(x=x, y=y, mode="lines", showlegend=False, hoverinfo="skip")
+    style = dict(line=dict(color=COLORS[color], width=width, shape="spline"), opacity=opacity, name=name)
+    return go.Scatter(x=x, y=y, mode="lines", showlegend=False, hoverinfo="skip", **style)
 
 
-def _path(arc: Arc, graph: Graph) -> tuple[Point, ...]:
-    """An edge's points; a straight line but for what runs within the column at the right."""
-    ends = arc.points[0], arc.points[2]
-    return arc.points if all(x == spine(graph) for x, _ in ends) else ends
+def _many(circuit: Circuit) -> bool:
+    return circuit.n_edges > circuit.graph.n_edges // 4
 
 
-def whole_model(graph: Graph) -> go.Scatter:
-    """All edges of the model as a faint cloud in the corrupt prompt's colour; those with the same ends are one line."""
-    lines = list(dict.fromkeys(_path(arc, graph) for arc in arcs_of(Circuit.full(graph), None)))
-    line = dict(color=COLORS["corrupt"], width=0.6, shape="spline")
-    return go.Scatter(**_joined(lines), line=line, opacity=0.22, name="all edges")
-
-
-def kept_lines(circuit: Circuit) -> list[go.Scatter]:
+def kept_part(circuit: Circuit) -> list[go.Scatter]:
     """A circuit's edges and nodes in the clean prompt's colour; many edges are drawn thinner than few."""
-    graph = circuit.graph
-    arcs = arcs_of(circuit, None)
-    many = circuit.n_edges > graph.n_edges // 4
-    lines = [arc.points for arc in arcs] if not many else [_path(arc, graph) for arc in arcs]
-    look = dict(color=COLORS["clean"], width=0.6 if many else 1.6, shape="spline")
-    edges = go.Scatter(
-        **_joined(list(dict.fromkeys(lines))), line=look, opacity=0.5 if many else 0.85, name="kept edges"
-    )
+    width, opacity = (0.6, 0.5) if _many(circuit) else (1.6, 0.85)
     used = [*circuit.nodes, "logits"]
-    x, y = np.array([place(graph, name) for name in used]).T
+    x, y = np.array([place(circuit.graph, name) for name in used]).T
     dots = dict(color=COLORS["clean"], size=8, line_width=0)
     nodes = go.Scatter(x=x, y=y, mode="markers", marker=dots, hovertext=used, hoverinfo="text", showlegend=False)
-    return [edges, nodes.update(name="nodes")]
+    return [edge_trace(circuit, "clean", width, opacity, name="kept edges"), nodes.update(name="nodes")]
 
 
 def answer_bars(row: pd.Series, words: tuple[str, str]) -> go.Bar:
     """The probabilities of the two answers and of all other tokens."""
     shares = [row.right, row.wrong, max(0.0, 1 - row.right - row.wrong)]
-    names = [*words, "anything else"]
     return go.Bar(
         x=shares,
-        y=names,
+        y=[*words, "anything else"],
         orientation="h",
         marker_color=[COLORS[name] for name in ("clean", "corrupt", "other")],
         text=[f"<b>{share:.0%}</b>" if share == max(shares) else f"{share:.0%}" for share in shares],
         textposition="outside",
         cliponaxis=False,
-        hoverinfo="skip",
-        showlegend=False,
-        xaxis="x2",
-        yaxis="y2",
-        name="answer",
+        **dict(hoverinfo="skip", showlegend=False, xaxis="x2", yaxis="y2", name="answer"),
     )
 
 
 def _layout(graph: Graph, title: str) -> go.Layout:
+    """The model below, in rows of layers; the answers above."""
     bare = dict(showgrid=False, zeroline=False, showline=False)
-    names = ["the question", *(f"layer {n}" for n in range(graph.n_layers)), "the answer"]
-    rows = dict(tickvals=list(range(-1, graph.n_layers + 1)), ticktext=names, range=[-1.4, graph.n_layers + 0.4])
-    widest = max(x for arc in arcs_of(Circuit.full(graph), None) for x, _ in arc.points)
-    columns = dict(tickvals=[(graph.n_heads - 1) / 2, spine(graph)], ticktext=["attention heads", "MLPs"])
-    return go.Layout(
-        title=title,
-        height=HEIGHT,
-        dragmode=False,
-        xaxis=columns | dict(range=[-0.6, widest + 0.2], tickangle=0) | bare,
-        yaxis=rows | dict(domain=DRAWING) | bare,
+    rows = ["the question", *(f"layer {n}" for n in range(graph.n_layers)), "the answer"]
+    columns = dict(tickvals=[(graph.n_heads - 1) / 2, spine(graph)], ticktext=["attention heads", "MLPs"], title=None)
+    layout = picture_layout(graph, arcs_of(Circuit.full(graph), None), title)
+    return layout.update(
+        height=520,
+        xaxis=columns | bare,
+        yaxis=dict(ticktext=rows, domain=[0, 0.74]) | bare,
         xaxis2=dict(range=[0, 1.15], visible=False, anchor="y2"),
-        yaxis2=dict(domain=BARS, autorange="reversed", anchor="x2", tickfont=dict(size=15)) | bare,
+        yaxis2=dict(domain=[0.79, 1], autorange="reversed", anchor="x2", tickfont=dict(size=15)) | bare,
         bargap=0.25,
     )
-
-
-def _slider(circuits: Mapping[str, Circuit], fixed: int, active: int) -> dict:
-    """Each step shows what is always there, and the edges, the nodes and the answers of its own circuit."""
-    steps = []
-    for chosen, label in enumerate(circuits):
-        own = [number == chosen for number in range(len(circuits)) for _ in range(3)]
-        steps.append(dict(label=label, method="restyle", args=[{"visible": [True] * fixed + own}]))
-    return dict(steps=steps, active=active, pad=dict(t=40, l=16, r=36), currentvalue=dict(prefix="connections kept: "))
-
-
-def _table(answers: pd.DataFrame, words: tuple[str, str]) -> list[list]:
-    rows = [[label, f"{row.right:.0%}", f"{row.wrong:.0%}", row.said] for label, row in answers.iterrows()]
-    return [["connections kept", *words, "said"], *rows]

@@ -8,14 +8,12 @@ different machines, or of different runs on a busy one, can't be compared; the r
 from __future__ import annotations
 
 import gc
-import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import pandas as pd
 import torch
@@ -72,8 +70,8 @@ def transformer_lens_eap(model, pairs: PromptPairs) -> list:
     return results
 
 
-def cases() -> dict[str, Case]:
-    """All cases by a key."""
+def cases() -> list[Case]:
+    """All cases: on Atlas, on random models of GPT-2's shapes, and on shapes that vary in one thing."""
     atlas = [
         Case("Atlas", "EAP, TransformerLens", None, 6, PAIRS, transformer_lens_eap, 1, 0),
         Case("Atlas", "EAP", None, 6, PAIRS, eap),
@@ -101,7 +99,7 @@ def cases() -> dict[str, Case]:
         for shape, length, pairs in settings
         for name, search in (("EAP", eap), ("EAP-IG, 5 steps", eap_ig))
     ]
-    return {str(i): case for i, case in enumerate([*atlas, *small, *cost])}
+    return [*atlas, *small, *cost]
 
 
 def atlas_pairs(model, length: int, count: int, split: str = "train") -> PromptPairs:
@@ -127,9 +125,9 @@ def prepare(case: Case) -> tuple[object, PromptPairs]:
     return model, random_pairs(model, case.length, case.pairs)
 
 
-def measure(key: str) -> dict[str, object]:
+def measure(number: int) -> dict[str, object]:
     """Run one case in this process: its best time in seconds and the process's peak memory in MB."""
-    case = cases()[key]
+    case = cases()[number]
     model, pairs = prepare(case)
     gc.collect()
     for _ in range(case.warm):
@@ -139,10 +137,10 @@ def measure(key: str) -> dict[str, object]:
         start = time.perf_counter()
         result = case.run(model, pairs)
         times.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     row = dict(group=case.group, search=case.name, layers=model.cfg.n_layers, heads=model.cfg.n_heads)
-    row |= dict(edges=Graph.from_model(model).n_edges, tokens=case.length, pairs=case.pairs, seconds=min(times))
-    row["peak_mb"] = peak / 1024
+    row |= dict(edges=Graph.from_model(model).n_edges, tokens=case.length, pairs=case.pairs)
+    row |= dict(seconds=min(times), peak_mb=peak)
     if case.shape is None and not isinstance(result, list):
         circuit = result if isinstance(result, Circuit) else result.greedy(SIZE)
         kept = faithfulness(model, circuit, atlas_pairs(model, case.length, 40, "test"))
@@ -150,25 +148,11 @@ def measure(key: str) -> dict[str, object]:
     return row
 
 
-def bench(progress: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run all cases, each in a new process, and return the tables ``bench`` and ``cost``."""
-    rows = []
-    for key in tqdm(cases(), disable=not progress):
-        command = [
-            sys.executable,
-            "-c",
-            f"import json; from {__name__} import measure; print(json.dumps(measure({key!r})))",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"case {key} ({cases()[key].name}) failed:\n{done.stderr[-2000:]}")
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    table = pd.DataFrame(rows)
-    growing = table.group.isin(["layers", "heads", "prompt tokens", "pairs"])
-    return table[~growing], table[growing].dropna(axis=1, how="all")
-
-
 def write_tables(load: Load, write: Write) -> None:
-    """Time everything, and write the tables."""
-    for name, table in zip(("bench", "cost"), bench(), strict=True):
-        write(name, table)
+    """Measure all cases, each in a new process; the tables say how long they took on the machine at hand."""
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        numbers = range(len(cases()))
+        table = pd.DataFrame(tqdm(pool.imap(measure, numbers), total=len(numbers)))
+    growing = table.group.isin(["layers", "heads", "prompt tokens", "pairs"])
+    write("bench", table[~growing])
+    write("cost", table[growing].dropna(axis=1, how="all"))

@@ -7,13 +7,12 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit
-from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import HITS, logit_diff, match_nll, mean_metric
 from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation
 from helpers.searches.acdc import acdc
-from helpers.searches.attribution import SHARE, eap_ig
+from helpers.searches.attribution import find_circuit
 from helpers.studies.tables import Load, Write
 
 PAIRS = {"train": 20, "test": 40}
@@ -27,28 +26,17 @@ def both_halves(model, name: str) -> dict[str, PromptPairs]:
 
 
 def relation_row(model, name: str) -> dict[str, object]:
-    """The circuit of one relation: EAP-IG on the train half, 3 % of the edges, judged on the test half."""
-    graph, pairs = Graph.from_model(model), both_halves(model, name)
+    """The circuit of one relation: found on the train half, judged on the test half beside circuits by chance."""
+    pairs = both_halves(model, name)
     test = pairs["test"]
     scale = baselines(model, test, logit_diff, "corrupt")
-    circuit = eap_ig(model, pairs["train"]).greedy(int(SHARE * graph.n_edges))
-    own = evaluate_circuit(model, circuit, test, scale)
-    chance = [
-        evaluate_circuit(model, random_circuit(graph, circuit.n_edges, seed=seed), test, scale)
-        for seed in range(RANDOM_SEEDS)
-    ]
-    model_hits = {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
-    relabelled = [
-        evaluate_circuit(model, random_circuit(graph, like=circuit, seed=s), test, scale) for s in range(RANDOM_SEEDS)
-    ]
-    row: dict[str, object] = {
-        "relation": name,
-        "kind": relation(name).kind,
-        "edges": circuit.n_edges,
-        **own,
-        **model_hits,
-    }
-    for baseline, rows in (("random", chance), ("relabelled", relabelled)):
+    circuit = find_circuit(model, pairs["train"])
+    row: dict[str, object] = {"relation": name, "kind": relation(name).kind, "edges": circuit.n_edges}
+    row |= evaluate_circuit(model, circuit, test, scale)
+    row |= {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
+    for baseline, options in (("random", {"n": circuit.n_edges}), ("relabelled", {"like": circuit})):
+        drawn = [random_circuit(circuit.graph, seed=seed, **options) for seed in range(RANDOM_SEEDS)]
+        rows = [evaluate_circuit(model, c, test, scale) for c in drawn]
         for key in ("faithfulness", "hit1", "hit10"):
             row[f"{baseline}_{key}"] = sum(r[key] for r in rows) / len(rows)
         row[f"{baseline}_best"] = max(r["faithfulness"] for r in rows)
@@ -71,7 +59,7 @@ def paper_row(model, name: str) -> dict[str, object]:
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Find and evaluate_circuit a circuit of each relation, in two ways."""
+    """Find and judge a circuit of each relation, in two ways."""
     model = load("atlas")
     for table, row in (("relations", relation_row), ("acdc", paper_row)):
         write(table, pd.DataFrame([row(model, name) for name in tqdm(asked_relations())]))

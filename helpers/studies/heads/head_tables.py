@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.components.head_classes import KNOWLEDGE, LETTERS, classify_heads, name_heads
+from helpers.components.head_classes import LETTERS, classify_heads, name_heads
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import mean_of_others, type_members
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import asked_relations, relation
 from helpers.prompts.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, worded_pairs
-from helpers.studies.heads.head_controls import with_wrong_type, wrong_subjects
 from helpers.studies.tables import SEEDS, Load, Write, read_table
 
 RANDOM_SEEDS = 10
@@ -70,6 +70,41 @@ def control_rows(model, name: str, right: pd.DataFrame) -> list[dict[str, object
     return rows
 
 
+def wrong_subjects(pairs: PromptPairs, seed: int = 0) -> PromptPairs:
+    """The same prompts with other words marked as the subject: as many in a row, at a random place beside the subject.
+
+    Where no gap is wide enough, the mark is as long as the widest one.
+
+    Raises:
+        ValueError: if a subject isn't known, or is the whole prompt.
+    """
+    rng, spans = random.Random(seed), []
+    for text, ids, span in zip(pairs.clean, pairs.clean_ids, pairs.subjects, strict=True):
+        if span is None:
+            raise ValueError(f"the subject of {text!r} isn't known; give from_prompts its subjects")
+        gaps = [(1, span.start), (span.stop, len(ids))]
+        length = min(span.stop - span.start, max(stop - start for start, stop in gaps))
+        starts = [i for start, stop in gaps for i in range(start, stop - length + 1)]
+        if length < 1:
+            raise ValueError(f"{text!r} has no words beside its subject")
+        start = rng.choice(starts)
+        spans.append(slice(start, start + length))
+    return replace(pairs, subjects=tuple(spans))
+
+
+def with_wrong_type(model, pairs: PromptPairs, types: Int[Tensor, " token"], right: pd.DataFrame) -> pd.DataFrame:
+    """The heads' classes when other tokens count as the answers' type, such as the answers of another relation.
+
+    What the whole model says of the right type stays the measure, so a head has to name the wrong type as strongly.
+
+    Args:
+        types: ids of the tokens.
+        right: the heads measured with the right type.
+    """
+    wrong = measure_heads(model, pairs, types=types.tolist())
+    return name_heads(wrong.assign(model_type=right.model_type))
+
+
 def _strangers(name: str) -> list[str]:
     """A few relations of another kind of knowledge."""
     kind = relation(name).kind
@@ -103,36 +138,20 @@ def knockout_rows(model, name: str, frame: pd.DataFrame) -> list[dict[str, objec
     return rows
 
 
-def head_tables(models: dict[str, object], names: Sequence[str] | None = None, progress: bool = True) -> dict:
-    """The tables: measurements for each model; wordings, knock-outs and controls for the first one.
-
-    Args:
-        models: name -> model.
-        names: relations; those of the sweeps by default.
-    """
-    names, first = list(names or asked_relations()), next(iter(models))
-    bar = tqdm([(label, name) for label in models for name in names], disable=not progress)
-    measured = [measured_rows(models[label], name, label) for label, name in bar]
-    own = list(zip(names, measured, strict=False))  # of the first model
-    bar = tqdm([(name, wording) for name in names[::WORDING_STEP] for wording in WORDINGS[1:]], disable=not progress)
-    named = [_first_wording(name, frame) for name, frame in own]
-    named += [names_row(models[first], name, wording) for name, wording in bar]
-    bar = tqdm(own, disable=not progress)
-    cut = [row for name, frame in bar for row in knockout_rows(models[first], name, name_heads(frame))]
-    bar = tqdm(own[::CONTROL_STEP], disable=not progress)
-    controls = [row for name, frame in bar for row in control_rows(models[first], name, frame)]
-    return {
-        "heads": pd.concat(measured, ignore_index=True),
-        "head_names": pd.DataFrame(named),
-        "head_knockouts": pd.DataFrame(cut),
-        "head_controls": pd.DataFrame(controls),
-    }
-
-
 def write_tables(load: Load, write: Write) -> None:
-    """Name the heads of both seeds in all relations and several wordings."""
-    for name, table in head_tables({name: load(name) for name in SEEDS}).items():
-        write(name, table)
+    """Measure the heads of both seeds in all relations; other wordings, knock-outs and controls in the first seed."""
+    models, names = {name: load(name) for name in SEEDS}, asked_relations()
+    first, wanted = models[SEEDS[0]], [(label, name) for label in models for name in names]
+    measured = [measured_rows(models[label], name, label) for label, name in tqdm(wanted)]
+    write("heads", pd.concat(measured, ignore_index=True))
+    own = list(zip(names, measured, strict=False))  # of the first model
+    worded = [(name, wording) for name in names[::WORDING_STEP] for wording in WORDINGS[1:]]
+    named = [_first_wording(name, frame) for name, frame in own]
+    write("head_names", pd.DataFrame(named + [names_row(first, *each) for each in tqdm(worded)]))
+    cut = [row for name, frame in tqdm(own) for row in knockout_rows(first, name, name_heads(frame))]
+    write("head_knockouts", pd.DataFrame(cut))
+    controls = [row for name, frame in tqdm(own[::CONTROL_STEP]) for row in control_rows(first, name, frame)]
+    write("head_controls", pd.DataFrame(controls))
 
 
 def read_classes(table: Literal["head_names", "head_controls"] = "head_names") -> pd.DataFrame:
@@ -157,13 +176,6 @@ def read_heads(model: str = "atlas") -> dict[str, pd.DataFrame]:
         raise ValueError(f"no heads of {model!r} in the table; it has {', '.join(table.model.unique())}")
     parts = table[table.model == model].groupby("relation", sort=False)
     return {name: name_heads(part.reset_index(drop=True)) for name, part in parts}
-
-
-def count_classes(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """In how many relations each head has each class: a row for each head, a column for each class."""
-    heads = next(iter(frames.values()))["head"]
-    counts = {name: sum((f["class"] == name).astype(int) for f in frames.values()) for name in KNOWLEDGE}
-    return pd.DataFrame(counts).set_index(heads)
 
 
 def logit_drops(

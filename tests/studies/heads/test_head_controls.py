@@ -7,7 +7,7 @@ import torch
 
 from helpers import classify_heads, relation_pairs
 from helpers.components.heads import measure_heads
-from helpers.studies.heads.head_controls import with_wrong_type, wrong_subjects
+from helpers.studies.heads.head_tables import with_wrong_type, wrong_subjects
 
 
 def test_the_mark_moves_beside_the_subject(atlas):

@@ -1,6 +1,5 @@
 """The committed tables of heads are what the code gives, and what the chapter says of them holds."""
 
-import pandas as pd
 import pytest
 
 from helpers import Graph, relation
@@ -8,14 +7,7 @@ from helpers.components.head_classes import LETTERS, name_heads
 from helpers.components.heads import measure_heads
 from helpers.prompts.relations import asked_relations, held_out_paraphrases, taught_paraphrases
 from helpers.prompts.wordings import WORDINGS, taught_and_held_out, worded_pairs
-from helpers.studies.heads.head_tables import (
-    count_classes,
-    head_tables,
-    knockout_rows,
-    names_row,
-    read_classes,
-    read_heads,
-)
+from helpers.studies.heads.head_tables import knockout_rows, names_row, read_classes, read_heads
 from helpers.studies.tables import read_table
 
 
@@ -73,19 +65,8 @@ def test_taught_and_held_out_words_are_that(atlas):
         assert (pairs.reference.argmax(-1) == pairs.answer_ids).all()
 
 
-def test_counts_by_hand():
-    frames = {
-        "one": pd.DataFrame({"head": ["a0.h0", "a0.h1"], "class": ["mover", "none"]}),
-        "two": pd.DataFrame({"head": ["a0.h0", "a0.h1"], "class": ["mover", "relation"]}),
-    }
-    counts = count_classes(frames)
-    assert counts.loc["a0.h0"].to_dict() == {"mover": 2, "relation": 0, "mixture": 0}
-    assert counts.loc["a0.h1"].to_dict() == {"mover": 0, "relation": 1, "mixture": 0}
-
-
 def test_unknown_names_are_refused(atlas):
     with pytest.raises(ValueError, match="unknown wording 'loud'; choose from first wording"):
         worded_pairs(atlas, "country_capital", "loud")
     with pytest.raises(ValueError, match="it has atlas, atlas-seed1"):
         read_heads("gpt2")
-    assert callable(head_tables)
