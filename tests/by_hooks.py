@@ -1,4 +1,4 @@
-"""What heads do, read from TransformerLens hooks: the other route that measurements are compared with."""
+"""What TransformerLens says, by its hooks and its attribution: the other route that measurements are compared with."""
 
 import pandas as pd
 import torch
@@ -30,3 +30,13 @@ def cut_by_circuit(model, pairs, head: str, ablation: str) -> torch.Tensor:
     mask = graph.edges.clone()
     mask[:, graph.sources.index(head)] = False
     return run_circuit(model, Circuit(graph, mask), pairs, ablation)
+
+
+def their_name(node, graph) -> str:
+    """Our name of a TransformerLens attribution node."""
+    if node.kind in ("q_input", "k_input", "v_input"):
+        return f"a{node.layer}.h{node.head}<{node.kind[0]}>"
+    return {
+        "embed": "embed", "logits": "logits", "attn_head_out": f"a{node.layer}.h{node.head}",
+        "mlp_out": f"m{node.layer}", "mlp_in": f"m{node.layer}",
+    }[node.kind]  # fmt: skip

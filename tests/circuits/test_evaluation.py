@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from by_hooks import their_name
 from transformer_lens.tools.analysis import attribution_patching
 
 from helpers import (
@@ -58,8 +59,6 @@ def test_faithfulness_agrees_with_transformer_lens(atlas, with_gradients):
             atlas, pair.clean_tokens, pair.corrupt_tokens, metric,
             attribution_patching.EdgeAttributionConfig(granularity="edge"),
         ).edge_scores  # fmt: skip
-        from test_searches import their_name
-
         theirs = [e for e in scored if f"{their_name(e[0], graph)}->{their_name(e[1], graph)}" in circuit]
         expected = attribution_patching.faithfulness(atlas, pair.clean_tokens, pair.corrupt_tokens, metric, theirs)
         assert float(faithfulness(atlas, circuit, pair)) == pytest.approx(expected.recovered, abs=1e-4)

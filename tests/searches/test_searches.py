@@ -5,6 +5,7 @@ from inspect import unwrap
 
 import pytest
 import torch
+from by_hooks import their_name
 from transformer_lens.tools.analysis import attribution_patching
 
 from helpers import (
@@ -56,16 +57,6 @@ def test_eap_at_the_corrupt_end_is_eap_of_the_swapped_pairs(small):
     torch.testing.assert_close(
         eap(model, pairs, at="corrupt").values, -eap(model, swapped).values, atol=1e-6, rtol=1e-3
     )
-
-
-def their_name(node, graph) -> str:
-    """Our name of a TransformerLens attribution node."""
-    if node.kind in ("q_input", "k_input", "v_input"):
-        return f"a{node.layer}.h{node.head}<{node.kind[0]}>"
-    return {
-        "embed": "embed", "logits": "logits", "attn_head_out": f"a{node.layer}.h{node.head}",
-        "mlp_out": f"m{node.layer}", "mlp_in": f"m{node.layer}",
-    }[node.kind]  # fmt: skip
 
 
 def test_eap_agrees_with_transformer_lens(atlas, with_gradients):

@@ -120,12 +120,13 @@ def measured_rows() -> Iterator[pd.DataFrame]:
     """One case after the other, each in a new process, one folder of weights at a time."""
     for name in tqdm(dict.fromkeys(case.model for case in CASES)):
         with tempfile.TemporaryDirectory() as folder:
-            _alone(save_random, SHAPES[name], folder)
+            alone(save_random, SHAPES[name], folder)
             for case in (case for case in CASES if case.model == name):
-                yield pd.DataFrame([_alone(measure, case, folder)])
+                yield pd.DataFrame([alone(measure, case, folder)])
 
 
-def _alone(function: Callable, *arguments: object) -> object:
+def alone(function: Callable, *arguments: object) -> object:
+    """What a function gives in a new process, whose memory holds nothing of this one's."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

@@ -13,6 +13,7 @@ from helpers.studies.your_own_model.memory_table import (
     MACHINES,
     SHAPES,
     Case,
+    alone,
     estimated_rows,
     largest_batch,
     measure,
@@ -60,7 +61,7 @@ def test_laws_and_search_on_a_shape(narrow):
 
 def test_a_case_is_measured(narrow):
     name, folder, _ = narrow
-    row = measure(Case(name, "float32", "eap", batch=1, tokens=6), folder)
+    row = alone(measure, Case(name, "float32", "eap", batch=1, tokens=6), folder)
     assert row["edges"] == NARROW[name].graph.n_edges and row["seconds"] > 0
     assert row["peak_gb"] > 0 and row["estimate_gb"] > memory_estimate(NARROW[name], search="load")
 

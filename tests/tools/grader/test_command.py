@@ -5,12 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from _tools.__main__ import parser
 from _tools.grader import command as grade_command
 from _tools.grader.marks import Graded, Limits, Mark, grade
 from _tools.grader.submissions import BOOK
 from submissions import filled, save
-
-from helpers.__main__ import parser
 
 RIGHT = Mark("ex-90-1", "Twice", "easy", 1, 1, "Right.")
 WRONG = Mark("ex-90-2", "The largest", "medium", 0, 2, "Not yet: " + "another one is larger, " * 10)
