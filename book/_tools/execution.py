@@ -24,13 +24,24 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
-DATA = ("requirements.txt", "helpers/facts/**/*", "helpers/weights/**/*")  # whatever a page asks
+DATA = (
+    "requirements.txt",
+    "book/_tools/page_figures.py",
+    "helpers/facts/**/*",
+    "helpers/weights/**/*",
+)  # whatever a page asks
 KEPT = 80  # executed pages, some of them of earlier inputs
 TABLES = "helpers/tables"  # only those that are named in the code
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 
 # What a kernel sees that executes a page for the book. Chapters run side by side, so each gets one thread.
-KERNEL = {"BOOK_BUILD": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+KERNEL = {
+    "BOOK_BUILD": "1",
+    "BOOK_FIGURES": "_tools.page_figures",
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "book"), os.environ.get("PYTHONPATH")))),
+    "TQDM_DISABLE": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 def imported(tree: ast.AST, door: Mapping[str, str]) -> set[str]:

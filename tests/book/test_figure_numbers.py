@@ -67,7 +67,7 @@ def test_other_output_is_no_figure(markup):
 
 
 def test_what_display_writes_is_understood(monkeypatch):
-    assert figures.captioned(display._figure('<p class="kc-title">A</p>b', "alt", "kc-plot"), 1, 1)[1] == "A"
+    assert figures.captioned(display.figure_html('<p class="kc-title">A</p>b', "alt", "kc-plot"), 1, 1)[1] == "A"
 
 
 def test_figures_are_counted_in_their_order_and_can_be_referred_to():

@@ -10,11 +10,10 @@ import plotly.graph_objects as go
 import pytest
 from _tools import ToolError
 from _tools import pdf as book_pdf
+from _tools.page_figures import PageRenderer
 from _tools.pdf import find_browser, take_picture, write_pdf
 from browsers import MISSING, chromium
 from pypdf import PdfReader
-
-from helpers.figures.display import BookRenderer
 
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 SIDEBAR = '<nav class="bd-links"><a class="reference internal" href="one.html">1. One</a></nav>'
@@ -41,7 +40,7 @@ def figure(steps: int = 5) -> str:
             )
         ]
     )
-    return BookRenderer().to_mimebundle(made.to_plotly_json())["text/html"]
+    return PageRenderer().to_mimebundle(made.to_plotly_json())["text/html"]
 
 
 def page(title: str, text: str) -> str:

@@ -6,13 +6,13 @@ import math
 import plotly.graph_objects as go
 import pytest
 import torch
+from _tools.page_figures import PageRenderer, numbers_table
 
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.scores import Scores
 from helpers.figures import display
 from helpers.figures.circuit import KINDS, circuit_picture, circuit_series
 from helpers.figures.circuit_layout import place
-from helpers.figures.display import numbers_table
 
 GRAPH = Graph(3, 4, 4)
 GROUPED = Graph(2, 8, 2)
@@ -183,7 +183,7 @@ def test_on_the_page_its_table_lists_the_edges_and_it_is_small():
     table = numbers_table(figure.to_dict())
     first = table.split("<tbody>")[1].split("</tr>")[0]
     assert html.escape(strongest) in first and "200 edges" in first and "140 more rows" in table
-    page = display.BookRenderer().to_mimebundle(figure.to_dict())["text/html"]
+    page = PageRenderer().to_mimebundle(figure.to_dict())["text/html"]
     assert len(page) < 400_000 and page.count(html.escape(strongest)) == 1
     assert '<p class="kc-title">finding</p>' in page, "the slider leaves the title alone"
 

@@ -11,10 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
+from _tools.execution import KERNEL
+from _tools.page_figures import TABLE_ROWS, PageRenderer, numbers_table
 from plotly.offline import get_plotlyjs_version
 
 from helpers.figures import display
-from helpers.figures.display import TABLE_ROWS, numbers_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "book" / "_static"
@@ -63,7 +64,7 @@ def in_the_book(monkeypatch: pytest.MonkeyPatch):
     """Set the display up as the book's build does, and undo it."""
     from circuitsvis.utils import render
 
-    monkeypatch.setenv("BOOK_BUILD", "1")
+    monkeypatch.setenv("BOOK_FIGURES", KERNEL["BOOK_FIGURES"])
     for name in ("render_local", "internet_on"):
         monkeypatch.setattr(render, name, getattr(render, name))
     renderer, template = pio.renderers.default, pio.templates.default
@@ -73,7 +74,7 @@ def in_the_book(monkeypatch: pytest.MonkeyPatch):
 
 
 def page(figure: go.Figure) -> str:
-    return display.BookRenderer().to_mimebundle(figure.to_dict())["text/html"]
+    return PageRenderer().to_mimebundle(figure.to_dict())["text/html"]
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#12181b"])

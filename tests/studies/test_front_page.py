@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
+from _tools.page_figures import numbers_table
 
 from helpers import Circuit, Graph, run_circuit
 from helpers.atlas.planted import planted_induction
-from helpers.figures.display import numbers_table
 from helpers.studies.front_page import answers_kept, thinning_picture
 
 
