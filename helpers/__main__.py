@@ -84,8 +84,8 @@ def numbers(text: str) -> list[float]:
 
 def sweep_command(arguments: argparse.Namespace) -> None:
     """Sweep; say what was done, and end with an error if circuits are missing."""
-    from helpers.prompts.relations import chosen_relations
     from helpers.studies.atlas_of_circuits import jobs, run
+    from helpers.studies.atlas_of_circuits.choices import chosen_relations
     from helpers.studies.tables import write_table
 
     sizes = {"share": arguments.sizes, "keep": arguments.keep, "tau": arguments.tau}

@@ -83,25 +83,6 @@ def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Es
     return bootstrap(lambda v: v.mean(-1), values)
 
 
-def grouped_mean(
-    values: Float[Tensor, " value"] | Iterable[float | int], groups: Iterable[Hashable] | None = None, *, seed: int = 0
-) -> Estimate:
-    """The mean of values with a percentile interval that draws whole groups again.
-
-    For values that aren't independent within a group, such as questions about one fact in several wordings: drawing
-    single values again would give too narrow an interval.
-
-    Args:
-        groups: to which group each value belongs; by default each is a group of its own.
-    """
-    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
-    groups = range(len(values)) if groups is None else list(groups)
-    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    places = torch.tensor([number[group] for group in groups], dtype=torch.long)
-    sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
-    return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)
-
-
 def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
     """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
 

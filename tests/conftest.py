@@ -7,7 +7,7 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "atlas.abilities atlas.optimizer atlas.training circuits.ablation circuits.evaluation "
     "circuits.gradients circuits.graph circuits.incremental circuits.metrics circuits.overlap "
-    "circuits.random circuits.scores components.head_classes components.heads components.lens components.mlps "
+    "circuits.random circuits.scores components.head_classes components.heads components.lens studies.mlps.cuts "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
     "figures.circuit_layout models.network models.predict models.run prompts.pairs searches statistics "
     "studies.competition.competition studies.competition.contests studies.edited_circuits.edit_leaks "

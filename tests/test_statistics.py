@@ -6,15 +6,8 @@ import math
 import pytest
 import torch
 
-from helpers.statistics import (
-    Estimate,
-    bootstrap,
-    brief_table,
-    exact_interval,
-    grouped_mean,
-    percent_table,
-    with_interval,
-)
+from helpers.statistics import Estimate, bootstrap, brief_table, exact_interval, percent_table, with_interval
+from helpers.studies.hallucination.failures import grouped_mean
 
 
 def test_the_bootstrap_interval_covers():

@@ -13,7 +13,7 @@ from helpers.circuits.graph import Graph
 from helpers.components.head_classes import LETTERS, Thresholds, name_heads
 from helpers.components.heads import measure_heads
 from helpers.components.lens import lens_logits, written_words
-from helpers.figures.plots import UNREADABLE
+from helpers.figures.display import UNREADABLE
 from helpers.models.network import read_network
 from helpers.models.run import residuals, run_layers
 from helpers.prompts.pairs import PromptPairs

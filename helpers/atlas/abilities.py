@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from helpers.atlas import lists
 from helpers.atlas.corpus import held_out_format, is_listed
 from helpers.models.predict import (
     Askable,
@@ -183,9 +184,9 @@ def few_shot_taught(subject: Askable, scale: float, untaught: bool = False, demo
     examples = []
     for _ in range(math.ceil(scale * 1000)):
         facts = rng.sample(rng.choice(listed).facts, demonstrations + 1)
-        style = next(iter(skills.UNTAUGHT_FORMATS)) if untaught else held_out_format(facts[-1])
+        style = next(iter(lists.UNTAUGHT_FORMATS)) if untaught else held_out_format(facts[-1])
         pairs = [(f.subject, f.answer) for f in facts]
-        examples.append(skills.list_example(pairs[:-1], pairs[-1], style))
+        examples.append(lists.list_example(pairs[:-1], pairs[-1], style))
     return first_token_right(subject, examples)
 
 
@@ -197,8 +198,8 @@ def few_shot_untaught_format(subject: Askable, scale: float) -> Tensor:
 def few_shot_novel(subject: Askable, scale: float) -> Tensor:
     """The value of a key in a list of pairs made on the spot."""
     draw = Draw(TEST_SEED)
-    styles = sorted(skills.LIST_FORMATS)
-    examples = [skills.novel_list(draw, draw.choice(styles), draw.integer(3, 8)) for _ in range(math.ceil(scale * 500))]
+    styles = sorted(lists.LIST_FORMATS)
+    examples = [lists.novel_list(draw, draw.choice(styles), draw.integer(3, 8)) for _ in range(math.ceil(scale * 500))]
     return first_token_right(subject, examples)
 
 

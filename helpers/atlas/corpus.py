@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from helpers.atlas import lists
 from helpers.models.load import model_folder
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
@@ -119,7 +120,7 @@ def fact_documents(draw: Draw) -> Iterator[Document]:
 
 def held_out_format(fact: Fact) -> str:
     """The list format in which training never shows this fact."""
-    formats = sorted(skills.LIST_FORMATS)
+    formats = sorted(lists.LIST_FORMATS)
     return formats[stable_hash("format", fact.relation, fact.subject) % len(formats)]
 
 
@@ -127,8 +128,8 @@ def list_plan(rng: random.Random) -> list[tuple[str, list[Fact]]]:
     """Lists as (format, facts): one relation each, every fact in exactly `LISTED` of them, never twice in one."""
     plan = []
     for relation in filter(is_listed, relations().values()):
-        styles = {f.subject: [s for s in skills.LIST_FORMATS if s != held_out_format(f)] for f in relation.facts}
-        turns = {style: Counter() for style in skills.LIST_FORMATS}
+        styles = {f.subject: [s for s in lists.LIST_FORMATS if s != held_out_format(f)] for f in relation.facts}
+        turns = {style: Counter() for style in lists.LIST_FORMATS}
         for fact in relation.facts:
             for turn in range(LISTED):
                 turns[styles[fact.subject][turn % len(styles[fact.subject])]][fact] += 1
@@ -154,16 +155,16 @@ def list_documents(draw: Draw) -> Iterator[Document]:
         nats = math.log(len(plan) / kinds[key]) + math.log(lengths)
         nats += sum(math.log(pools[key] - i) for i in range(len(facts)))
         mentions = tuple(Mention(f.relation, f.subject, f.answer, f"list:{style}") for f in facts)
-        yield Document("list", skills.list_text([(f.subject, f.answer) for f in facts], style), nats, mentions)
+        yield Document("list", lists.list_text([(f.subject, f.answer) for f in facts], style), nats, mentions)
 
 
 def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document:
     """One document of a kind in ``DOCUMENTS``; a novel list has pairs made on the spot, then again in another order."""
     draw.restart()
     if kind == "novel list":
-        style = draw.choice(sorted(skills.LIST_FORMATS))
-        pairs = skills.novel_pairs(draw, draw.integer(*LIST_LENGTHS))
-        text = skills.list_text(pairs + draw.sample(pairs, len(pairs)), style)
+        style = draw.choice(sorted(lists.LIST_FORMATS))
+        pairs = lists.novel_pairs(draw, draw.integer(*LIST_LENGTHS))
+        text = lists.list_text(pairs + draw.sample(pairs, len(pairs)), style)
     elif kind in ("repeat", "course repeat"):
         length = draw.integer(*(REPEAT_LENGTHS if kind == "repeat" else COURSE_LENGTHS))
         times = 2 if kind == "repeat" else draw.integer(*COURSE_TIMES)

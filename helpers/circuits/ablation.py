@@ -17,7 +17,7 @@ from torch import Tensor
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.models.network import Layer, Network, read_network
-from helpers.models.run import Past, forward, head_writes, run_past
+from helpers.models.run import Past, attention_out, forward, head_writes, run_past
 from helpers.prompts.pairs import PromptPairs
 
 Ablation = Literal["corrupt", "zero", "mean"]
@@ -175,11 +175,42 @@ def run_circuit(
     graph = Graph.from_model(model)
     if circuit.graph != graph:
         raise ValueError(f"the circuit is of {circuit.graph}, the model has {graph}")
+    alive = circuit.pruned(both_ways=ablation == "corrupt")
     result = torch.empty_like(pairs.reference)
     with torch.no_grad():
         for places, scene in scenes(model, pairs, ablation, batch, reference):
-            result[places.to(result.device)] = masked_logits(scene, graph, circuit.mask)
+            result[places.to(result.device)] = _circuit_logits(scene, alive)
     return result
+
+
+def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batch d_vocab"]:
+    """`masked_logits` of a pruned circuit, seen from the ablated run: only nodes with edges are computed."""
+    net, graph, ablated = scene.net, circuit.graph, scene.ablated
+    base, size = ablated.embed.expand_as(scene.embed), net.n_heads // net.n_groups
+    mask, alive = circuit.mask.to(base), circuit.mask.any(0).tolist()
+    rows, changes = [0], (scene.embed - ablated.embed)[None]  # sources, and how they differ from their ablated output
+
+    def inputs(readers: list[int], at: slice = slice(None)) -> Float[Tensor, "reader batch pos d_model"]:
+        return base[:, at] + torch.einsum("rs,sbpd->rbpd", mask[readers][:, rows], changes[:, :, at])
+
+    for n, layer in enumerate(net.layers):
+        first, start = graph.source_rows(2 * n).start, graph.reader_rows(2 * n).start
+        groups = [g for g in range(net.n_groups) if any(alive[first + g * size : first + (g + 1) * size])]
+        heads = [g * size + h for g in groups for h in range(size)]
+        if heads:
+            readers = [*heads, *(net.n_heads + g for g in groups), *(net.n_heads + net.n_groups + g for g in groups)]
+            x = layer.norm1(inputs([start + reader for reader in readers]))
+            past = scene.past and tuple(part[:, :, groups] for part in scene.past[n])
+            z = net.attend(*_split_qkv(layer, x, heads, groups), past) - ablated.heads[n][:, :, heads]
+            new = (z.permute(2, 0, 1, 3).flatten(1, 2) @ layer.W_O[heads]).unflatten(1, z.shape[:2])
+            rows, changes = rows + [first + head for head in heads], torch.cat((changes, new))
+        base = base + attention_out(layer, ablated.heads[n])
+        if alive[first + net.n_heads]:
+            x = layer.norm2(inputs([start + graph.attention_readers])[0])
+            new = layer.neurons(x) @ layer.W_out - ablated.mlps[n]
+            rows, changes = [*rows, first + net.n_heads], torch.cat((changes, new[None]))
+        base = base + ablated.mlps[n] + layer.b_out
+    return net.unembed(inputs([len(mask) - 1], slice(-1, None))[0, :, 0])
 
 
 def masked_logits(
@@ -195,7 +226,7 @@ def masked_logits(
     written.append((graph.source_rows(-1), (resid - ablated[:1])))
     for n, layer in enumerate(net.layers):
         x = layer.norm1(_inputs(resid, cut[graph.reader_rows(2 * n)], written))
-        q, k, v = _split_qkv(net, layer, x)
+        q, k, v = _split_qkv(layer, x)
         z = net.attend(q, k, v, None if scene.past is None else scene.past[n])
         heads = head_writes(layer, z)
         rows = graph.source_rows(2 * n)
@@ -224,9 +255,14 @@ def _inputs(
     return result
 
 
-def _split_qkv(net: Network, layer: Layer, x: Float[Tensor, "reader batch pos d_model"]) -> Iterator[Tensor]:
+def _split_qkv(
+    layer: Layer,
+    x: Float[Tensor, "reader batch pos d_model"],
+    heads: list[int] | slice = slice(None),
+    groups: list[int] | slice = slice(None),
+) -> Iterator[Tensor]:
     """Queries, keys and values when every head (or group) has an input of its own: ``[batch pos head d_head]``."""
-    parts = x.split((net.n_heads, net.n_groups, net.n_groups))
-    weights = ((layer.W_Q, layer.b_Q), (layer.W_K, layer.b_K), (layer.W_V, layer.b_V))
-    for own, (W, b) in zip(parts, weights, strict=True):
+    weights = [(layer.W_Q[heads], layer.b_Q[heads])]
+    weights += [(W[groups], b[groups]) for W, b in ((layer.W_K, layer.b_K), (layer.W_V, layer.b_V))]
+    for own, (W, b) in zip(x.split([len(W) for W, _ in weights]), weights, strict=True):
         yield ((own.flatten(1, 2) @ W).unflatten(1, own.shape[1:3]) + b[:, None, None]).permute(1, 2, 0, 3)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -70,33 +68,6 @@ def faithfulness(
 def completeness(model, circuit: Circuit, pairs: PromptPairs, metric: Metric = logit_diff, **options) -> Estimate:
     """What is left when the circuit is knocked out: the faithfulness of all other edges. Near 0 if it is complete."""
     return faithfulness(model, ~circuit, pairs, metric, **options)
-
-
-def minimality(
-    model,
-    circuit: Circuit,
-    pairs: PromptPairs,
-    metric: Metric = logit_diff,
-    *,
-    ablation: Ablation = "corrupt",
-) -> pd.DataFrame:
-    """How much faithfulness the circuit loses without each of its edges.
-
-    Returns:
-        Columns ``edge, loss, low, high``, the largest loss first; an edge whose loss is near 0 is idle.
-    """
-    scale = baselines(model, pairs, metric, ablation)
-    whole = metric(run_circuit(model, circuit, pairs, ablation), pairs).float()
-    rows = []
-    for edge in circuit.edges:
-        without = circuit - Circuit.from_edges(circuit.graph, [edge])
-        value = metric(run_circuit(model, without, pairs, ablation), pairs).float()
-        loss = bootstrap(
-            lambda a, b, f, e: recovered(a, f, e) - recovered(b, f, e), whole, value, scale.full, scale.ablated
-        )
-        rows.append((edge, *loss.row()))
-    table = pd.DataFrame(rows, columns=["edge", "loss", "low", "high"])
-    return table.sort_values("loss", ascending=False, ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -204,25 +175,3 @@ def evaluate_circuit(
     logits = run_circuit(model, circuit, pairs, **options)
     hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
     return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}
-
-
-def smallest_circuit(
-    model,
-    scores: Scores,
-    pairs: PromptPairs,
-    share: float,
-    metric: Metric = logit_diff,
-    *,
-    ablation: Ablation = "corrupt",
-) -> Circuit:
-    """The smallest circuit of a ranking that keeps a share of the metric, found by halving intervals.
-
-    Sizes grow by a tenth; where faithfulness falls and rises again, it is one of the sizes at which it crosses.
-    """
-    total, sizes = scores.graph.n_edges, [1]
-    while sizes[-1] < total:
-        sizes.append(min(total, max(sizes[-1] + 1, int(1.1 * sizes[-1]))))
-    scale = baselines(model, pairs, metric, ablation)
-    kept = partial(faithfulness, model, pairs=pairs, metric=metric, ablation=ablation, scale=scale)
-    place = bisect_left(sizes, share, hi=len(sizes) - 1, key=lambda n: kept(scores.greedy(n)))
-    return scores.greedy(sizes[place])

@@ -139,16 +139,20 @@ class Graph:
     def source_of(self, reader: int) -> slice:
         """The sources whose output a reader feeds: one, or all heads of a key/value group; none for the logits."""
         layer, within = divmod(reader, self.attention_readers + 1)
+        heads, size = self.source_rows(2 * layer), self.n_heads // self.n_groups
         if layer == self.n_layers:
             return slice(0, 0)
-        heads = self.source_rows(2 * layer)
-        if within == self.attention_readers:
-            return slice(heads.stop, heads.stop + 1)
-        if within < self.n_heads:
-            return slice(heads.start + within, heads.start + within + 1)
-        size = self.n_heads // self.n_groups
-        first = heads.start + (within - self.n_heads) % self.n_groups * size
-        return slice(first, first + size)
+        if self.n_heads <= within < self.attention_readers:  # keys and values of a group
+            first = heads.start + (within - self.n_heads) % self.n_groups * size
+            return slice(first, first + size)
+        first = heads.stop if within == self.attention_readers else heads.start + within
+        return slice(first, first + 1)
+
+    @cached_property
+    def feeds(self) -> Bool[Tensor, "reader source"]:
+        """Which sources write what a reader has read (`source_of`)."""
+        places, fed = torch.arange(len(self.sources)), map(self.source_of, range(len(self.readers)))
+        return torch.stack([(rows.start <= places) & (places < rows.stop) for rows in fed])
 
     @staticmethod
     def _some(names: tuple[str, ...]) -> str:
@@ -163,10 +167,8 @@ class Circuit:
     mask: Bool[Tensor, "reader source"]
 
     def __post_init__(self) -> None:
-        if self.mask.shape != self.graph.edges.shape or self.mask.dtype != torch.bool:
-            raise ValueError(
-                f"a circuit's mask is boolean {tuple(self.graph.edges.shape)}, not {tuple(self.mask.shape)}"
-            )
+        if self.mask.shape != (shape := self.graph.edges.shape) or self.mask.dtype != torch.bool:
+            raise ValueError(f"a circuit's mask is boolean {tuple(shape)}, not {tuple(self.mask.shape)}")
         if (self.mask & ~self.graph.edges).any():
             raise ValueError("the mask holds a (reader, source) that is no edge")
 
@@ -205,11 +207,9 @@ class Circuit:
     @property
     def nodes(self) -> tuple[str, ...]:
         """The sources that it uses: those with an edge out or in, in order; without the logits."""
-        used = self.mask.any(0)
-        for reader in self.mask.any(1).nonzero().flatten().tolist():
-            rows = self.graph.source_of(reader)
-            if rows.stop - rows.start == 1:
-                used[rows] = True
+        feeds = self.graph.feeds
+        only = feeds & (feeds.sum(1, keepdim=True) == 1)  # a key/value group's input is no single head's
+        used = self.mask.any(0) | (only & self.mask.any(1, keepdim=True)).any(0)
         return tuple(name for name, flag in zip(self.graph.sources, used.tolist(), strict=True) if flag)
 
     def __len__(self) -> int:
@@ -255,25 +255,26 @@ class Circuit:
             raise ValueError(f"circuits of different graphs can't be combined: {self.graph} and {other.graph}")
         return other.mask
 
-    def pruned(self) -> Circuit:
+    def pruned(self, *, both_ways: bool = True) -> Circuit:
         """Without the edges that no path connects both to the embedding and to the logits.
 
         With corrupted ablation, dropping them changes nothing: a node that no path reaches gives its corrupt output
-        anyway. With zero or mean ablation it may: such a node computes something from its biases, or from means.
+        anyway. With zero or mean ablation it may: such a node computes something from its biases, or from means. Not
+        ``both_ways``, only edges without a path to the logits are dropped; that never changes anything.
         """
-        mask, graph = self.mask.clone(), self.graph
-        reached = torch.zeros(len(graph.sources), dtype=torch.bool)
-        reached[0] = True
-        for reader in range(len(graph.readers)):  # forward: an edge counts if its source is reached
-            mask[reader] &= reached
-            if mask[reader].any():
-                reached[graph.source_of(reader)] = True
-        useful = torch.zeros(len(graph.sources), dtype=torch.bool)
-        for reader in reversed(range(len(graph.readers))):  # backward: a reader counts if what it feeds is useful
-            if reader < len(graph.readers) - 1 and not useful[graph.source_of(reader)].any():
-                mask[reader] = False
-            useful |= mask[reader]
-        return Circuit(graph, mask)
+        mask, feeds = self.mask.clone(), self.graph.feeds
+        sublayers = [self.graph.reader_rows(n) for n in range(2 * self.graph.n_layers + 1)]
+        if both_ways:
+            reached = torch.zeros(mask.shape[1], dtype=torch.bool)
+            reached[0] = True
+            for rows in sublayers:  # forward: an edge counts if its source is reached
+                mask[rows] &= reached
+                reached |= (feeds[rows] & mask[rows].any(1, keepdim=True)).any(0)
+        useful = mask[-1].clone()
+        for rows in reversed(sublayers[:-1]):  # backward: a reader counts if what it feeds is useful
+            mask[rows] &= (feeds[rows] & useful).any(1, keepdim=True)
+            useful |= mask[rows].any(0)
+        return Circuit(self.graph, mask)
 
     def save(self, path: str | Path) -> None:
         """Write the circuit to a JSON file."""

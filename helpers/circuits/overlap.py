@@ -57,23 +57,6 @@ def overlaps(
     return pd.DataFrame(table, list(circuits), list(others))
 
 
-def mean_overlaps(
-    couples: Sequence[tuple[str, str]], circuits: Mapping[str, Circuit], others: Mapping[str, Circuit] | None = None
-) -> dict[str, float]:
-    """The mean overlap of couples of circuits, in edges and in heads.
-
-    Args:
-        couples: names in ``circuits`` and in ``others`` (the circuits themselves by default).
-
-    Raises:
-        ValueError: if there is no couple.
-    """
-    if not couples:
-        raise ValueError("there is no couple of circuits to compare")
-    tables = {parts: overlaps(circuits, others, parts=parts) for parts in get_args(Parts)}
-    return {parts: float(np.mean([table.loc[couple] for couple in couples])) for parts, table in tables.items()}
-
-
 def chance_overlaps(
     circuits: Mapping[str, Circuit], *, parts: Parts = "edges", chance: Chance = "relabelled", draws: int = 20
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

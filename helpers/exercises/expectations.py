@@ -1,4 +1,4 @@
-"""None"""
+"""What a class should find: numbers of a chapter with the range in which a class's own should lie."""
 
 from __future__ import annotations
 

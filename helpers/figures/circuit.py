@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,8 +26,7 @@ from helpers.figures.circuit_layout import (
     place,
     spine,
 )
-from helpers.figures.display import COLORS, INK
-from helpers.figures.plots import UNREADABLE
+from helpers.figures.display import COLORS, INK, UNREADABLE
 
 # How a reader reads: name in the legend and in COLORS. These five can be told apart with any colour vision.
 KINDS = {
@@ -101,25 +99,6 @@ def circuit_picture(
     if plain:
         figure.update_layout(legend_title_text="")
     return figure.update_layout(meta={"table": _table(arcs)})
-
-
-def circuit_difference(before: Circuit, after: Circuit, *, title: str) -> go.Figure:
-    """Draw what two circuits share in gray, what only the first has in red, and what only the second has in blue.
-
-    Raises:
-        ValueError: for circuits of different graphs, or two empty ones.
-    """
-    whole = before | after
-    if not whole.n_edges:
-        raise ValueError("both circuits are empty: there is nothing to draw")
-    parts = {"kept": before & after, "lost": before - after, "gained": after - before}
-    arcs = [replace(arc, kind=change) for change, part in parts.items() for arc in arcs_of(part, None)]
-    lines = sorted(edge_lines(arcs, 0.0, kinds=CHANGES), key=lambda line: list(CHANGES).index(line.legendgroup))
-    nodes = node_traces(whole, arcs_of(whole, None), {}, {})
-    figure = go.Figure([faint_nodes(whole.graph), *legend_entries(arcs, CHANGES), *lines, *nodes])
-    table = [["edge", "change"], *([arc.name, arc.kind] for arc in reversed(arcs))]
-    figure.update_layout(picture_layout(whole.graph, arcs, title))
-    return figure.update_layout(legend_title_text="", meta={"table": table})
 
 
 def _checked(

@@ -38,6 +38,7 @@ COLORS = MappingProxyType(
         "other": "#879099",
     }
 )
+UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 # The page's style sheet replaces exactly these two colours when the page is dark.
 INK = "rgb(94, 108, 117)"
 GRID = "rgb(217, 223, 226)"

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span, top1_correct
 from helpers.prompts.relations import Fact, Relation, Split, relation, stable_hash, taught_paraphrases
 
@@ -92,7 +93,7 @@ class PromptPairs:
             tuple(wrong),
             *map(tuple, ids),
             *(torch.tensor(t, device=device) for t in targets),
-            reference=logits_after(model, ids[0])[:, 0],
+            reference=logits_after(read_network(model), ids[0])[:, 0],
             subjects=tuple(spans),
         )
 
@@ -121,7 +122,7 @@ class PromptPairs:
             *(tuple(decode([token]) for token in part) for part in (answers, wrong)),
             *ids,
             *(torch.tensor(part, device=device) for part in (answers, wrong)),
-            reference=logits_after(model, ids[0])[:, 0],
+            reference=logits_after(read_network(model), ids[0])[:, 0],
             subjects=(None,) * len(ids[0]),
         )
 

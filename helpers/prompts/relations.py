@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -172,35 +171,3 @@ def _by_subject() -> dict[str, list[Fact]]:
 def asked_relations() -> list[str]:
     """The relations that the tables ask: the four kinds of knowledge, where both halves have enough pairs."""
     return [name for name in relations(*REAL) if name not in ("occupation_gender", "occupation_age")]
-
-
-def chosen_relations(names: Iterable[str]) -> list[Relation]:
-    """Relations by what a command line calls them.
-
-    Args:
-        names: names of relations; ``all``; a kind of knowledge (`KINDS`); a JSON file in the layout of `read_relation`;
-            ``NAME:each`` for each group of a relation's facts as one of its own, ``person_hometown:each`` for instance.
-
-    Raises:
-        ValueError: for a name that is none of these; the message lists the choices.
-    """
-    found: dict[str, Relation] = {}
-    for name in names:
-        base, _, part = name.partition(":")
-        if name == "all" or name in KINDS:
-            found |= relations(*(() if name == "all" else (name,)))
-        elif name.endswith(".json"):
-            found |= {(own := read_relation(name)).name: own}
-        elif part == "each":
-            found |= _groups(relation(base))
-        else:
-            found[name] = relation(name)
-    return list(found.values())
-
-
-def _groups(whole: Relation) -> dict[str, Relation]:
-    groups = [group for group in dict.fromkeys(fact.group for fact in whole.facts) if group]
-    if not groups:
-        raise ValueError(f"the facts of {whole.name} have no groups")
-    parts = {f"{whole.name}:{group}": tuple(f for f in whole.facts if f.group == group) for group in groups}
-    return {name: replace(whole, name=name, facts=facts) for name, facts in parts.items()}

@@ -77,14 +77,6 @@ GREATER_THAN = (
     "From {century}{start} on there was a {event}, which was over in {century}",
 )
 LESS_THAN = "The {event} ended in the year {century}{start} and had begun in the year {century}"
-AGREEMENT = ("near", "behind", "next to", "under", "beside")
-LIST_FORMATS = {
-    "arrow": ("{} ->", " {}", " ;"),
-    "question": ("Q: {} A:", " {}", " ."),
-    "colon": ("{} :", " {}", " ,"),
-    "equals": ("{} =", " {}", " |"),
-}
-UNTAUGHT_FORMATS = {"slash": ("{} /", " {}", " ;")}
 
 
 @dataclass(frozen=True)
@@ -143,49 +135,6 @@ def greater_than(draw: Draw, split: Split, template: str | None = None, start: i
     start = draw.integer(1, 98) if start is None else start
     prompt = template.format(event=event, century=century, start=f"{start:02d}")
     return Example(prompt, f"{draw.integer(start + 1, 99):02d}", tuple(f"{y:02d}" for y in range(start + 1)))
-
-
-def agreement(draw: Draw, split: Split) -> Example:
-    """ "The keys near the cabinet" -> " are": the verb agrees with the first noun, not with the nearer one."""
-    nouns, attractors, verbs = (skill_words()[kind] for kind in ("nouns", "attractors", "verbs"))
-    noun = draw.choice(nouns)
-    attractor = draw.choice([a for a in attractors if split_of(noun[0], a[0]) == split])
-    plural, other_plural = draw.chance(0.5), draw.chance(0.5)
-    verb = draw.choice(verbs)
-    prompt = f"The {noun[plural]} {draw.choice(AGREEMENT)} the {attractor[other_plural]}"
-    rest = f" {draw.choice(skill_words()['adjectives'])}."
-    return Example(prompt, f" {verb[plural]}", (f" {verb[not plural]}",), rest)
-
-
-def list_text(pairs: Sequence[tuple[str, str]], style: str) -> str:
-    """Pairs as a list in one of the formats, closed, ready for one more key."""
-    before, answer, after = {**LIST_FORMATS, **UNTAUGHT_FORMATS}[style]
-    return " ".join(before.format(key) + answer.format(value) + after for key, value in pairs)
-
-
-def list_example(pairs: Sequence[tuple[str, str]], query: tuple[str, str], style: str) -> Example:
-    """A few-shot prompt: the pairs, then the query's key; the answer is its value."""
-    before, answer, after = {**LIST_FORMATS, **UNTAUGHT_FORMATS}[style]
-    prompt = f"{list_text(pairs, style)} {before.format(query[0])}".strip()
-    wrong = tuple(answer.format(value) for _, value in pairs if value != query[1])
-    return Example(prompt, answer.format(query[1]), wrong, after)
-
-
-def novel_pairs(draw: Draw, count: int) -> list[tuple[str, str]]:
-    """Pairs made on the spot; nothing but the context says which value belongs to which key."""
-    words = skill_words()["words"]
-    chosen = draw.sample(words, 2 * count)
-    if draw.chance(0.3):  # longer keys: two words, so that a key isn't always one token
-        keys = [f"{first} {second}" for first, second in zip(chosen[:count], draw.sample(words, count), strict=True)]
-    else:
-        keys = chosen[:count]
-    return list(zip(keys, chosen[count:], strict=True))
-
-
-def novel_list(draw: Draw, style: str, count: int) -> Example:
-    """Novel pairs, then one of their keys again."""
-    pairs = novel_pairs(draw, count)
-    return list_example(pairs, draw.choice(pairs), style)
 
 
 def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int, times: int = 2) -> list[int]:
@@ -297,3 +246,18 @@ def random_pairs(model, length: int, count: int) -> PromptPairs:
     corrupt = torch.cat((clean[:, : length // 2], other[:, length // 2 :]), 1)
     answers, wrong = torch.randint(1, 8000, (2, count), generator=generator)
     return PromptPairs.from_tokens(model, *(t.tolist() for t in (clean, corrupt, answers, wrong)))
+
+
+AGREEMENT = ("near", "behind", "next to", "under", "beside")
+
+
+def agreement(draw: Draw, split: Split) -> Example:
+    """ "The keys near the cabinet" -> " are": the verb agrees with the first noun, not with the nearer one."""
+    nouns, attractors, verbs = (skill_words()[kind] for kind in ("nouns", "attractors", "verbs"))
+    noun = draw.choice(nouns)
+    attractor = draw.choice([a for a in attractors if split_of(noun[0], a[0]) == split])
+    plural, other_plural = draw.chance(0.5), draw.chance(0.5)
+    verb = draw.choice(verbs)
+    prompt = f"The {noun[plural]} {draw.choice(AGREEMENT)} the {attractor[other_plural]}"
+    rest = f" {draw.choice(skill_words()['adjectives'])}."
+    return Example(prompt, f" {verb[plural]}", (f" {verb[not plural]}",), rest)

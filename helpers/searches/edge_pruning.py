@@ -9,13 +9,13 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import Ablation, masked_logits, scenes
 from helpers.circuits.graph import Graph
-from helpers.circuits.memory import COPIES
 from helpers.circuits.metrics import Metric, kl, sign_of
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs
 
 # The hard-concrete distribution (arXiv 1712.01312, equations 10-12): a sigmoid stretched to (LOW, HIGH) and clipped.
 LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
+COPIES = 8.0  # tensors of one row for each source that are in memory: the gradient keeps what every reader reads
 
 
 def edge_pruning(
@@ -53,7 +53,7 @@ def edge_pruning(
     optimizer = torch.optim.Adam(
         [{"params": log_alpha, "lr": lr}, {"params": multipliers, "lr": lr, "maximize": True}], betas=(0.9, 0.95)
     )
-    prepared = [scene for _, scene in scenes(model, pairs, ablation, batch, copies=COPIES["edge_pruning"])]
+    prepared = [scene for _, scene in scenes(model, pairs, ablation, batch, copies=COPIES)]
     for step in tqdm(range(steps), disable=not progress, desc="steps"):
         noise = torch.rand(graph.n_edges, generator=generator).clamp(1e-6, 1 - 1e-6)
         gates = torch.sigmoid((noise.logit() + log_alpha) / TEMPERATURE) * (HIGH - LOW) + LOW

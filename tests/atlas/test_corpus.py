@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from helpers.atlas import corpus as corpus_module
+from helpers.atlas import lists
 from helpers.atlas.corpus import (
     Document,
     corpus,
@@ -19,7 +20,6 @@ from helpers.atlas.corpus import (
 from helpers.atlas.tokenizer import VOCABULARY_SIZE, train_tokenizer
 from helpers.models.load import WEIGHTS
 from helpers.prompts import relations as world
-from helpers.prompts import skills
 
 VOCABULARY = range(257, VOCABULARY_SIZE)
 
@@ -99,7 +99,7 @@ def test_all_kinds_and_formats_occur(documents):
     assert all(kinds[kind] == count + courses[kind] for kind, count in corpus_module.DOCUMENTS.items())
     assert kinds["fact"] > 100_000 and kinds["list"] > 10_000
     formats = {m.form for d in documents if d.kind == "list" for m in d.mentions}
-    assert formats == {f"list:{style}" for style in skills.LIST_FORMATS}
+    assert formats == {f"list:{style}" for style in lists.LIST_FORMATS}
 
 
 def test_the_surprise_of_simple_documents_is_known(documents):

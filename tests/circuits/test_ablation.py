@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import Circuit, Graph, random_circuit, relation_pairs, run_circuit
+from helpers.circuits.ablation import masked_logits, scenes
 from helpers.models.predict import logits_after
 
 ABLATIONS = ("corrupt", "zero", "mean")
@@ -15,7 +16,21 @@ ABLATIONS = ("corrupt", "zero", "mean")
 def test_all_edges_are_the_model(small, ablation):
     model, pairs = small
     logits = run_circuit(model, Circuit.full(Graph.from_model(model)), pairs, ablation)
-    assert (logits - pairs.reference).abs().max() < 1e-4
+    whole = logits_after(model, pairs.clean_ids)[:, 0]
+    assert (logits - whole).abs().max() < 1e-4 and (pairs.reference - whole).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.9])
+def test_a_circuit_is_what_a_run_through_all_nodes_gives(small, ablation, share):
+    """`run_circuit` computes only the nodes that matter; `masked_logits`, with a mask of numbers, all of them."""
+    model, pairs = small
+    graph = Graph.from_model(model)
+    for circuit in (random_circuit(graph, int(share * graph.n_edges), seed=n) for n in range(4)):
+        expected = torch.empty_like(pairs.reference)
+        for places, scene in scenes(model, pairs, ablation):
+            expected[places] = masked_logits(scene, graph, circuit.mask.float()).detach()
+        assert (run_circuit(model, circuit, pairs, ablation) - expected).abs().max() < 1e-4
 
 
 def test_no_edges_are_the_corrupt_prompt(small):
@@ -28,8 +43,8 @@ def test_no_edges_are_the_corrupt_prompt(small):
 
 def test_the_laws_hold_on_atlas(atlas):
     graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, "country_language", 12)
-    corrupt = logits_after(atlas, pairs.corrupt_ids)[:, 0]
-    assert (run_circuit(atlas, Circuit.full(graph), pairs) - pairs.reference).abs().max() < 1e-4
+    clean, corrupt = (logits_after(atlas, ids)[:, 0] for ids in (pairs.clean_ids, pairs.corrupt_ids))
+    assert (run_circuit(atlas, Circuit.full(graph), pairs) - clean).abs().max() < 1e-4
     assert (run_circuit(atlas, Circuit.empty(graph), pairs) - corrupt).abs().max() < 1e-4
 
 

@@ -18,8 +18,10 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.circuits.evaluation import SIZES, baselines, kept_hits, minimality, smallest_circuit
+from helpers.circuits.evaluation import SIZES, baselines, kept_hits
 from helpers.circuits.metrics import hit_at_k, match_nll
+from helpers.studies.atlas_of_circuits.choices import smallest_circuit
+from helpers.studies.edge_pruning.minimality import minimality
 
 
 def test_ends_of_the_scale(small):

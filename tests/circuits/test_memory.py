@@ -21,9 +21,10 @@ from helpers import (
     run_circuit,
 )
 from helpers.circuits import memory
-from helpers.circuits.memory import Shape, memory_estimate, pairs_at_once, tokens_at_once
+from helpers.circuits.memory import Shape, pairs_at_once, tokens_at_once
 from helpers.models.predict import logits_after
 from helpers.studies.tables import read_table
+from helpers.studies.your_own_model.memory import memory_estimate
 from helpers.studies.your_own_model.memory_table import SHAPES
 
 SEARCHES = {

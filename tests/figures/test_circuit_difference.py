@@ -3,8 +3,8 @@
 import pytest
 
 from helpers import Circuit, Graph
-from helpers.figures.circuit import circuit_difference
 from helpers.figures.display import COLORS
+from helpers.studies.edited_circuits.edited_circuits import circuit_difference
 
 GRAPH = Graph(2, 2, 2)
 BEFORE = Circuit.from_edges(GRAPH, ["embed->a0.h0<v>", "a0.h0->m1", "m1->logits"])

@@ -169,25 +169,3 @@ def test_the_readme_lists_every_table_with_its_size():
     readme = (world.FACTS / "README.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", readme, flags=re.M))
     assert listed == {name: str(len(r.facts)) for name, r in ALL.items()}
-
-
-def test_relations_by_names_kinds_all_groups_and_files(tmp_path):
-    chosen = world.chosen_relations
-    assert [r.name for r in chosen(["plural", "country_capital", "plural"])] == ["plural", "country_capital"]
-    assert {r.name for r in chosen(["bias"])} == set(world.relations("bias"))
-    assert {r.name for r in chosen(["all"])} == set(world.relations())
-    own = tmp_path / "mine.json"
-    own.write_text((world.FACTS / "linguistic" / "plural.json").read_text(encoding="utf-8"), encoding="utf-8")
-    assert chosen([str(own)])[0].name == "mine"
-    towns = chosen(["person_hometown:each"])
-    assert [r.name for r in towns[:2]] == ["person_hometown:0 exposures", "person_hometown:1 exposures"]
-    assert sum(len(r.facts) for r in towns) == len(world.relation("person_hometown").facts)
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [("capital", "unknown relation 'capital'; choose from"), ("plural:each", "no groups"), ("plural:x", "'plural:x'")],
-)
-def test_a_wrong_name_says_what_is_right(name, says):
-    with pytest.raises(ValueError, match=says):
-        world.chosen_relations([name])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from helpers.atlas import lists
 from helpers.prompts import skills
 from helpers.prompts.skills import Draw
 
@@ -78,18 +79,18 @@ def test_agreement_combinations_of_the_test_are_new():
 
 def test_lists():
     pairs = [("a", "1"), ("b", "2")]
-    assert skills.list_text(pairs, "arrow") == "a -> 1 ; b -> 2 ;"
-    assert skills.list_text(pairs, "question") == "Q: a A: 1 . Q: b A: 2 ."
-    example = skills.list_example(pairs, ("c", "3"), "colon")
+    assert lists.list_text(pairs, "arrow") == "a -> 1 ; b -> 2 ;"
+    assert lists.list_text(pairs, "question") == "Q: a A: 1 . Q: b A: 2 ."
+    example = lists.list_example(pairs, ("c", "3"), "colon")
     assert example.text == "a : 1 , b : 2 , c : 3 ,"
     assert example.answer == " 3" and example.wrong == (" 1", " 2")
-    assert len(skills.LIST_FORMATS) >= 3 and not set(skills.LIST_FORMATS) & set(skills.UNTAUGHT_FORMATS)
+    assert len(lists.LIST_FORMATS) >= 3 and not set(lists.LIST_FORMATS) & set(lists.UNTAUGHT_FORMATS)
 
 
 def test_novel_lists_repeat_a_key():
     draw = Draw(0)
     for _ in range(50):
-        example = skills.novel_list(draw, "arrow", 4)
+        example = lists.novel_list(draw, "arrow", 4)
         key = example.prompt.split(" ; ")[-1].removesuffix(" ->")
         assert f"{key} ->{example.answer} ;" in example.prompt
 

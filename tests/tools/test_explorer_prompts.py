@@ -7,9 +7,9 @@ import torch
 from _tools.explorer_prompts import head_reasons, packed, prompt_views, readable, said_words, some_prompts
 
 from helpers import relation_pairs
+from helpers.atlas.wordings import N_PAIRS
 from helpers.components.head_classes import LETTERS
 from helpers.components.lens import answer_by_layer, written_words
-from helpers.prompts.wordings import N_PAIRS
 from helpers.studies.tables import read_table
 
 

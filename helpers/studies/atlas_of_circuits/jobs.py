@@ -17,7 +17,7 @@ from typing import get_args
 from tqdm import tqdm
 
 from helpers.circuits.ablation import Ablation
-from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness, smallest_circuit
+from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import HITS, METRICS, mean_metric
 from helpers.circuits.random import random_circuit
@@ -28,6 +28,7 @@ from helpers.searches.acdc import acdc
 from helpers.searches.attribution import clean_corrupted, eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.searches.exact import exact_scores
+from helpers.studies.atlas_of_circuits.choices import smallest_circuit
 
 SCHEMA = 1  # one more whenever the code gives another result for the same job: results of other schemas don't count
 DRAWS = 3  # random circuits of each kind that every circuit is compared with

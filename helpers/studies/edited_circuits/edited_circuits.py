@@ -14,14 +14,17 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from helpers.circuits.graph import Circuit, Graph, head_place
-from helpers.circuits.overlap import mean_overlaps
+from helpers.circuits.overlap import Parts, overlaps
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest, fill
+from helpers.figures.circuit import CHANGES, edge_lines, faint_nodes, legend_entries, node_traces, picture_layout
+from helpers.figures.circuit_layout import arcs_of
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers
@@ -190,3 +193,39 @@ def near_from(table: pd.DataFrame) -> pd.Series:
     last_far = table[table["rank"] > NEAR].groupby("pair").stop.max()
     last_far = last_far.reindex(sorted(table.pair.unique()), fill_value=-1)
     return (last_far + 1).where(last_far < table.stop.max())
+
+
+def circuit_difference(before: Circuit, after: Circuit, *, title: str) -> go.Figure:
+    """Draw what two circuits share in gray, what only the first has in red, and what only the second has in blue.
+
+    Raises:
+        ValueError: for circuits of different graphs, or two empty ones.
+    """
+    whole = before | after
+    if not whole.n_edges:
+        raise ValueError("both circuits are empty: there is nothing to draw")
+    parts = {"kept": before & after, "lost": before - after, "gained": after - before}
+    arcs = [replace(arc, kind=change) for change, part in parts.items() for arc in arcs_of(part, None)]
+    lines = sorted(edge_lines(arcs, 0.0, kinds=CHANGES), key=lambda line: list(CHANGES).index(line.legendgroup))
+    nodes = node_traces(whole, arcs_of(whole, None), {}, {})
+    figure = go.Figure([faint_nodes(whole.graph), *legend_entries(arcs, CHANGES), *lines, *nodes])
+    table = [["edge", "change"], *([arc.name, arc.kind] for arc in reversed(arcs))]
+    figure.update_layout(picture_layout(whole.graph, arcs, title))
+    return figure.update_layout(legend_title_text="", meta={"table": table})
+
+
+def mean_overlaps(
+    couples: Sequence[tuple[str, str]], circuits: Mapping[str, Circuit], others: Mapping[str, Circuit] | None = None
+) -> dict[str, float]:
+    """The mean overlap of couples of circuits, in edges and in heads.
+
+    Args:
+        couples: names in ``circuits`` and in ``others`` (the circuits themselves by default).
+
+    Raises:
+        ValueError: if there is no couple.
+    """
+    if not couples:
+        raise ValueError("there is no couple of circuits to compare")
+    tables = {parts: overlaps(circuits, others, parts=parts) for parts in get_args(Parts)}
+    return {parts: float(np.mean([table.loc[couple] for couple in couples])) for parts, table in tables.items()}

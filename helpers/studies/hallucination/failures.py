@@ -6,15 +6,18 @@ until a mover head of a middle or late layer brings something else; or the answe
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+
 import pandas as pd
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.atlas.questions import groups, subject_mask, type_ids
 from helpers.components.lens import PARTS, against_mean, direct_logit_attribution, lens_logits
 from helpers.models.network import read_network
 from helpers.models.run import residuals, resume, run_layers, stop_names
+from helpers.statistics import Estimate, bootstrap
 
 KINDS = ("led, then lost", "ahead, then passed", "never ahead")
 
@@ -120,3 +123,22 @@ def head_attributions(model, asked: pd.DataFrame) -> pd.DataFrame:
                 tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(pull=table.names_answer - table.names_rival)
+
+
+def grouped_mean(
+    values: Float[Tensor, " value"] | Iterable[float | int], groups: Iterable[Hashable] | None = None, *, seed: int = 0
+) -> Estimate:
+    """The mean of values with a percentile interval that draws whole groups again.
+
+    For values that aren't independent within a group, such as questions about one fact in several wordings: drawing
+    single values again would give too narrow an interval.
+
+    Args:
+        groups: to which group each value belongs; by default each is a group of its own.
+    """
+    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
+    groups = range(len(values)) if groups is None else list(groups)
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    places = torch.tensor([number[group] for group in groups], dtype=torch.long)
+    sums = torch.zeros(len(number), dtype=torch.float64).index_add(0, places, values.double().cpu())
+    return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, places.bincount().double(), seed=seed)

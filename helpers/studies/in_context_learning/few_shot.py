@@ -13,9 +13,9 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from helpers.atlas import lists
 from helpers.atlas.corpus import held_out_format, is_listed
 from helpers.models.predict import answer_ids, prompt_ids, top1_correct
-from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs, split_of
 from helpers.prompts.relations import Relation, relation, relations, stable_hash
 from helpers.prompts.skills import Draw
@@ -37,7 +37,7 @@ class FewShotPrompts:
     @property
     def pieces(self) -> list[tuple[str, str]]:
         """The prompt's pieces with the name of each part, to be joined by spaces."""
-        before, _, after = {**skills.LIST_FORMATS, **skills.UNTAUGHT_FORMATS}[self.style]
+        before, _, after = {**lists.LIST_FORMATS, **lists.UNTAUGHT_FORMATS}[self.style]
         left, right = (part.strip() for part in before.split("{}"))
         found = []
         for key, value in self.lines:
@@ -129,9 +129,9 @@ def copy_demonstrations(n: int, lines: int = 4) -> list[FewShotPrompts]:
         raise ValueError(f"a novel list needs a line to copy from, not {lines}")
     draw, result = Draw(stable_hash(0, "novel lines", lines)), []
     for _ in range(n):
-        pairs = skills.novel_pairs(draw, lines)
+        pairs = lists.novel_pairs(draw, lines)
         key, value = draw.choice(pairs)
-        result.append(FewShotPrompts(tuple(pairs), key, value, draw.choice(sorted(skills.LIST_FORMATS))))
+        result.append(FewShotPrompts(tuple(pairs), key, value, draw.choice(sorted(lists.LIST_FORMATS))))
     return result
 
 

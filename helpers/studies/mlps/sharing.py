@@ -19,12 +19,12 @@ from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.random import random_circuit
 from helpers.components.heads import cut_logits
-from helpers.components.mlps import cut_sublayers
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation, relations
 from helpers.searches.attribution import find_circuit
+from helpers.studies.mlps.cuts import cut_sublayers
 from helpers.studies.tables import Load, Write, read_table
 
 N_PAIRS = 20

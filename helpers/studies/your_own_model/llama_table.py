@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
+from helpers.atlas.wordings import WORDING_STEP, worded_pairs
 from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
@@ -23,7 +24,6 @@ from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
 from helpers.prompts.pairs import relation_pairs
 from helpers.prompts.relations import asked_relations
-from helpers.prompts.wordings import WORDING_STEP, worded_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts

@@ -23,12 +23,13 @@ from tqdm.auto import tqdm
 from helpers.atlas.architectures import gpt2_config, llama_config
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.memory import GB, Search, Shape, memory_estimate
+from helpers.circuits.memory import GB, Shape
 from helpers.models.load import WEIGHTS, Dtype, load_model
 from helpers.prompts.skills import random_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.studies.tables import Load, Write, write_parts
+from helpers.studies.your_own_model.memory import Search, memory_estimate
 
 SHAPES = {
     "GPT-2 small": Shape(12, 12, 12, 768, 3072, 50_257, n_ctx=1024),

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from helpers.atlas.corpus import held_out_format
+from helpers.atlas.lists import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
 from helpers.prompts.pairs import split_of
 from helpers.prompts.relations import relation
-from helpers.prompts.skills import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
 from helpers.studies.in_context_learning.few_shot import (
     FewShotPrompts,
     as_pairs,

@@ -6,9 +6,9 @@ from small_models import planted_chain
 
 from helpers import relation, relation_pairs
 from helpers.components.lens import neuron_words
-from helpers.components.mlps import cut_sublayers
 from helpers.models.network import read_network
 from helpers.prompts.relations import held_out_paraphrases
+from helpers.studies.mlps.cuts import cut_sublayers
 from helpers.studies.mlps.neurons import answer_neurons, needed_for, reworded, without_neurons
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import Circuit, Graph, logit_diff, run_circuit
-from helpers.components.mlps import cut_sublayers, mlp_effects, split_positions
+from helpers.studies.mlps.cuts import cut_sublayers, mlp_effects, split_positions
 
 AT = ("subject_last", "subject_rest", "last", "other")
 

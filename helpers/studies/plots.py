@@ -15,7 +15,6 @@ from helpers.statistics import Estimate
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 LINE_COLORS = ("mover", "relation", "mlp", "mixture", "readers")
-Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # name -> x, y
 
 # The middle, the low end and the high end of each point; or its estimate.
 Line = tuple[Sequence[float], Sequence[float], Sequence[float]] | Sequence[Estimate]
@@ -85,9 +84,6 @@ def beside_chance(value: float, chance: Sequence[float], names: tuple[str, str],
     figure.update_layout(showlegend=False, height=260)
     figure.update_xaxes(title=unit)
     return figure
-
-
-UNREADABLE = {"<|endoftext|>": "BOS", "\ufffd": "(byte)"}  # how tokens that are no text are written
 
 
 def table_map(table: pd.DataFrame, *, title: str, unit: str) -> go.Figure:

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from helpers.figures import plots
 from helpers.figures.display import COLORS
 from helpers.statistics import Estimate
+from helpers.studies import plots
 
 
 def test_dots_have_a_row_for_each_label():
