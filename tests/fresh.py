@@ -28,9 +28,10 @@ def copy_of_the_book(target: Path, *, everything: bool) -> Path:
     return target
 
 
-def with_last_cell(chapter: Path, code: str = "print('FROM', helpers.__file__)") -> Path:
-    """Add a cell to a notebook; the default one prints where `helpers` came from."""
+def with_last_cell(chapter: Path, code: str = "print('FROM', helpers.__file__)", after: int | None = None) -> Path:
+    """Add a cell to a notebook, or to its beginning; the default one prints where `helpers` came from."""
     notebook = nbformat.read(chapter, as_version=4)
+    notebook.cells = notebook.cells[:after]
     notebook.cells.append(nbformat.v4.new_code_cell(code))
     nbformat.write(notebook, chapter)
     return chapter

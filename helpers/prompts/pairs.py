@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.models.network import read_network
-from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span, top1_correct
+from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span
 from helpers.prompts.relations import Fact, Relation, Split, relation, stable_hash, taught_paraphrases
 
 Place = Literal["subject", "subject_last", "relation", "last"]
@@ -221,8 +221,9 @@ def known_facts(
         return []
     chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
     prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
-    right = top1_correct(model, prompts, [f" {f.answer}" for f in facts])
-    return [fact for fact, yes in zip(facts, right.tolist(), strict=True) if yes]
+    said = logits_after(read_network(model), [prompt_ids(model.tokenizer, text) for text in prompts])[:, 0].argmax(-1)
+    rows = zip(facts, prompts, said.tolist(), strict=True)
+    return [fact for fact, text, token in rows if token == first_token(model, text, fact.answer)]
 
 
 def relation_pairs(

@@ -54,7 +54,7 @@ def release_kinds() -> set[str]:
 
 @EACH
 def test_a_sample_measured_now_agrees_with_the_table(name):
-    now = measure(release.examinee(model_folder(name)), scale=0.1, progress=False).set_index("ability")
+    now = measure(release.examinee(model_folder(name)), scale=0.05, progress=False).set_index("ability")
     table = TABLE[TABLE.model == name].set_index("ability")
     for ability, row in now.iterrows():
         value = table.loc[ability, "value"]

@@ -52,7 +52,7 @@ def test_faithfulness_by_hand(small):
 
 
 def test_faithfulness_agrees_with_transformer_lens(atlas, with_gradients):
-    graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, "country_language", 3)
+    graph, pairs = Graph.from_model(atlas), relation_pairs(atlas, "country_language", 2)
     circuit = eap(atlas, pairs).top(40)
     for i in range(len(pairs)):
         pair = pairs.select([i])

@@ -125,12 +125,12 @@ def test_the_setup_cell_is_short_and_leaves_paths_alone():
 
 # IPython runs the notebook in one process: with a kernel beside it, a lost message made this test wait for ever.
 def test_a_stamped_chapter_runs_in_a_fresh_environment(tmp_path: Path):
-    """The setup cell installs `helpers` with the models in it; the chapter runs away from the checkout."""
+    """The setup cell installs `helpers` with the models in it; the chapter's beginning runs away from the checkout."""
     clone = committed_clone(tmp_path)
     python = fresh_environment(tmp_path / "colab")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    chapter = with_last_cell(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)))
+    chapter = with_last_cell(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)), after=20)
     variables = environment_variables(tmp_path)
 
     missing = subprocess.run([python, "-c", "import helpers"], cwd=elsewhere, env=variables, capture_output=True)
