@@ -75,13 +75,9 @@ def chance_overlaps(
     if draws < 2:
         raise ValueError(f"a spread needs at least two draws, not {draws}")
     own, samples = _members(list(circuits.values()), parts), []
+    ways = [(c.graph, {"n": c.n_edges} if chance == "blind" else {"like": c}) for c in circuits.values()]
     for seed in range(draws):
-        drawn = [
-            random_circuit(c.graph, c.n_edges, seed * len(circuits) + n)
-            if chance == "blind"
-            else random_circuit(c.graph, like=c, seed=seed * len(circuits) + n)
-            for n, c in enumerate(circuits.values())
-        ]
+        drawn = [random_circuit(graph, seed=seed * len(ways) + n, **way) for n, (graph, way) in enumerate(ways)]
         one_drawn = _jaccard(own, _members(drawn, parts))
         samples += [one_drawn, one_drawn.T]
     names = list(circuits)
