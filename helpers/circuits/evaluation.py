@@ -106,11 +106,9 @@ def cpr_cmd(
         raise ValueError(f"unknown selection {select!r}; choose top or greedy")
     choose = getattr(scores, select) if isinstance(scores, Scores) else scores
     scale, total = baselines(model, pairs, metric, ablation, batch), Graph.from_model(model).n_edges
-    rows = []
-    for share in sizes:
-        n = int(share * total)
-        value = faithfulness(model, choose(n), pairs, metric, ablation=ablation, scale=scale, batch=batch)
-        rows.append((share, n, *value.row()))
+    options, counts = dict(ablation=ablation, scale=scale, batch=batch), [int(share * total) for share in sizes]
+    kept = [faithfulness(model, choose(n), pairs, metric, **options).row() for n in counts]
+    rows = [(share, n, *row) for share, n, row in zip(sizes, counts, kept, strict=True)]
     table = pd.DataFrame(rows, columns=["share", "edges", "faithfulness", "low", "high"])
     cpr, cmd = (float(trapezoid(y, table.share)) for y in (table.faithfulness, (1 - table.faithfulness).abs()))
     return Curve(table, cpr, cmd)
@@ -118,8 +116,8 @@ def cpr_cmd(
 
 def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **options) -> Estimate:
     """The circuit's mean of a metric over the model's, for example of Hit@1: how much of its recall is kept."""
-    value = metric(run_circuit(model, circuit, pairs, **options), pairs).float()
-    full = metric(pairs.reference, pairs).float()
+    runs = run_circuit(model, circuit, pairs, **options), pairs.reference
+    value, full = (metric(logits, pairs).float() for logits in runs)
     return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)
 
 
@@ -139,11 +137,9 @@ def edges_from(
         for name in names:
             if name not in graph.sources or (kind == "head" and not name.startswith("a")):
                 raise ValueError(f"{name!r} is no {kind} of {graph}")
-    if into is None:
-        edges = [(source, row) for source in sources for row in graph.readers]
-    else:
-        rows = dict.fromkeys(graph.reader_of(head, letter) for head in heads for letter in letters)
-        edges = [(source, row) for row in rows for source in sources]
+    wanted = dict.fromkeys(graph.reader_of(head, letter) for head in heads for letter in letters)
+    rows = graph.readers if into is None else wanted
+    edges = [(source, row) for row in rows for source in sources]
     return [f"{s}->{row}" for s, row in edges if graph.edges[graph.readers.index(row), graph.sources.index(s)]]
 
 

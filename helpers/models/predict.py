@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -33,9 +34,14 @@ def _prompts_at_once(model) -> int:
     return 256 if cfg is None else min(256, max(1, 2**21 // (cfg.n_heads * cfg.d_model)))
 
 
+@lru_cache(maxsize=2**16)  # the same prompts are asked many times over
+def _encoded(tokenizer, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it by itself."""
-    return [tokenizer.bos_token_id, *tokenizer.encode(prompt, add_special_tokens=False)]
+    return [tokenizer.bos_token_id, *_encoded(tokenizer, prompt)]
 
 
 def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
@@ -47,11 +53,10 @@ def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
     Raises:
         ValueError: if prompt and answer merge into one token, so that there is no place between them.
     """
-    before = tokenizer.encode(prompt, add_special_tokens=False)
-    both = tokenizer.encode(prompt + answer, add_special_tokens=False)
+    before, both = _encoded(tokenizer, prompt), _encoded(tokenizer, prompt + answer)
     if both[: len(before)] != before or len(both) == len(before):
         raise ValueError(f"{answer!r} doesn't begin a new token after {prompt!r}; does it lack its leading space?")
-    return both[len(before) :]
+    return list(both[len(before) :])
 
 
 @torch.no_grad()
