@@ -216,8 +216,7 @@ def known_facts(
     model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None
 ) -> list[Fact]:
     """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
-    facts = asked.facts if facts is None else facts
-    if not facts:
+    if not (facts := asked.facts if facts is None else facts):
         return []
     chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
     prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]

@@ -36,7 +36,7 @@ def memory_estimate(
     weights = shape.parameters * shape.itemsize
     if search == "load":
         return weights / GB
-    pairs = batch or pairs_at_once(shape, tokens["edge_pruning"] if search == "edge_pruning" else 1.0)
+    pairs = batch or pairs_at_once(shape, tokens, COPIES["edge_pruning"] if search == "edge_pruning" else 1.0)
     sources = len(shape.graph.sources)
     rows = COPIES[search] * shape.row * min(1.0, (chunk or sources) / sources)
     runs = pairs * tokens
