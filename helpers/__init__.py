@@ -5,7 +5,7 @@ from importlib import import_module
 _MODULES = {
     "models.load": "checkpoints load_model",
     "models.network": "read_network",
-    "models.predict": "answer_ids next_token_probabilities top1_correct",
+    "models.predict": "answer_ids next_token_probabilities",
     "prompts.pairs": "PromptPairs relation_pairs",
     "prompts.relations": "read_relation relation",
     "circuits.ablation": "run_circuit",

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from helpers import relation, top1_correct
+from helpers import relation
 from helpers.editing.requests import EditRequest, edit_requests, read_counterfact
-from helpers.models.predict import first_token
+from helpers.models.predict import first_token, top1_correct
 from helpers.prompts.relations import held_out_paraphrases
 
 
