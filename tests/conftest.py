@@ -6,11 +6,11 @@ from jaxtyping import install_import_hook
 # Not checked: what refuses wrong options by itself, in one sentence (loading, memory, requests, tables, exercises).
 # What every forward pass calls is checked in `test_types.py` alone.
 CHECKED = (
-    "atlas.abilities atlas.optimizer atlas.training circuits.evaluation "
-    "circuits.graph circuits.metrics circuits.overlap "
-    "circuits.random circuits.scores components.head_classes components.heads components.lens studies.mlps.cuts "
+    "atlas.abilities atlas.optimizer atlas.training "
+    "circuits.overlap "
+    "circuits.random components.head_classes studies.mlps.cuts "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
-    "figures.circuit_layout models.predict prompts.pairs searches statistics "
+    "figures.circuit_layout "
     "studies.competition.competition studies.competition.contests studies.edited_circuits.edit_leaks "
     "studies.edited_circuits.edited_circuits studies.editing_inside_circuits.masks "
     "studies.editing_inside_circuits.search studies.greater_than.years studies.hallucination.failures "

@@ -15,6 +15,8 @@ from helpers.circuits.ablation import Ablation, run_circuit
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import HITS, Metric, logit_diff, mean_metric, sign_of
 from helpers.circuits.scores import Scores
+from helpers.models.network import read_network
+from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import Estimate, bootstrap
 
@@ -34,8 +36,11 @@ class Baselines:
 
 
 def baselines(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Baselines:
-    """Measure both ends of the scale."""
-    empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
+    """Measure both ends of the scale; with corrupted ablation, a run without edges is the corrupt prompt's own."""
+    if ablation == "corrupt":
+        empty = logits_after(read_network(model), pairs.corrupt_ids, batch=batch)[:, 0]
+    else:
+        empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
     return Baselines(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
 
 

@@ -28,12 +28,6 @@ class Askable(Protocol):
         """The logits at all positions."""
 
 
-def _prompts_at_once(model) -> int:
-    """How many prompts are read at a time: a bridge keeps an input for each head at each position, which adds up."""
-    cfg = getattr(model, "cfg", None)
-    return 256 if cfg is None else min(256, max(1, 2**21 // (cfg.n_heads * cfg.d_model)))
-
-
 @lru_cache(maxsize=2**16)  # the same prompts are asked many times over
 def _encoded(tokenizer, text: str) -> tuple[int, ...]:
     return tuple(tokenizer.encode(text, add_special_tokens=False))
@@ -69,7 +63,9 @@ def logits_after(
         model: a bridge, whatever else is `Askable`, or a `Network`, which takes half the time and knows no hooks.
         batch: rows at a time; by default as many as fit.
     """
-    groups, rows, batch = defaultdict(list), {}, batch or _prompts_at_once(model)
+    cfg = getattr(model, "cfg", None)  # a bridge keeps an input for each head at each position, which adds up
+    most = 256 if cfg is None else min(256, max(1, 2**21 // (cfg.n_heads * cfg.d_model)))
+    groups, rows, batch = defaultdict(list), {}, batch or most
     for i, row in enumerate(ids):
         groups[len(row)].append(i)
     device = model.W_E.device if hasattr(model, "W_E") else None

@@ -130,7 +130,7 @@ def test_a_stamped_chapter_runs_in_a_fresh_environment(tmp_path: Path):
     python = fresh_environment(tmp_path / "colab")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    chapter = with_last_cell(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)), after=20)
+    chapter = with_last_cell(Path(shutil.copy2(repository.chapters(clone)[0], elsewhere)), after=10)
     variables = environment_variables(tmp_path)
 
     missing = subprocess.run([python, "-c", "import helpers"], cwd=elsewhere, env=variables, capture_output=True)

@@ -17,6 +17,8 @@ from torch import Tensor
 from helpers.circuits.ablation import masked_logits, run_circuit, scenes
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
+from helpers.models.network import read_network
+from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.competition.contests import KnowledgeConflicts
 
@@ -26,8 +28,12 @@ def circuit_contribution(model, circuit: Circuit, pairs: PromptPairs) -> Float[T
 
     The whole graph as the circuit gives what the whole model adds: a strength that knows nothing of circuits.
     """
-    empty = run_circuit(model, Circuit.empty(circuit.graph), pairs)
-    return logit_diff(run_circuit(model, circuit, pairs), pairs) - logit_diff(empty, pairs)
+    return logit_diff(run_circuit(model, circuit, pairs), pairs) - without_circuits(model, pairs)
+
+
+def without_circuits(model, pairs: PromptPairs) -> Float[Tensor, " batch"]:
+    """Each pair's logit difference without any edge: in the corrupt prompt's own run."""
+    return logit_diff(logits_after(read_network(model), pairs.corrupt_ids)[:, 0], pairs)
 
 
 def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: Circuit) -> pd.DataFrame:
@@ -38,10 +44,9 @@ def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: 
         ``second`` (the circuits' strengths, each on the prompt that supports it alone), ``predicted`` (start + first -
         second; positive: the first should win) and ``measured`` (the whole model on the contested prompt).
     """
-    empty = run_circuit(model, Circuit.empty(first.graph), contests.both)
     table = pd.DataFrame(
         {
-            "start": logit_diff(empty, contests.both).tolist(),
+            "start": without_circuits(model, contests.both).tolist(),
             "first": circuit_contribution(model, first, contests.first).tolist(),
             "second": circuit_contribution(model, second, contests.second).tolist(),
         }

@@ -57,17 +57,17 @@ def run_here(plan, out):
 def serial(tmp_path_factory):
     """The plan of the other tests, done in this process."""
     out = tmp_path_factory.mktemp("serial")
-    plan = small_plan(seeds=6)
+    plan = small_plan(seeds=3)
     return plan, out, run_here(plan, out)
 
 
 def test_a_sweep_computes_all_and_nothing_twice(serial, monkeypatch):
     plan, out, first = serial
-    assert (first.computed, first.reused, first.damaged) == (12, 0, [])
-    assert len(files(out)) == 12 and (first.table.status == "done").all()
+    assert (first.computed, first.reused, first.damaged) == (6, 0, [])
+    assert len(files(out)) == 6 and (first.table.status == "done").all()
     monkeypatch.setattr(run, "compute", lambda job: pytest.fail("computed twice"))
     again = run_here(plan, out)
-    assert (again.computed, again.reused) == (0, 12) and again.table.equals(first.table)
+    assert (again.computed, again.reused) == (0, 6) and again.table.equals(first.table)
 
 
 def test_only_what_is_new_is_computed(serial, tmp_path):
@@ -77,8 +77,8 @@ def test_only_what_is_new_is_computed(serial, tmp_path):
         (tmp_path / "circuits" / path.name).write_bytes(path.read_bytes())
     files(tmp_path)[3].write_text("{", encoding="utf-8")
     files(tmp_path)[5].unlink()
-    more = run_here(small_plan(seeds=6, sizes={"share": [0.03, 0.05]}), tmp_path)
-    assert (more.computed, more.reused) == (14, 10) and len(more.damaged) == 1 and "is damaged" in more.damaged[0]
+    more = run_here(small_plan(seeds=3, sizes={"share": [0.03, 0.05]}), tmp_path)
+    assert (more.computed, more.reused) == (8, 4) and len(more.damaged) == 1 and "is damaged" in more.damaged[0]
     kept = read_results(out)[0]
     assert {key: r for key, r in read_results(tmp_path)[0].items() if key in kept} == kept
 
@@ -117,18 +117,18 @@ def test_a_full_disk_keeps_what_is_there_and_the_table(tmp_path, monkeypatch):
 
 def test_a_killed_sweep_loses_no_finished_circuit(serial, tmp_path):
     plan, out, _ = serial
-    words = command("--relations", "country_capital,plural", "--seeds", "6", "--workers", "1", "--out", str(tmp_path))
+    words = command("--relations", "country_capital,plural", "--seeds", "3", "--workers", "1", "--out", str(tmp_path))
     with started(tmp_path, "-m", "helpers", *words) as process:
         wait_for(lambda: len(files(tmp_path)) >= 2, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
     before = {path: path.stat().st_mtime_ns for path in files(tmp_path)}
-    assert 2 <= len(before) < 12, "it was killed in the middle"
+    assert 2 <= len(before) < 6, "it was killed in the middle"
     results, damaged = read_results(tmp_path)
     assert not damaged and len(results) == len(before)
     assert all(path.suffix in (".json", ".unfinished") for path in (tmp_path / "circuits").iterdir())
     swept = run_here(plan, tmp_path)
-    assert (swept.computed, swept.reused) == (12 - len(before), len(before))
+    assert (swept.computed, swept.reused) == (6 - len(before), len(before))
     assert {path: path.stat().st_mtime_ns for path in before} == before
     same(out, tmp_path)
 
@@ -156,11 +156,11 @@ def test_a_worker_killed_in_the_middle_loses_nothing(serial, tmp_path):
         wait_for(address.exists)
         where = wait_for(lambda: json.loads(address.read_text(encoding="utf-8") or "{}").get("address"))
         two_workers(where)
-        words = command("--relations", "country_capital,plural", "--seeds", "6", "--scheduler", where)
+        words = command("--relations", "country_capital,plural", "--seeds", "3", "--scheduler", where)
         with started(tmp_path, "-m", "helpers", *words, "--out", str(results)) as process:
             wait_for(lambda: files(results), process)
             first.send_signal(signal.SIGKILL)
-            assert len(files(results)) < 12, "it was killed in the middle"
+            assert len(files(results)) < 6, "it was killed in the middle"
             assert process.wait(PATIENCE) == 0
         same(out, results)
         assert sweep(plan[0], results, scheduler=where).computed == 0
@@ -176,7 +176,7 @@ def two_workers(address: str) -> None:
 def test_processes_of_this_machine_give_the_same(serial, tmp_path):
     plan, out, _ = serial
     swept = sweep(plan[0], tmp_path, workers=2)
-    assert swept.computed == 12 and (swept.table.status == "done").all()
+    assert swept.computed == 6 and (swept.table.status == "done").all()
     same(out, tmp_path)
 
 

@@ -130,9 +130,13 @@ def test_a_relation_with_few_answers_says_so(atlas):
 
 
 def test_names_that_are_never_equally_long_end_with_an_error():
-    lengths = iter(range(1, 10_000))
-    tokenizer = SimpleNamespace(bos_token_id=0, encode=lambda text, **_: [300] * next(lengths))
-    model = SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(d_vocab=8192))
+    class Growing:
+        bos_token_id, lengths = 0, iter(range(1, 10_000))
+
+        def encode(self, text, **options):
+            return [300] * next(self.lengths)
+
+    model = SimpleNamespace(tokenizer=Growing(), cfg=SimpleNamespace(d_vocab=8192))
     for make in (name_conflicts, indirect_object_pairs):
         with pytest.raises(ValueError, match="of 200 draws 0 have names of equal length"):
             make(model, 1)

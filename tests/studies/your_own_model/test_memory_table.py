@@ -60,8 +60,9 @@ def test_laws_and_search_on_a_shape(narrow):
     assert eap_ig(model, pairs, steps=2, batch=1).top(50).n_edges == 50
 
 
-def test_a_case_is_measured(narrow):
-    name, folder, _ = narrow
+def test_a_case_is_measured(tmp_path):
+    name, folder = "GPT-2 small", tmp_path
+    save_random(NARROW[name], folder)
     row = alone(measure, Case(name, "float32", "eap", batch=1, tokens=6), folder)
     assert row["edges"] == NARROW[name].graph.n_edges and row["seconds"] > 0
     assert row["peak_gb"] > 0 and row["estimate_gb"] > memory_estimate(NARROW[name], search="load")
