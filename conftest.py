@@ -10,7 +10,8 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores wait for each other
-os.environ.pop("BOOK_BUILD", None)  # no trace of a book's build in the tests
+for name in ("BOOK_BUILD", "BOOK_FIGURES"):  # no trace of a book's build in the tests
+    os.environ.pop(name, None)
 
 CELLS = pytest.StashKey[list]()
 

@@ -24,12 +24,8 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
-DATA = (
-    "requirements.txt",
-    "book/_tools/page_figures.py",
-    "helpers/facts/**/*",
-    "helpers/weights/**/*",
-)  # whatever a page asks
+# Whatever a page asks.
+DATA = ("requirements.txt", "book/_tools/page_figures.py", "helpers/facts/**/*", "helpers/weights/**/*")
 KEPT = 80  # executed pages, some of them of earlier inputs
 TABLES = "helpers/tables"  # only those that are named in the code
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)

@@ -12,8 +12,6 @@ LIST_FORMATS = {
     "colon": ("{} :", " {}", " ,"),
     "equals": ("{} =", " {}", " |"),
 }
-
-
 UNTAUGHT_FORMATS = {"slash": ("{} /", " {}", " ;")}
 
 

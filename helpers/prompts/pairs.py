@@ -27,7 +27,7 @@ Place = Literal["subject", "subject_last", "relation", "last"]
 class PromptPairs:
     """Prompt pairs with their tokens and answers.
 
-    ``reference`` holds the whole model's logits after the clean prompts, for metrics that compare with them.
+    ``reference`` holds the logits after the clean prompts, from all weights as they are then (hooks aren't asked).
     ``subjects`` are the positions of the subject's tokens (the same in both prompts), where known.
     """
 
@@ -215,7 +215,7 @@ def split_of(fact: Fact) -> Split:
 def known_facts(
     model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None
 ) -> list[Fact]:
-    """The facts of a relation whose answer the model puts first (by default in each one's first taught wording)."""
+    """The facts whose answer the model, without hooks, puts first (by default in each one's first taught wording)."""
     if not (facts := asked.facts if facts is None else facts):
         return []
     chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]

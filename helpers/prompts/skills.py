@@ -1,4 +1,4 @@
-"""Prompts and pairs of skills, not of facts: indirect objects, years, agreement, lists; and choices with their odds."""
+"""Prompts and pairs of skills, not of facts: indirect objects, years, agreement; and choices with their odds."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ GREATER_THAN = (
     "From {century}{start} on there was a {event}, which was over in {century}",
 )
 LESS_THAN = "The {event} ended in the year {century}{start} and had begun in the year {century}"
+AGREEMENT = ("near", "behind", "next to", "under", "beside")
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,18 @@ def greater_than(draw: Draw, split: Split, template: str | None = None, start: i
     start = draw.integer(1, 98) if start is None else start
     prompt = template.format(event=event, century=century, start=f"{start:02d}")
     return Example(prompt, f"{draw.integer(start + 1, 99):02d}", tuple(f"{y:02d}" for y in range(start + 1)))
+
+
+def agreement(draw: Draw, split: Split) -> Example:
+    """ "The keys near the cabinet" -> " are": the verb agrees with the first noun, not with the nearer one."""
+    nouns, attractors, verbs = (skill_words()[kind] for kind in ("nouns", "attractors", "verbs"))
+    noun = draw.choice(nouns)
+    attractor = draw.choice([a for a in attractors if split_of(noun[0], a[0]) == split])
+    plural, other_plural = draw.chance(0.5), draw.chance(0.5)
+    verb = draw.choice(verbs)
+    prompt = f"The {noun[plural]} {draw.choice(AGREEMENT)} the {attractor[other_plural]}"
+    rest = f" {draw.choice(skill_words()['adjectives'])}."
+    return Example(prompt, f" {verb[plural]}", (f" {verb[not plural]}",), rest)
 
 
 def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int, times: int = 2) -> list[int]:
@@ -246,18 +259,3 @@ def random_pairs(model, length: int, count: int) -> PromptPairs:
     corrupt = torch.cat((clean[:, : length // 2], other[:, length // 2 :]), 1)
     answers, wrong = torch.randint(1, 8000, (2, count), generator=generator)
     return PromptPairs.from_tokens(model, *(t.tolist() for t in (clean, corrupt, answers, wrong)))
-
-
-AGREEMENT = ("near", "behind", "next to", "under", "beside")
-
-
-def agreement(draw: Draw, split: Split) -> Example:
-    """ "The keys near the cabinet" -> " are": the verb agrees with the first noun, not with the nearer one."""
-    nouns, attractors, verbs = (skill_words()[kind] for kind in ("nouns", "attractors", "verbs"))
-    noun = draw.choice(nouns)
-    attractor = draw.choice([a for a in attractors if split_of(noun[0], a[0]) == split])
-    plural, other_plural = draw.chance(0.5), draw.chance(0.5)
-    verb = draw.choice(verbs)
-    prompt = f"The {noun[plural]} {draw.choice(AGREEMENT)} the {attractor[other_plural]}"
-    rest = f" {draw.choice(skill_words()['adjectives'])}."
-    return Example(prompt, f" {verb[plural]}", (f" {verb[not plural]}",), rest)

@@ -212,7 +212,7 @@ def test_explore_knows_the_first_value_of_a_control(control, monkeypatch):
 
 
 def test_setup_outside_the_book_only_sets_the_template(monkeypatch):
-    monkeypatch.delenv("BOOK_BUILD", raising=False)
+    monkeypatch.delenv("BOOK_FIGURES", raising=False)
     renderer, template = pio.renderers.default, pio.templates.default
     display.setup()
     assert pio.renderers.default == renderer and pio.templates.default == "book"

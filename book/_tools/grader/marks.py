@@ -33,7 +33,8 @@ ONE_THREAD = (
     "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",
 )
-QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "agg", "BOOK_BUILD": "1"}
+QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "BOOK_BUILD": "1"}
+QUIET |= {"MPLBACKEND": "agg", "PLOTLY_RENDERER": "plotly_mimetype"}  # no answer opens a window
 ALONE = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0"}
 BEGIN = "from _tools.grader.run import main; main()"
 

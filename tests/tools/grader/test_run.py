@@ -4,6 +4,8 @@ All are graded in one run, three times: as they are to be; with the kernel's wal
 """
 
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,3 +254,9 @@ def test_an_empty_submission_starts_nothing(tmp_path, monkeypatch):
     path = tiny(tmp_path)
     (graded,) = grade([path], book=tmp_path)
     assert [mark.reason for mark in graded.marks] == ["Not attempted yet."] * 3 and graded.points == 0
+
+
+def test_a_figure_in_an_answer_opens_no_window(tmp_path):
+    code = "import helpers.figures.display as d, plotly.io as pio; d.setup(); print(pio.renderers.default)"
+    run = subprocess.run([sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True)
+    assert run.stdout.strip() == "plotly_mimetype", run.stderr[-2000:]
