@@ -98,6 +98,7 @@ def collect(page: Page, visit: Visit) -> Visit:
 
 def judge_narrow(page: Page, visit: Visit) -> None:
     """Run axe on what surrounds the text, which is another on a phone; the text itself is judged on the wide page."""
+    page.evaluate("kcProbes.thin()")
     visit.axe["narrow"] = findings(page, RULES, leave_out="article")
 
 
