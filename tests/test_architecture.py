@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "helpers"
-LIBRARY = ("statistics", "models", "prompts", "circuits", "searches", "components", "editing", "figures")
+LIBRARY = ("checks", "statistics", "models", "prompts", "circuits", "searches", "components", "editing", "figures")
 ORDER = (*LIBRARY, "atlas", "studies", "exercises")  # a folder imports from itself and from those before it
-FILES = sorted(path for path in HELPERS.rglob("*.py") if path.parent != HELPERS or path.stem == "statistics")
+FILES = sorted(path for path in HELPERS.rglob("*.py") if path.parent != HELPERS or path.stem in ("checks", "statistics"))
 MODULES = {".".join(("helpers", *path.relative_to(HELPERS).with_suffix("").parts)): path for path in FILES}
 
 

@@ -1,0 +1,95 @@
+"""What the arguments of public functions may be, checked once at the door: a bad one gets a sentence, never a number.
+
+A function that is `checked` says in its annotations what it takes. The kinds below add what types can't say: that a
+count has no fraction, that a rate is finite, that a model is one that `load_model` gave, that pairs are that model's.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import cache, wraps
+from inspect import signature
+from numbers import Real
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, validate_call
+
+F = TypeVar("F", bound=Callable)
+
+
+def _whole(value: object) -> object:
+    """Whole numbers of all libraries; truth values and fractions stay what they are, and are refused."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise ValueError(f"has to be a whole number, not {_short(value)}")
+    return operator.index(value)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (Real, np.number)):
+        raise ValueError(f"has to be a number, not {_short(value)}")
+    return float(value)
+
+
+def _model(value: object) -> object:
+    parts = ("original_model", "tokenizer", "cfg", "blocks")
+    if isinstance(value, type) or not all(hasattr(value, part) for part in parts):
+        raise ValueError(f"has to be a model that load_model gave, not {_short(value)}")
+    if value.training:
+        raise ValueError("is in training mode, where dropout makes every run another; call model.eval() first")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Amount = Annotated[Whole, Field(ge=0)]
+Count = Annotated[Whole, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Model = Annotated[Any, BeforeValidator(_model)]
+
+
+def checked(function: F) -> F:
+    """Check every annotated argument of a public function before it runs, without changing what a right call does.
+
+    Raises:
+        ValueError: for an argument of another kind or out of range; the sentence names function, argument and value.
+    """
+
+    @cache  # annotations are read at the first call, when the module is complete
+    def validated() -> Callable:
+        return validate_call(function, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
+
+    @wraps(function)
+    def call(*args, **options):
+        try:
+            given = signature(function).bind(*args, **options).arguments
+        except TypeError:
+            return function(*args, **options)  # Python itself says best what is missing or too much
+        if hasattr(given.get("model"), "tokenizer"):
+            for value in given.values():
+                if hasattr(value, "check_model"):
+                    value.check_model(given["model"])
+        try:
+            return validated()(*args, **options)
+        except ValidationError as error:
+            raise ValueError(f"{function.__name__}: {_sentence(error, [*given])}") from None
+
+    return call
+
+
+def _sentence(error: ValidationError, names: list[str]) -> str:
+    first = error.errors(include_url=False)[0]
+    name, *inside = first["loc"]
+    name = names[name] if isinstance(name, int) else name
+    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "has to be").removesuffix(".")
+    value = "" if first["type"] == "value_error" else f", not {_short(first['input'])}"
+    return f"{name}{''.join(f'[{part}]' for part in inside)} {said}{value}"
+
+
+def _short(value: object) -> str:
+    if hasattr(value, "dtype"):
+        return f"{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}"
+    text = f"{value!r} ({type(value).__name__})"
+    return text if len(text) <= 80 else f"a {type(value).__name__}"
