@@ -25,11 +25,11 @@ for shape in ("gpt2", "llama"):
     circuits = [acdc(model, pairs, tau=0.5), eap_ig(model, pairs).top(9), exact_scores(model, pairs).top(9)]
     circuits.append(edge_pruning(model, pairs, n_edges=9, steps=2).top(9))
     assert len(classify_heads(model, pairs)) == 8
-    assert lens_logits(read_network(model), pairs.reference[:, :32]).shape == pairs.reference.shape
+    assert lens_logits(read_network(model), pairs.clean_logits(model)[:, :32]).shape == pairs.clean_logits(model).shape
     assert completeness(model, circuits[0], pairs) < 2 and len(cpr_cmd(model, eap_ig(model, pairs), pairs, kl).table)
     for ablation in ("corrupt", "zero", "mean"):
         assert all(faithfulness(model, c, pairs, kl, ablation=ablation).low < 2 for c in circuits)
-        assert all(run_circuit(model, c, pairs, ablation).shape == pairs.reference.shape for c in circuits)
+        assert all(run_circuit(model, c, pairs, ablation).shape == pairs.clean_logits(model).shape for c in circuits)
     try:
         read_network(model).embed("not tokens")
     except TypeCheckError:

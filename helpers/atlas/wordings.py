@@ -53,7 +53,7 @@ def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs
     equal = torch.tensor(lengths).view(2, -1, 2)
     fit = [i for i, same in enumerate((equal[..., 0] == equal[..., 1]).all(0).tolist()) if same]
     both = [fact_pairs(model, [part[i] for i in fit]) for part in rows]
-    known = torch.stack([pairs.reference.argmax(-1) == pairs.answer_ids for pairs in both]).all(0)
+    known = torch.stack([pairs.clean_logits(model).argmax(-1) == pairs.answer_ids for pairs in both]).all(0)
     if not known.any():
         raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")
     taught, held_out = (pairs.select(known.nonzero()[:, 0]) for pairs in both)

@@ -6,16 +6,19 @@ difference between what the source writes now and what it writes when ablated. B
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from helpers.checks import Count, Model, checked
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, pairs_at_once
+from helpers.circuits.metrics import Metric
 from helpers.models.network import Layer, Network, read_network
 from helpers.models.run import Past, attention_out, forward, head_writes, run_past
 from helpers.prompts.pairs import PromptPairs
@@ -108,6 +111,20 @@ class PatchingRun:
         """What the sources write in the clean run, and its final residual."""
         return run_writes(self.net, self.tokens, self.start, self.past)
 
+    @cached_property
+    def whole(self) -> Float[Tensor, "batch d_vocab"]:
+        """The whole model's logits at the answer position, from the weights as they are in this run."""
+        with torch.no_grad():
+            return self.net.unembed(self.clean()[1][:, -1])
+
+    def measure(self, metric: Metric, logits: Float[Tensor, "trial_and_batch d_vocab"]) -> Float[Tensor, "trial batch"]:
+        """A metric of some trials over these pairs, one trial after the other; gradients flow."""
+        times = len(logits) // len(self.pairs)
+        pairs = self.pairs if times == 1 else self.pairs.select([*range(len(self.pairs))] * times)
+        if metric.against_model:
+            metric = metric.beside(self.whole.repeat(times, 1))
+        return metric(logits, pairs).unflatten(0, (times, -1))
+
 
 def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> PatchingRun:
     """Prepare circuit runs over pairs of one length.
@@ -150,13 +167,15 @@ def scenes(
         yield places, make_scene(net, group, ablation, by_length.get(length))
 
 
+@checked
+@torch.no_grad()
 def run_circuit(
-    model,
+    model: Model,
     circuit: Circuit,
     pairs: PromptPairs,
     ablation: Ablation = "corrupt",
     *,
-    batch: int | None = None,
+    batch: Count | None = None,
     reference: PromptPairs | None = None,
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits at the answer position when only the circuit's edges carry the clean run.
@@ -170,17 +189,21 @@ def run_circuit(
             its corrupt prompt.)
 
     Raises:
-        ValueError: for an unknown ablation, or a circuit of another graph than the model's.
+        ValueError: for a circuit of another graph than the model's.
     """
     graph = Graph.from_model(model)
     if circuit.graph != graph:
         raise ValueError(f"the circuit is of {circuit.graph}, the model has {graph}")
     alive = circuit.pruned(both_ways=ablation == "corrupt")
-    result = torch.empty_like(pairs.reference)
-    with torch.no_grad():
-        for places, scene in scenes(model, pairs, ablation, batch, reference):
-            result[places.to(result.device)] = _circuit_logits(scene, alive)
-    return result
+    return in_places(
+        (places, _circuit_logits(s, alive)) for places, s in scenes(model, pairs, ablation, batch, reference)
+    )
+
+
+def in_places(parts: Iterable[tuple[Int[Tensor, " chosen"], Tensor]]) -> Tensor:
+    """Rows that came in parts, each with the places where they belong, as one tensor."""
+    places, rows = zip(*parts, strict=True)
+    return torch.cat(rows)[torch.cat(places).argsort().to(rows[0].device)]
 
 
 def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batch d_vocab"]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import pandas as pd
+import torch
 from jaxtyping import Float
 from scipy.integrate import trapezoid
 from torch import Tensor
 
+from helpers.checks import Count, Model, Share, checked
 from helpers.circuits.ablation import Ablation, run_circuit
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import HITS, Metric, logit_diff, mean_metric, sign_of
+from helpers.circuits.metrics import HITS, AnyMetric, DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after
@@ -26,22 +29,48 @@ SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Baselines:
-    """The metric for each pair in the whole model and with every edge ablated: the scale of faithfulness."""
+    """The metric for each pair in the whole model and with every edge ablated: the scale of faithfulness.
+
+    It is of one model as it was, of some pairs, one metric and one ablation; `check` tells whether it still is.
+    """
 
     full: Float[Tensor, " batch"]
     ablated: Float[Tensor, " batch"]
+    pairs: PromptPairs
+    ablation: Ablation
 
     def __repr__(self) -> str:
         return f"Baselines({len(self.full)} pairs: whole {self.full.mean():.2f}, ablated {self.ablated.mean():.2f})"
 
+    def check(self, model, pairs: PromptPairs, metric: Metric, ablation: Ablation) -> None:
+        """Raise ValueError if this scale isn't of these pairs, this metric and ablation, and the model as it is now."""
+        same = self.ablation == ablation and self.pairs.clean_ids == pairs.clean_ids
+        if same and self.pairs.corrupt_ids == pairs.corrupt_ids:
+            first = pairs.select([0])
+            whole = first.clean_logits(model)
+            now = metric.beside(whole)(whole, first).float()
+            same = torch.allclose(self.full[:1], now, rtol=1e-3, atol=1e-3)
+        if not same:
+            raise ValueError("the scale was measured for other pairs, another metric or ablation, or before the model "
+                             "changed; measure it again with baselines")  # fmt: skip
 
-def baselines(model, pairs: PromptPairs, metric: Metric, ablation: Ablation, batch: int | None = None) -> Baselines:
+
+@checked
+def baselines(
+    model: Model,
+    pairs: PromptPairs,
+    metric: AnyMetric = logit_diff,
+    ablation: Ablation = "corrupt",
+    batch: Count | None = None,
+) -> Baselines:
     """Measure both ends of the scale; with corrupted ablation, a run without edges is the corrupt prompt's own."""
+    whole = pairs.clean_logits(model, batch=batch)
     if ablation == "corrupt":
         empty = logits_after(read_network(model), pairs.corrupt_ids, batch=batch)[:, 0]
     else:
         empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
-    return Baselines(metric(pairs.reference, pairs).float(), metric(empty, pairs).float())
+    metric = metric.beside(whole)
+    return Baselines(metric(whole, pairs).float(), metric(empty, pairs).float(), pairs, ablation)
 
 
 def recovered(value: Tensor, full: Tensor, ablated: Tensor) -> Tensor:
@@ -50,27 +79,46 @@ def recovered(value: Tensor, full: Tensor, ablated: Tensor) -> Tensor:
     return (value.mean(-1) - bottom) / (full.mean(-1) - bottom)
 
 
+@checked
 def faithfulness(
-    model,
+    model: Model,
     circuit: Circuit,
     pairs: PromptPairs,
-    metric: Metric = logit_diff,
+    metric: AnyMetric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
     scale: Baselines | None = None,
-    batch: int | None = None,
+    batch: Count | None = None,
 ) -> Estimate:
     """The share of the metric that the circuit alone keeps: 1 as the whole model, 0 as with everything ablated.
 
     Args:
         scale: both ends, if they have been measured already (`baselines`).
+
+    Raises:
+        ValueError: if the whole model and the ablated run are equally good, so that there is nothing to keep, or the
+            scale is another one's.
     """
-    scale = scale or baselines(model, pairs, metric, ablation, batch)
+    if scale is None:
+        scale = baselines(model, pairs, metric, ablation, batch)
+    else:
+        scale.check(model, pairs, metric, ablation)
+    full, ablated = scale.full.mean().item(), scale.ablated.mean().item()
+    if abs(full - ablated) <= 1e-5 * max(1, abs(full), abs(ablated)):
+        raise ValueError(
+            f"the whole model and the ablated run give the same {metric.__name__} ({full:.3g}), so there is no share to "
+            "keep; choose pairs whose corrupt prompts change the answer"
+        )
+    if metric.against_model:
+        metric = metric.beside(pairs.clean_logits(model, batch=batch))
     value = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
     return bootstrap(recovered, value, scale.full, scale.ablated)
 
 
-def completeness(model, circuit: Circuit, pairs: PromptPairs, metric: Metric = logit_diff, **options) -> Estimate:
+@checked
+def completeness(
+    model: Model, circuit: Circuit, pairs: PromptPairs, metric: AnyMetric = logit_diff, **options
+) -> Estimate:
     """What is left when the circuit is knocked out: the faithfulness of all other edges. Near 0 if it is complete."""
     return faithfulness(model, ~circuit, pairs, metric, **options)
 
@@ -87,16 +135,17 @@ class Curve:
         return f"Curve({len(self.table)} sizes, CPR {self.cpr:.2f}, CMD {self.cmd:.2f})"
 
 
+@checked
 def cpr_cmd(
-    model,
+    model: Model,
     scores: Scores | Callable[[int], Circuit],
     pairs: PromptPairs,
-    metric: Metric = logit_diff,
+    metric: AnyMetric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
     select: Literal["top", "greedy"] = "top",
-    sizes: Sequence[float] = SIZES,
-    batch: int | None = None,
+    sizes: Sequence[Share] = SIZES,
+    batch: Count | None = None,
 ) -> Curve:
     """CPR and CMD: the areas under faithfulness, and between it and 1, over the share of edges (arXiv 2504.13151).
 
@@ -106,9 +155,13 @@ def cpr_cmd(
     Args:
         scores: a search's scores, or a function from a number of edges to a circuit (for random ones).
         select: take the best edges, or grow the circuit from the logits.
+        sizes: shares of all edges, at least two, the smallest first.
+
+    Raises:
+        ValueError: for sizes in another order.
     """
-    if select not in ("top", "greedy"):
-        raise ValueError(f"unknown selection {select!r}; choose top or greedy")
+    if len(sizes) < 2 or not all(a < b for a, b in pairwise(sizes)):
+        raise ValueError(f"an area needs two sizes or more, the smallest first, not {list(sizes)}")
     choose = getattr(scores, select) if isinstance(scores, Scores) else scores
     scale, total = baselines(model, pairs, metric, ablation, batch), Graph.from_model(model).n_edges
     options, counts = dict(ablation=ablation, scale=scale, batch=batch), [int(share * total) for share in sizes]
@@ -119,9 +172,9 @@ def cpr_cmd(
     return Curve(table, cpr, cmd)
 
 
-def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: Metric, **options) -> Estimate:
+def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: AnyMetric, **options) -> Estimate:
     """The circuit's mean of a metric over the model's, for example of Hit@1: how much of its recall is kept."""
-    runs = run_circuit(model, circuit, pairs, **options), pairs.reference
+    runs = run_circuit(model, circuit, pairs, **options), pairs.clean_logits(model)
     value, full = (metric(logits, pairs).float() for logits in runs)
     return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)
 
@@ -156,23 +209,30 @@ def logits_without(
     return run_circuit(model, ~Circuit.from_edges(graph, edges), pairs, ablation)
 
 
+@checked
 def cut_effect(
-    model, pairs: PromptPairs, edges: Sequence[str], metric: Metric = logit_diff, *, ablation: Ablation = "corrupt"
+    model: Model,
+    pairs: PromptPairs,
+    edges: Sequence[str],
+    metric: DirectedMetric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
 ) -> Estimate:
     """How much worse a metric gets when only these edges are cut, with its interval over the pairs.
 
     Positive if the edges help, whatever the metric's sign; in the metric's unit.
     """
-    before = metric(pairs.reference, pairs).float()
-    after = metric(logits_without(model, pairs, edges, ablation=ablation), pairs).float()
-    return bootstrap(lambda fall: fall.mean(-1), sign_of(metric) * (before - after))
+    whole = pairs.clean_logits(model)
+    own = metric.beside(whole)
+    before, after = own(whole, pairs), own(logits_without(model, pairs, edges, ablation=ablation), pairs)
+    return bootstrap(lambda fall: fall.mean(-1), metric.sign * (before.float() - after.float()))
 
 
 def evaluate_circuit(
-    model, circuit: Circuit, pairs: PromptPairs, scale: Baselines | None = None, metric: Metric = logit_diff, **options
+    model, circuit: Circuit, pairs: PromptPairs, scale: Baselines | None = None, metric=logit_diff, **options
 ) -> dict[str, float]:
     """What a circuit keeps on some pairs: faithfulness with its interval, and its hits."""
     kept = faithfulness(model, circuit, pairs, metric, scale=scale, **options)
     logits = run_circuit(model, circuit, pairs, **options)
-    hits = {name: mean_metric(hit, logits, pairs) for name, hit in HITS.items()}
+    hits = {name: hit(logits, pairs).mean().item() for name, hit in HITS.items()}
     return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}

@@ -76,7 +76,7 @@ def zero_cut(cut_with_zero: Callable[[str, int, int, int], Tensor], model, pair:
     for layer, head, mlp in ((0, 0, 0), (0, 5 % graph.n_heads, last), (1, 2 % graph.n_heads, 2)):
         edge = f"a{layer}.h{head}->m{mlp}"
         given = attempted(cut_with_zero(pair.clean[0], layer, head, mlp))
-        whole = pair.reference[0]
+        whole = pair.clean_logits(model)[0]
         expect(
             isinstance(given, Tensor) and given.shape == whole.shape,
             f"give the last position's logits, {tuple(whole.shape)}.",

@@ -14,7 +14,7 @@ from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
-from helpers.searches.acdc import plain_acdc
+from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
 
 @check
@@ -29,7 +29,7 @@ def right_score(score: Callable[..., float], model, circuit: Circuit, val: Promp
         answer = Compared(given, right)
         answer.isnt(mixed, "that judges by the labels of the pairs that the circuit was found on: the very mistake.")
         expect(given <= 1, "a share is at most 1; divide by the number of pairs.")
-        wrong = hit_at_k(pairs.reference, pairs, k).mean().item()
+        wrong = hit_at_k(pairs.clean_logits(model), pairs, k).mean().item()
         answer.isnt(wrong, "those are the whole model's hits; run the circuit.")
         answer.is_right(f"for Hit@{k} with {ablation} ablation it is {right:.3f}, not {given:.3f}.")
 

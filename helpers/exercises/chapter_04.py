@@ -59,7 +59,7 @@ def together(beyond_sum: Callable[..., float], model, pairs: PromptPairs, heads:
     """``beyond_sum(model, pairs, heads)``: the answer's fall with all heads silent, less its single logit_drops."""
 
     def fall(names: Sequence[str]) -> float:
-        return logit_drops(pairs.reference, ablate_heads(model, pairs, names), pairs)["answer"].mean().item()
+        return logit_drops(pairs.clean_logits(model), ablate_heads(model, pairs, names), pairs)["answer"].mean().item()
 
     for chosen in (list(heads), list(heads)[:2]):
         given = float(attempted(beyond_sum(model, pairs, chosen)))

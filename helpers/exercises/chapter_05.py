@@ -84,7 +84,7 @@ def only_there(lost_at: Callable[..., float], model, pairs: PromptPairs) -> None
     """``lost_at(model, pairs, layer, place)`` replaces an MLP's output at some positions."""
     group, net = max((g for _, g in pairs.groups()), key=len), read_network(model)
     corrupt = sublayer_writes(net, group.corrupt_tokens)
-    full = logit_diff(group.reference, group)
+    full = logit_diff(group.clean_logits(model), group)
 
     def fall(layer: int, mask: Tensor, instead: Tensor | None = None) -> float:
         written = corrupt[layer, "MLP"] if instead is None else instead

@@ -92,7 +92,7 @@ def headless(without_head: Callable[..., float], model, pairs: PromptPairs, metr
 def one_by_one(exact_falls: Callable[..., Tensor], scene: MlpScene, metric: Metric) -> None:
     """``exact_falls(scene, metric, neurons)`` is each neuron's fall when it alone is ablated at the last position."""
     neurons = (scene.neurons - scene.ablated)[:, -1].abs().mean(0).topk(4).indices.tolist()
-    full = metric(scene.pairs.reference, scene.pairs).mean()
+    full = metric(scene.whole, scene.pairs).mean()
     alone, everywhere = [], []
     for neuron in neurons:
         kept = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)

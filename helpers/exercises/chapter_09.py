@@ -27,7 +27,7 @@ def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, contests
     given = attempted(interaction(some))
     expect(isinstance(given, Tensor) and given.shape == (len(some),), f"return a tensor of {len(some)} numbers.")
     start = logit_diff(run_circuit(model, Circuit.empty(Graph.from_model(model)), some.both), some.both)
-    both, first, second = (logit_diff(p.reference, p) for p in (some.both, some.first, some.second))
+    both, first, second = (logit_diff(p.clean_logits(model), p) for p in (some.both, some.first, some.second))
     right = both - first + second + start
 
     answer = Compared(given, right, 1e-2)
@@ -45,15 +45,15 @@ def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Cir
     for factor in (1.0, 2.0, 0.0, -0.5):
         given = attempted(turned(some, circuit, factor))
         expect(
-            isinstance(given, Tensor) and given.shape == some.reference.shape,
-            f"return logits {tuple(some.reference.shape)}, one row for each pair.",
+            isinstance(given, Tensor) and given.shape == some.clean_logits(model).shape,
+            f"return logits {tuple(some.clean_logits(model).shape)}, one row for each pair.",
         )
         right = scale_edges(model, some, [(circuit, factor)])
 
         alone = run_circuit(model, circuit, some)
         answer = Compared(given, right, 1e-2)
         answer.isnt(alone, "that runs the circuit alone; all other edges have to stay whole.")
-        answer.isnt(some.reference, f"a factor of {factor:g} changed nothing; is it put into the mask?")
+        answer.isnt(some.clean_logits(model), f"a factor of {factor:g} changed nothing; is it put into the mask?")
         rest = scale_edges(model, some, [(~circuit, factor)])
         answer.isnt(rest, "that turns all edges but the circuit's.")
         expect(
@@ -71,7 +71,7 @@ def fair_fight(fair: int, model) -> None:
     longest = (model.cfg.n_ctx - 30) // 2
     expect(fair <= longest, f"the prompt would be longer than the model reads; stay below {longest + 1}.")
     contests = fact_conflicts(model, "country_capital", 60, repeated=[fair], split="test")
-    share = (logit_diff(contests.both.reference, contests.both) > 0).float().mean().item()
+    share = (logit_diff(contests.both.clean_logits(model), contests.both) > 0).float().mean().item()
     expect(share <= FAIR[1], f"memory wins {share:.0%} of the contests: invite copying more strongly.")
     expect(share >= FAIR[0], f"memory wins only {share:.0%} of the contests: repeat another number of tokens.")
 

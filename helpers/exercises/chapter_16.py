@@ -9,7 +9,6 @@ from helpers.components.head_classes import LETTERS
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
-from helpers.studies.how_circuits_form.formation import asked_of
 
 STEPS = (100, 200, 400, 800, 1600)
 WAYS = (
@@ -91,13 +90,13 @@ SIZE = 60
 
 def transfers(early, last, train: PromptPairs, test: PromptPairs) -> dict[str, float]:
     """Faithfulness of an early circuit's edges in the finished model, and what plausible mistakes give."""
-    first, final = (eap_ig(m, asked_of(m, train)).greedy(SIZE) for m in (early, last))
+    first, final = (eap_ig(m, train).greedy(SIZE) for m in (early, last))
     return {
-        "right": float(faithfulness(last, first, asked_of(last, test))),
-        "early": float(faithfulness(early, first, asked_of(early, test))),
-        "own": float(faithfulness(last, final, asked_of(last, test))),
-        "back": float(faithfulness(early, final, asked_of(early, test))),
-        "train": float(faithfulness(last, first, asked_of(last, train))),
+        "right": float(faithfulness(last, first, test)),
+        "early": float(faithfulness(early, first, test)),
+        "own": float(faithfulness(last, final, test)),
+        "back": float(faithfulness(early, final, test)),
+        "train": float(faithfulness(last, first, train)),
     }
 
 

@@ -242,7 +242,7 @@ def greater_than_pairs(
 def start_years(pairs: PromptPairs) -> Int[Tensor, " batch"]:
     """The last two digits of the first year in each clean prompt."""
     years = [int(re.search(r"\d\d(\d\d)", text)[1]) for text in pairs.clean]
-    return torch.tensor(years, device=pairs.reference.device)
+    return torch.tensor(years, device=pairs.answer_ids.device)
 
 
 def year_ids(model, prompt: str) -> list[int]:

@@ -7,26 +7,28 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.circuits.ablation import Ablation, run_circuit, scenes
+from helpers.checks import Count, Model, Positive, checked
+from helpers.circuits.ablation import Ablation, scenes
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.incremental import MaskedRun
 from helpers.circuits.memory import Shape, tokens_at_once
-from helpers.circuits.metrics import Metric, kl, logit_diff, sign_of
+from helpers.circuits.metrics import DirectedMetric, Metric, kl
 from helpers.prompts.pairs import PromptPairs
 
 FIRST_WIDTH = 8  # trials in a batch at first; a batch grows while all its cuts are accepted, and shrinks when not
 TOKENS_AT_ONCE = 8192
 
 
+@checked
 @torch.no_grad()
 def acdc(
-    model,
+    model: Model,
     pairs: PromptPairs,
-    metric: Metric = kl,
+    metric: DirectedMetric = kl,
     *,
-    tau: float,
+    tau: Positive,
     ablation: Ablation = "corrupt",
-    batch: int | None = None,
+    batch: Count | None = None,
     progress: bool = False,
 ) -> Circuit:
     """Automatic circuit discovery (arXiv 2304.14997): an edge goes if the metric hardly misses it.
@@ -41,15 +43,10 @@ def acdc(
     - a reader whose node feeds no kept edge loses all its edges without a run.
 
     Args:
-        tau: the largest worsening that is accepted, in the metric's unit, greater than 0.
+        tau: the largest worsening that is accepted, in the metric's unit: not 0, where edges that do nothing would stay.
         batch: pairs in one tensor. (The state of the run is kept for all pairs, so this saves little memory here.)
         progress: show a bar.
-
-    Raises:
-        ValueError: if tau isn't positive.
     """
-    if tau <= 0:
-        raise ValueError(f"tau must be greater than 0, not {tau}: at 0, edges that do nothing would stay")
     graph = Graph.from_model(model)
     kept = graph.edges.clone()
     runs = [MaskedRun(scene, graph, kept) for _, scene in scenes(model, pairs, ablation, batch)]
@@ -97,30 +94,6 @@ def _losses(
     """The mean loss over all pairs of each trial: the metric, or minus it where more is better."""
     total, count = 0.0, 0
     for run, part in zip(runs, logits, strict=True):
-        pairs = run.scene.pairs
-        repeated = pairs.select(list(range(len(pairs))) * len(part))
-        total = total + metric(part.flatten(0, 1), repeated).view(len(part), -1).double().sum(1)
-        count += len(pairs)
-    return -sign_of(metric) * total / count
-
-
-def plain_acdc(
-    model, pairs: PromptPairs, metric: Metric = logit_diff, *, tau: float, ablation: Ablation = "corrupt"
-) -> Circuit:
-    """ACDC as it is described, one run for each edge: the reference that `searches.acdc` equals."""
-    graph = Graph.from_model(model)
-    mask, sign = graph.edges.clone(), -sign_of(metric)
-
-    def loss() -> float:
-        return sign * metric(run_circuit(model, Circuit(graph, mask), pairs, ablation), pairs).double().mean().item()
-
-    current = loss()
-    for reader in reversed(range(len(graph.readers))):
-        for source in reversed(graph.edges[reader].nonzero().flatten().tolist()):
-            mask[reader, source] = False
-            without = loss()
-            if without - current < tau:
-                current = without
-            else:
-                mask[reader, source] = True
-    return Circuit(graph, mask)
+        total = total + run.scene.measure(metric, part.flatten(0, 1)).double().sum(1)
+        count += len(run.scene.pairs)
+    return -metric.sign * total / count

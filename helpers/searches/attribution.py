@@ -8,17 +8,19 @@ much worse the metric gets when the edge is cut. Positive means that the edge he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, get_args
+from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.checks import Count, Model, Share, checked
 from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.memory import Shape, tokens_at_once
-from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.metrics import DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.models.network import Network
 from helpers.models.run import head_writes, repeat_past
@@ -33,15 +35,16 @@ TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more mem
 Parts = Callable[[int], Iterable[tuple[int, Float[Tensor, "some batch pos d_model"]]]]
 
 
+@checked
 def eap(
-    model,
+    model: Model,
     pairs: PromptPairs,
-    metric: Metric = logit_diff,
+    metric: DirectedMetric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
     at: Point = "clean",
-    batch: int | None = None,
-    chunk: int | None = None,
+    batch: Count | None = None,
+    chunk: Count | None = None,
 ) -> Scores:
     """Edge attribution patching (arXiv 2310.10348): one gradient, at the clean run or at the ablated one.
 
@@ -49,33 +52,36 @@ def eap(
         batch: pairs at a time; by default as many as fit (`helpers.circuits.memory`).
         chunk: sources whose writes are in memory at a time; by default all. They are then computed again for every
             sublayer, which takes several times as long: a smaller batch is cheaper, as long as there is one.
-
-    Raises:
-        ValueError: for an unknown point or ablation, or a chunk of no source.
     """
-    _check(at, Point)
     share = 1.0 if at == "clean" else 0.0
     return _attribute(model, pairs, metric, ablation, (share,), batch=batch, chunk=chunk)
 
 
+@checked
 def clean_corrupted(
-    model, pairs: PromptPairs, metric: Metric = logit_diff, *, ablation: Ablation = "corrupt", batch: int | None = None
+    model: Model,
+    pairs: PromptPairs,
+    metric: DirectedMetric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    batch: Count | None = None,
 ) -> Scores:
     """The mean of `eap` at the clean and at the ablated run."""
     return _attribute(model, pairs, metric, ablation, (0.0, 1.0), batch=batch)
 
 
+@checked
 def eap_ig(
-    model,
+    model: Model,
     pairs: PromptPairs,
-    metric: Metric = logit_diff,
+    metric: DirectedMetric = logit_diff,
     *,
-    steps: int = 5,
+    steps: Count = 5,
     points: Points = "midpoint",
     variant: Variant = "inputs",
     ablation: Ablation = "corrupt",
-    batch: int | None = None,
-    chunk: int | None = None,
+    batch: Count | None = None,
+    chunk: Count | None = None,
 ) -> Scores:
     """EAP with integrated gradients (arXiv 2403.17806): the mean gradient along the way from ablated to clean.
 
@@ -86,14 +92,7 @@ def eap_ig(
         variant: ``"inputs"`` mixes the embeddings and runs the model from there; ``"activations"`` mixes the outputs
             of one sublayer at a time, for the edges out of it.
         batch, chunk: as in `eap`; ``"activations"`` needs no chunk.
-
-    Raises:
-        ValueError: for unknown points, variants or ablations, no steps, or a chunk of no source.
     """
-    _check(points, Points)
-    _check(variant, Variant)
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
     offset = {"midpoint": 0.5, "left": 0.0, "right": 1.0}[points]
     shares = tuple((k + offset) / steps for k in range(steps))
     return _attribute(
@@ -101,15 +100,11 @@ def eap_ig(
     )
 
 
-def find_circuit(model, pairs: PromptPairs, share: float = SHARE) -> Circuit:
+@checked
+def find_circuit(model: Model, pairs: PromptPairs, share: Share = SHARE) -> Circuit:
     """The circuit that the book compares most often: `eap_ig`, then greedily this share of all edges."""
     scores = eap_ig(model, pairs)
     return scores.greedy(int(share * scores.graph.n_edges))
-
-
-def _check(value: str, choices: object) -> None:
-    if value not in get_args(choices):
-        raise ValueError(f"unknown choice {value!r}; choose from {', '.join(get_args(choices))}")
 
 
 def _attribute(
@@ -123,10 +118,8 @@ def _attribute(
     chunk: int | None = None,
     activations: bool = False,
 ) -> Scores:
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"a chunk has at least 1 source, not {chunk}")
     graph = Graph.from_model(model)
-    values = torch.zeros(graph.edges.shape, device=pairs.reference.device)
+    values = torch.zeros(graph.edges.shape, device=model.W_E.device)
     part = min(chunk or len(graph.sources), len(graph.sources)) / len(graph.sources)
     for _, scene in scenes(model, pairs, ablation, batch, copies=part):
         clean, _ = scene.clean()
@@ -136,7 +129,7 @@ def _attribute(
             parts = _parts(scene.net, clean - scene.ablated, chunk)
             ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
             _add(values, graph, scene, parts, ends, metric, shares)
-    values *= sign_of(metric) / (len(pairs) * len(shares))
+    values *= metric.sign / (len(pairs) * len(shares))
     return Scores(graph, values.cpu().masked_fill_(~graph.edges, 0.0))
 
 
@@ -164,13 +157,8 @@ def _add(
     for start in range(0, len(shares), count):
         part = torch.tensor(shares[start : start + count], dtype=to_resid.dtype, device=to_resid.device)
         resid = torch.lerp(from_resid, to_resid, part[:, None, None, None]).flatten(0, 1)
-        repeated = scene.pairs if len(part) == 1 else scene.pairs.select(list(range(len(scene.pairs))) * len(part))
         past = repeat_past(scene.past, len(part))
-
-        def value(logits: Tensor, repeated: PromptPairs = repeated) -> Tensor:
-            return metric(logits, repeated)
-
-        for sublayer, gradients in reader_gradients(net, resid, value, past, first):
+        for sublayer, gradients in reader_gradients(net, resid, partial(scene.measure, metric), past, first):
             if len(part) > 1:
                 gradients = gradients.unflatten(1, (len(part), -1)).sum(1)
             rows = graph.reader_rows(sublayer)

@@ -7,9 +7,10 @@ import math
 import torch
 from tqdm.auto import tqdm
 
+from helpers.checks import Amount, Count, Model, Positive, checked
 from helpers.circuits.ablation import Ablation, masked_logits, scenes
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import Metric, kl, sign_of
+from helpers.circuits.metrics import DirectedMetric, kl
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs
 
@@ -18,17 +19,18 @@ LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
 COPIES = 8.0  # tensors of one row for each source that are in memory: the gradient keeps what every reader reads
 
 
+@checked
 def edge_pruning(
-    model,
+    model: Model,
     pairs: PromptPairs,
-    metric: Metric = kl,
+    metric: DirectedMetric = kl,
     *,
-    n_edges: int,
-    steps: int = 200,
-    lr: float = 0.1,
+    n_edges: Count,
+    steps: Count = 200,
+    lr: Positive = 0.1,
     ablation: Ablation = "corrupt",
-    seed: int = 0,
-    batch: int | None = None,
+    seed: Amount = 0,
+    batch: Count | None = None,
     progress: bool = False,
 ) -> Scores:
     """Learned edge masks (arXiv 2406.16778): hard-concrete gates, trained to a target size under the metric.
@@ -44,7 +46,7 @@ def edge_pruning(
         ValueError: if the graph has fewer than ``n_edges`` edges.
     """
     graph = Graph.from_model(model)
-    if not 0 < n_edges <= graph.n_edges:
+    if n_edges > graph.n_edges:
         raise ValueError(f"n_edges must be between 1 and {graph.n_edges}, not {n_edges}")
     places = graph.edges.nonzero(as_tuple=True)
     generator = torch.Generator().manual_seed(seed)
@@ -60,8 +62,8 @@ def edge_pruning(
         mask = torch.zeros(graph.edges.shape).index_put(places, gates.clamp(0, 1))
         leaf = mask.detach().requires_grad_()
         for scene in reversed(prepared):  # one backward pass each, so that memory holds one scene's
-            loss = metric(masked_logits(scene, graph, leaf), scene.pairs).sum()
-            (-sign_of(metric) * loss / len(pairs)).backward()
+            loss = scene.measure(metric, masked_logits(scene, graph, leaf)).sum()
+            (-metric.sign * loss / len(pairs)).backward()
         open_share = torch.sigmoid(log_alpha - TEMPERATURE * math.log(-LOW / HIGH)).mean()
         target = 1 + min(1.0, 2 * step / steps) * (n_edges / graph.n_edges - 1)
         gap = open_share - target

@@ -7,10 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from helpers.checks import Count, Model, checked
 from helpers.circuits.ablation import Ablation, scenes
 from helpers.circuits.graph import Graph
 from helpers.circuits.incremental import MaskedRun, sublayer_of
-from helpers.circuits.metrics import Metric, logit_diff, sign_of
+from helpers.circuits.metrics import DirectedMetric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.models.run import repeat_past, resume
 from helpers.prompts.pairs import PromptPairs
@@ -18,14 +19,15 @@ from helpers.prompts.pairs import PromptPairs
 TOKENS_AT_ONCE = 8192
 
 
+@checked
 @torch.no_grad()
 def exact_scores(
-    model,
+    model: Model,
     pairs: PromptPairs,
-    metric: Metric = logit_diff,
+    metric: DirectedMetric = logit_diff,
     *,
     ablation: Ablation = "corrupt",
-    batch: int | None = None,
+    batch: Count | None = None,
     progress: bool = False,
 ) -> Scores:
     """How much worse the mean metric gets when one edge is cut and all others stay.
@@ -38,15 +40,14 @@ def exact_scores(
     for _, scene in scenes(model, pairs, ablation, batch):
         run = MaskedRun(scene, graph, graph.edges)
         last = len(graph.readers) - 1
-        whole = metric(run.net.unembed(run.inputs[last][:, -1]), scene.pairs).double().sum()
+        whole = scene.measure(metric, run.net.unembed(run.inputs[last][:, -1])).double().sum()
         size = max(1, TOKENS_AT_ONCE // scene.embed.shape[:2].numel())
         for reader in tqdm(range(len(graph.readers)), disable=not progress, desc="readers"):
             for sources in graph.edges[reader].nonzero().flatten().split(size):
                 logits = _logits_without(run, reader, sources)
-                repeated = scene.pairs.select(list(range(len(scene.pairs))) * len(sources))
-                cut = metric(logits, repeated).view(len(sources), -1).double().sum(1)
+                cut = scene.measure(metric, logits).double().sum(1)
                 values[reader, sources] += (whole - cut).cpu()
-    return Scores(graph, (values * sign_of(metric) / len(pairs)).float())
+    return Scores(graph, (values * metric.sign / len(pairs)).float())
 
 
 def _logits_without(

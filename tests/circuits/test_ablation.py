@@ -17,7 +17,7 @@ def test_all_edges_are_the_model(small, ablation):
     model, pairs = small
     logits = run_circuit(model, Circuit.full(Graph.from_model(model)), pairs, ablation)
     whole = logits_after(model, pairs.clean_ids)[:, 0]
-    assert (logits - whole).abs().max() < 1e-4 and (pairs.reference - whole).abs().max() < 1e-4
+    assert (logits - whole).abs().max() < 1e-4 and (pairs.clean_logits(model) - whole).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS)
@@ -27,7 +27,7 @@ def test_a_circuit_is_what_a_run_through_all_nodes_gives(small, ablation, share)
     model, pairs = small
     graph = Graph.from_model(model)
     for circuit in (random_circuit(graph, int(share * graph.n_edges), seed=n) for n in range(4)):
-        expected = torch.empty_like(pairs.reference)
+        expected = torch.empty_like(pairs.clean_logits(model))
         for places, scene in scenes(model, pairs, ablation):
             expected[places] = masked_logits(scene, graph, circuit.mask.float()).detach()
         assert (run_circuit(model, circuit, pairs, ablation) - expected).abs().max() < 1e-4
@@ -38,7 +38,7 @@ def test_no_edges_are_the_corrupt_prompt(small):
     logits = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs)
     corrupt = logits_after(model, pairs.corrupt_ids)[:, 0]
     assert (logits - corrupt).abs().max() < 1e-4
-    assert (logits - pairs.reference).abs().max() > 0.1, "the prompts differ in effect"
+    assert (logits - pairs.clean_logits(model)).abs().max() > 0.1, "the prompts differ in effect"
 
 
 def test_the_laws_hold_on_atlas(atlas):
@@ -101,7 +101,7 @@ def test_one_cut_edge_is_what_a_hook_does(small, edge):
     circuit = Circuit.full(graph) - Circuit.from_edges(graph, [edge])
     result = run_circuit(model, circuit, group)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
-    assert (result - group.reference).abs().max() > 1e-4, "the cut changed something"
+    assert (result - group.clean_logits(model)).abs().max() > 1e-4, "the cut changed something"
 
 
 def test_by_hand_with_zeros():

@@ -44,7 +44,7 @@ def test_faithfulness_by_hand(small):
     graph = Graph.from_model(model)
     circuit = random_circuit(graph, 60)
     value, bottom = (logit_diff(run_circuit(model, c, pairs), pairs).mean() for c in (circuit, Circuit.empty(graph)))
-    top = logit_diff(pairs.reference, pairs).mean()
+    top = logit_diff(pairs.clean_logits(model), pairs).mean()
     result = faithfulness(model, circuit, pairs)
     assert float(result) == pytest.approx(((value - bottom) / (top - bottom)).item(), abs=1e-5)
     assert result.low <= result <= result.high and result.low < result.high

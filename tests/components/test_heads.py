@@ -64,7 +64,7 @@ def test_writes_are_what_the_result_hook_gives(small, frame):
 
 def test_effects_are_those_of_circuits_without_the_head(small, frame):
     model, pairs = small
-    whole = pairs.reference
+    whole = pairs.clean_logits(model)
     members = torch.cat((pairs.answer_ids, pairs.wrong_ids)).unique()
     others = (members[None] != pairs.answer_ids[:, None]).float()
 
@@ -107,7 +107,7 @@ def test_the_part_from_the_subject_is_a_part_of_the_pattern_and_its_effect_a_pat
         logits = model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[("blocks.0.hook_attn_out", patch)])[:, -1]
         pair = pairs.select([row])
         totals[0] += said / len(pairs)
-        totals[1] += (logit_diff(pair.reference, pair) - logit_diff(logits, pair))[0] / len(pairs)
+        totals[1] += (logit_diff(pair.clean_logits(model), pair) - logit_diff(logits, pair))[0] / len(pairs)
     assert totals[1].abs() > 1e-4
     assert frame.from_subject_answer["a0.h2"] == pytest.approx(totals[0].item(), abs=1e-4)
     assert frame.effect_from_subject["a0.h2"] == pytest.approx(totals[1].item(), abs=1e-4)
@@ -116,7 +116,7 @@ def test_the_part_from_the_subject_is_a_part_of_the_pattern_and_its_effect_a_pat
 def test_zero_ablation_is_that_of_circuits_without_the_head(small, frame):
     model, pairs = small
     for head in ("a0.h0", "a1.h3"):
-        fall = pairs.reference - cut_by_circuit(model, pairs, head, "zero")
+        fall = pairs.clean_logits(model) - cut_by_circuit(model, pairs, head, "zero")
         fall = (fall.gather(-1, pairs.answer_ids[:, None])[:, 0] - fall.mean(-1)).mean().item()
         assert frame.answer_falls_zero[head] == pytest.approx(fall, abs=1e-4)
 

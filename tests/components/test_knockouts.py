@@ -25,15 +25,15 @@ def test_silence_is_what_hooks_give(small):
     expected = model.run_with_hooks(group.clean_tokens, fwd_hooks=hooks)[:, -1]
     given = ablate_heads(model, group, ["a0.h1", "a1.h0"])
     torch.testing.assert_close(given, expected.cpu(), atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(given, group.reference.cpu(), atol=1e-3)
-    torch.testing.assert_close(ablate_heads(model, pairs, []), pairs.reference.cpu(), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(given, group.clean_logits(model).cpu(), atol=1e-3)
+    torch.testing.assert_close(ablate_heads(model, pairs, []), pairs.clean_logits(model).cpu(), atol=1e-4, rtol=1e-4)
 
 
 def test_a_planted_mover_takes_the_answer_and_a_relation_head_the_type(known):
     pairs = known.pairs.select(range(6))
 
     def fall(heads):
-        found = logit_drops(pairs.reference, ablate_heads(known.model, pairs, heads), pairs)
+        found = logit_drops(pairs.clean_logits(model), ablate_heads(known.model, pairs, heads), pairs)
         return {name: value.mean().item() for name, value in found.items()}
 
     mover, relation = fall(["a0.h0"]), fall(["a0.h1"])
@@ -54,7 +54,7 @@ def test_others_are_of_the_same_layers(atlas):
 
 def test_falls_by_hand(atlas):
     pairs = relation_pairs(atlas, "country_capital", 4)
-    before = pairs.reference
+    before = pairs.clean_logits(model)
     after = before.clone()
     after[torch.arange(4), pairs.answer_ids] -= 3.0
     found = logit_drops(before, after, pairs)

@@ -36,7 +36,7 @@ def test_the_last_stop_is_the_model(small):
     model, pairs = small
     table = answer_by_layer(model, pairs, places=["last"])
     end = table[(table.stop == table.stop.max()) & (table.token == "answer")].sort_values("pair")
-    logits = pairs.reference
+    logits = pairs.clean_logits(model)
     right = logits.softmax(-1).gather(-1, pairs.answer_ids[:, None])[:, 0]
     assert torch.allclose(torch.tensor(end.probability.to_numpy()).float(), right, atol=1e-4)
     ranks = (logits > logits.gather(-1, pairs.answer_ids[:, None])).sum(-1) + 1
@@ -83,7 +83,7 @@ def test_what_sublayers_write_adds_up(small):
     model, pairs = small
     added = attribution_by_sublayer(model, pairs).sum(0)
     net = read_network(model)
-    logits = pairs.reference - pairs.reference.mean(-1, keepdim=True)
+    logits = pairs.clean_logits(model) - pairs.clean_logits(model).mean(-1, keepdim=True)
     own = logits.gather(-1, pairs.answer_ids[:, None])[:, 0]
     if net.norm.bias is not None:
         shift = net.norm.bias @ net.W_U

@@ -63,7 +63,9 @@ def test_together(atlas, languages):
 
     def fall(names):
         return (
-            logit_drops(languages.reference, ablate_heads(atlas, languages, names), languages)["answer"].mean().item()
+            logit_drops(languages.clean_logits(model), ablate_heads(atlas, languages, names), languages)["answer"]
+            .mean()
+            .item()
         )
 
     def alone(names):
@@ -93,7 +95,7 @@ def test_only_what_it_brings(atlas, languages):
             return z
 
         changed = model.run_with_hooks(pairs.clean_tokens, fwd_hooks=[(name, exchange)])[:, -1]
-        return (logit_diff(pairs.reference, pairs) - logit_diff(changed, pairs)).mean().item()
+        return (logit_diff(pairs.clean_logits(model), pairs) - logit_diff(changed, pairs)).mean().item()
 
     assert judge(lambda m, p, head: measured.effect_from_subject[head])
     assert "all positions" in message(judge(all_it_writes))

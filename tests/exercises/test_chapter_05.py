@@ -72,7 +72,7 @@ def test_only_there(atlas, towns):
 
         with torch.no_grad():
             logits = model.run_with_hooks(pairs.clean_tokens, fwd_hooks=[(name, replace)])[:, -1]
-        return sign * (logit_diff(pairs.reference, pairs) - logit_diff(logits, pairs)).mean().item()
+        return sign * (logit_diff(pairs.clean_logits(model), pairs) - logit_diff(logits, pairs)).mean().item()
 
     assert judge(lost)
     assert "positive" in message(judge(lambda *a: lost(*a, sign=-1)))

@@ -25,8 +25,8 @@ from helpers import (
 from helpers.circuits.ablation import masked_logits, scenes
 from helpers.circuits.metrics import match_nll, prob_diff, sign_of
 from helpers.circuits.random import permute_heads
-from helpers.searches.acdc import plain_acdc
 from helpers.searches.attribution import clean_corrupted
+from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
 ABLATIONS = ("corrupt", "zero", "mean")
 
@@ -105,7 +105,7 @@ def test_integrated_gradients_of_activations_add_up(small):
     edge = f"m{graph.n_layers - 1}->logits"
     scores = eap_ig(model, pairs, steps=128, variant="activations").values
     cut = run_circuit(model, Circuit.full(graph) - Circuit.from_edges(graph, [edge]), pairs)
-    effect = (logit_diff(pairs.reference, pairs) - logit_diff(cut, pairs)).mean()
+    effect = (logit_diff(pairs.clean_logits(model), pairs) - logit_diff(cut, pairs)).mean()
     torch.testing.assert_close(scores[graph.place(edge)], effect, atol=1e-4, rtol=1e-2)
 
 
@@ -148,7 +148,7 @@ def test_scores_do_not_depend_on_the_batch(small):
 def test_exact_scores_are_one_run_for_each_edge(small, metric, ablation):
     model, pairs = small
     graph = Graph.from_model(model)
-    whole = metric(pairs.reference, pairs).mean()
+    whole = metric(pairs.clean_logits(model), pairs).mean()
     scores = exact_scores(model, pairs, metric, ablation=ablation)
     for edge in Circuit.full(graph).edges[::3]:
         cut = run_circuit(model, Circuit.full(graph) - Circuit.from_edges(graph, [edge]), pairs, ablation)

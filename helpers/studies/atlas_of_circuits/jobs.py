@@ -19,7 +19,7 @@ from tqdm import tqdm
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
 from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.metrics import HITS, METRICS, mean_metric
+from helpers.circuits.metrics import HITS, METRICS
 from helpers.circuits.random import random_circuit
 from helpers.models.load import embedded_models, load_once
 from helpers.prompts.pairs import PromptPairs, relation_pairs
@@ -155,7 +155,8 @@ def measure(model, circuit: Circuit, test: PromptPairs, search: Mapping[str, obj
     options["scale"] = baselines(model, test, **options)
     row = {"edges": circuit.n_edges, "share": circuit.n_edges / circuit.graph.n_edges}
     row |= evaluate_circuit(model, circuit, test, **options)
-    row |= {f"model_{name}": mean_metric(hit, test.reference, test) for name, hit in HITS.items()}
+    whole = test.clean_logits(model)
+    row |= {f"model_{name}": hit(whole, test).mean().item() for name, hit in HITS.items()}
     for name, like in (("random", {"n": circuit.n_edges}), ("relabelled", {"like": circuit})):
         drawn = [random_circuit(circuit.graph, seed=seed, **like) for seed in range(DRAWS)]
         row[f"{name}_faithfulness"] = sum(faithfulness(model, c, test, **options) for c in drawn) / DRAWS

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.circuits.ablation import masked_logits, run_circuit, scenes
+from helpers.circuits.ablation import in_places, masked_logits, run_circuit, scenes
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import read_network
@@ -52,7 +52,7 @@ def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: 
         }
     )
     table["predicted"] = table.start + table["first"] - table.second
-    table["measured"] = logit_diff(contests.both.reference, contests.both).tolist()
+    table["measured"] = logit_diff(contests.both.clean_logits(model), contests.both).tolist()
     return table
 
 
@@ -71,8 +71,5 @@ def scale_edges(model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, floa
             raise ValueError("two of the circuits share edges; give each edge one factor (circuit - other)")
         taken |= circuit.mask
         mask[circuit.mask] = factor
-    result = torch.empty_like(pairs.reference)
     with torch.no_grad():
-        for places, scene in scenes(model, pairs, "corrupt"):
-            result[places.to(result.device)] = masked_logits(scene, graph, mask)
-    return result
+        return in_places((chosen, masked_logits(s, graph, mask)) for chosen, s in scenes(model, pairs, "corrupt"))

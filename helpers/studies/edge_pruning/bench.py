@@ -25,10 +25,11 @@ from helpers.circuits.metrics import logit_diff
 from helpers.models.load import WEIGHTS, load_model
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.skills import random_pairs
-from helpers.searches.acdc import acdc, plain_acdc
+from helpers.searches.acdc import acdc
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.searches.exact import exact_scores
+from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 from helpers.studies.tables import Load, Write
 
 PAIRS, TAU, SIZE = 20, 0.1, 100

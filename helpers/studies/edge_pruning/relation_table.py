@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit
-from helpers.circuits.metrics import HITS, logit_diff, match_nll, mean_metric
+from helpers.circuits.metrics import HITS, logit_diff, match_nll
 from helpers.circuits.random import random_circuit
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import asked_relations, relation
@@ -33,7 +33,7 @@ def relation_row(model, name: str) -> dict[str, object]:
     circuit = find_circuit(model, pairs["train"])
     row: dict[str, object] = {"relation": name, "kind": relation(name).kind, "edges": circuit.n_edges}
     row |= evaluate_circuit(model, circuit, test, scale)
-    row |= {f"model_{hit}": mean_metric(metric, test.reference, test) for hit, metric in HITS.items()}
+    row |= {f"model_{hit}": metric(test.clean_logits(model), test).mean().item() for hit, metric in HITS.items()}
     for baseline, options in (("random", {"n": circuit.n_edges}), ("relabelled", {"like": circuit})):
         drawn = [random_circuit(circuit.graph, seed=seed, **options) for seed in range(RANDOM_SEEDS)]
         rows = [evaluate_circuit(model, c, test, scale) for c in drawn]
@@ -53,8 +53,9 @@ def paper_row(model, name: str) -> dict[str, object]:
         part = pairs[split]
         for column, kept in (("circuit", circuit), ("random", chance)):
             logits = run_circuit(model, kept, part, "zero")
-            row |= {f"{half}_{column}_{hit}": mean_metric(metric, logits, part) for hit, metric in HITS.items()}
-        row |= {f"{half}_model_{hit}": mean_metric(metric, part.reference, part) for hit, metric in HITS.items()}
+            row |= {f"{half}_{column}_{hit}": metric(logits, part).mean().item() for hit, metric in HITS.items()}
+        whole = part.clean_logits(model)
+        row |= {f"{half}_model_{hit}": metric(whole, part).mean().item() for hit, metric in HITS.items()}
     return row
 
 

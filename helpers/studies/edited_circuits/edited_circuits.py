@@ -94,7 +94,7 @@ def fact_pairs(model, request: EditRequest, n: int = 12, *, half: Split = "train
 
 
 def asked_again(model, pairs: PromptPairs, answer: str) -> PromptPairs:
-    """The same prompts with another right answer, and with the logits of the model as it is now."""
+    """The same prompts with another right answer."""
     subject = model.tokenizer.decode(pairs.clean_ids[0][pairs.subjects[0]]).strip()
     return _pairs(model, pairs.clean, pairs.corrupt, answer, pairs.wrong, subject)
 

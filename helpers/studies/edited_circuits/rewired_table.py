@@ -173,7 +173,7 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
     row = {"editor": editor, "layer": layer, **shared(case.before, after), **kept}
     row["to_twin"] = after.jaccard(case.twin)
     row["scale"] = (scale.full.mean() - scale.ablated.mean()).item()
-    row["top1"] = (test.reference.argmax(-1) == test.answer_ids).float().mean().item()
+    row["top1"] = (test.clean_logits(model).argmax(-1) == test.answer_ids).float().mean().item()
     row["leak"] = neighbours.leaks.mean()
     row |= {"at_layer": _fall(logs, layer), "wrote": wrote, "near": (near_from(ranks).median() - stop) / 2}
     row["gained_there"] = _touching(after - case.before, f"m{layer}")

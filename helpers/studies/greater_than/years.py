@@ -108,6 +108,11 @@ class MlpScene:
         with torch.no_grad():
             return run_past(self.net, self.pairs.clean_tokens[:, :-1])
 
+    @property
+    def whole(self) -> Float[Tensor, "batch d_vocab"]:
+        """The whole model's logits at the last position."""
+        return self.logits(torch.ones(self.neurons.shape[1:], dtype=torch.bool))
+
     @torch.no_grad()
     def logits(self, kept: Bool[Tensor, "pos d_mlp"]) -> Float[Tensor, "batch d_vocab"]:
         """The model's logits at the last position when only the ``kept`` neurons have their clean values."""
@@ -164,7 +169,7 @@ def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Se
     Returns:
         Columns ``mlp, place, ablation, fall``; a fall is a difference of means over the pairs.
     """
-    full, rows = metric(pairs.reference, pairs).mean(), []
+    full, rows = metric(pairs.clean_logits(model), pairs).mean(), []
     for layer in range(Graph.from_model(model).n_layers):
         for ablation in get_args(Kind):
             scene = mlp_scene(model, pairs, layer, ablation)
@@ -200,7 +205,7 @@ def kept_effect(scene: MlpScene, metric: Metric, neurons: Sequence[int] | Int[Te
 
     1 as with all neurons, 0 as with none; the interval is over the pairs.
     """
-    full = metric(scene.pairs.reference, scene.pairs).float()
+    full = metric(scene.whole, scene.pairs).float()
     kept, none = (metric(scene.only(chosen), scene.pairs).float() for chosen in (neurons, []))
     return bootstrap(recovered, kept, full, none)
 

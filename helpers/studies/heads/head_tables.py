@@ -122,6 +122,7 @@ def knockout_rows(model, name: str, frame: pd.DataFrame) -> list[dict[str, objec
         frame: the heads with their classes, as `name_heads` gives them.
     """
     pairs, rows = worded_pairs(model, name, "other facts"), []
+    whole = pairs.clean_logits(model)
     classes = frame.set_index("head")["class"]
     spared = list(classes.index[classes != "none"])
     for kind in ("mover", "relation"):
@@ -130,11 +131,11 @@ def knockout_rows(model, name: str, frame: pd.DataFrame) -> list[dict[str, objec
             continue
         after = ablate_heads(model, pairs, heads)
         row = {"relation": name, "class": kind, "heads": len(heads)}
-        row |= {key: value.mean().item() for key, value in logit_drops(pairs.reference, after, pairs).items()}
+        row |= {key: value.mean().item() for key, value in logit_drops(whole, after, pairs).items()}
         chance = [random_heads_like(model, heads, spared, seed) for seed in range(RANDOM_SEEDS)]
-        others = [logit_drops(pairs.reference, ablate_heads(model, pairs, drawn), pairs) for drawn in chance]
+        others = [logit_drops(whole, ablate_heads(model, pairs, drawn), pairs) for drawn in chance]
         row |= {f"random_{key}": sum(o[key].mean().item() for o in others) / len(others) for key in others[0]}
-        rows.append(row | {"risen": "|".join(risen_words(model, pairs.reference, after, 4))})
+        rows.append(row | {"risen": "|".join(risen_words(model, whole, after, 4))})
     return rows
 
 

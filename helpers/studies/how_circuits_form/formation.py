@@ -23,7 +23,6 @@ from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.components.head_classes import Thresholds
 from helpers.components.skill_heads import measure_repeats
-from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs, relation_pairs
 from helpers.prompts.relations import Relation, held_out_paraphrases, relation
 from helpers.prompts.skills import Example, indirect_object_pairs, induction_pairs
@@ -65,11 +64,6 @@ def task_pairs(model, task: str, split: Literal["train", "test"] = "train", n: i
     if task in SKILLS:
         return SKILLS[task](model, n, seed=int(split == "test"))
     return relation_pairs(model, towns_told(TOWNS[task]) if task in TOWNS else task, n, split=split)
-
-
-def asked_of(model, pairs: PromptPairs) -> PromptPairs:
-    """The same pairs, with the logits of another model (of the same tokenizer)."""
-    return replace(pairs, reference=logits_after(model, pairs.clean_ids)[:, 0])
 
 
 def find(model, pairs: PromptPairs) -> tuple[Scores, Circuit]:
@@ -151,10 +145,11 @@ def circuit_row(model, last, task: str, done: Mapping[str, FinalModel]) -> tuple
         the finished model, and ``kept_in_final_relabelled``.
     """
     own = done[task]
-    train, test = (asked_of(model, pairs) for pairs in (own.train, own.test))
-    scores, circuit = find(model, train)
+    test = own.test
+    scores, circuit = find(model, own.train)
     scale = baselines(model, test, logit_diff, "corrupt")
-    row = {"accuracy": hit_at_k(test.reference, test, k=1).mean().item(), "logit_diff": scale.full.mean().item()}
+    right = hit_at_k(test.clean_logits(model), test, k=1)
+    row = {"accuracy": right.mean().item(), "logit_diff": scale.full.mean().item()}
     row |= shared_edges(circuit, scores, task, done)
     exchanged = [random_circuit(c.graph, like=c) for c in (own.own, circuit)]
     row["kept"] = kept(model, circuit, test, scale)

@@ -115,7 +115,7 @@ def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd
     rows = []
     for style, where in (("taught", layers), ("untaught", (AT,))):
         pairs = as_pairs(model, few_shot_prompts(name, JUDGED_ON, 0, style=None if style == "taught" else "slash"))
-        runs = {("none", -1): pairs.reference}
+        runs = {("none", -1): pairs.clean_logits(model)}
         runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
         for (kind, layer), logits in runs.items():
             share = with_interval(hit_at_k(logits, pairs, k=1))

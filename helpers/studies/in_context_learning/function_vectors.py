@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.circuits.ablation import in_places
 from helpers.circuits.graph import head_place
 from helpers.circuits.metrics import match_nll
 from helpers.models.network import read_network
@@ -38,23 +39,22 @@ def with_writes(
     model, pairs: PromptPairs, means: Float[Tensor, "layer head d_model"], heads: Sequence[str]
 ) -> Float[Tensor, "batch d_vocab"]:
     """The logits after the clean prompts when some heads write their means at the last token instead."""
-    net, places = read_network(model), [head_place(head) for head in heads]
-    logits = torch.empty_like(pairs.reference)
+    net, places, parts = read_network(model), [head_place(head) for head in heads], []
     for rows, group in pairs.groups():
         for step in forward(net, net.embed(group.clean_tokens)):
             chosen = [head for layer, head in places if 2 * layer == step.sublayer]
             if chosen:
                 written = head_writes(step.layer, step.z[:, -1:])[chosen, :, 0]
                 step.after[:, -1] += (means[step.sublayer // 2, chosen].to(written)[:, None] - written).sum(0)
-        logits[rows.to(logits.device)] = net.unembed(step.after[:, -1])
-    return logits
+        parts.append((rows, net.unembed(step.after[:, -1])))
+    return in_places(parts)
 
 
 def indirect_effects(
     model, pairs: PromptPairs, means: Float[Tensor, "layer head d_model"]
 ) -> Float[Tensor, "layer head"]:
     """By how many nats the answer's log-probability rises when one head alone writes its mean at the last token."""
-    before = match_nll(pairs.reference, pairs).mean()
+    before = match_nll(pairs.clean_logits(model), pairs).mean()
     effects = torch.zeros(means.shape[:2])
     for layer in range(means.shape[0]):
         for head in range(means.shape[1]):
@@ -95,7 +95,7 @@ def with_vector(
     net = read_network(model)
     if not 0 <= layer < len(net.layers):
         raise ValueError(f"the layer must be from 0 to {len(net.layers) - 1}, not {layer}")
-    logits = torch.empty_like(pairs.reference)
-    for rows, group in pairs.groups():
-        logits[rows.to(logits.device)] = patch_residual(net, group.clean_tokens, 2 * layer, -1, vector, add=True)
-    return logits
+    return in_places(
+        (rows, patch_residual(net, group.clean_tokens, 2 * layer, -1, vector, add=True))
+        for rows, group in pairs.groups()
+    )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.circuits.ablation import in_places
 from helpers.components.skill_heads import name_positions
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
@@ -106,13 +107,12 @@ def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None)
     """`patched_end` for several numbers of layers, by default from none to all."""
     net = read_network(model)
     stops = range(len(net.layers) + 1) if layers is None else layers
-    result = pairs.reference.new_empty(len(stops), *pairs.reference.shape)
+    parts = []
     for places, group in pairs.groups():
         ends = residuals(net, group.corrupt_tokens)[::2, :, -1]
-        for row, stop in enumerate(stops):
-            logits = patch_residual(net, group.clean_tokens, 2 * stop, -1, ends[stop])
-            result[row, places.to(result.device)] = logits
-    return result
+        logits = [patch_residual(net, group.clean_tokens, 2 * stop, -1, ends[stop]) for stop in stops]
+        parts.append((places, torch.stack(logits, 1)))
+    return in_places(parts).transpose(0, 1)
 
 
 def end_looks(model, pairs: PromptPairs) -> Float[Tensor, "layer head 3"]:

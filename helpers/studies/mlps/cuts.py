@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.circuits.ablation import Ablation
+from helpers.circuits.ablation import Ablation, in_places
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
 from helpers.models.run import Step, forward, residuals, resume
@@ -90,13 +90,13 @@ def cut_sublayers(
     for layer, part in sublayers:
         if part not in ("attention", "MLP") or not 0 <= layer < len(net.layers):
             raise ValueError(f"no sublayer {(layer, part)}; layers are 0 to {len(net.layers) - 1}, attention or MLP")
-    result = torch.empty_like(pairs.reference)
+    parts = []
     for chosen, group in pairs.groups():
         writes = sublayer_writes(net, group.corrupt_tokens)
         other = {name: _ablated(writes[name], ablation) for name in sublayers}
-        mask = split_positions(group, at).to(result.device)
-        result[chosen.to(result.device)] = run_replaced(net, group.clean_tokens, other, mask)
-    return result
+        mask = split_positions(group, at).to(net.W_E.device)
+        parts.append((chosen, run_replaced(net, group.clean_tokens, other, mask)))
+    return in_places(parts)
 
 
 def _ablated(written: Float[Tensor, "batch pos d"], ablation: str) -> Float[Tensor, "_ pos d"]:
@@ -116,7 +116,7 @@ def mlp_effects(
         answer are then alike; above 1 if the wrong one leads.
     """
     net, wanted = read_network(model), [(place, ablation) for place in at for ablation in ablations]
-    whole, parts = logit_diff(pairs.reference, pairs), []
+    whole, parts = logit_diff(pairs.clean_logits(model), pairs), []
     for chosen, group in pairs.groups():
         other, clean = (sublayer_writes(net, tokens) for tokens in (group.corrupt_tokens, group.clean_tokens))
         behind = residuals(net, group.clean_tokens)[2::2]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.circuits.ablation import in_places
 from helpers.components.lens import against_mean
 from helpers.models.network import read_network
 from helpers.models.run import forward
@@ -98,15 +99,15 @@ def without_neurons(
     net.check_layer(layer)
     if len(chosen) != len(pairs):
         raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {len(chosen)}")
-    out, result = net.layers[layer].W_out, torch.empty_like(pairs.reference)
+    out, parts = net.layers[layer].W_out, []
     instead = torch.zeros(len(out), device=out.device) if instead is None else instead
     for places, group in pairs.groups():
-        rows, ids = places.to(out.device), chosen[places.to(chosen.device)].to(out.device)
+        ids = chosen[places.to(chosen.device)].to(out.device)
         for step in forward(net, net.embed(group.clean_tokens)):
             if step.sublayer == 2 * layer + 1:
                 step.neurons[:, -1] = step.neurons[:, -1].scatter(-1, ids, instead[ids])
-        result[rows] = net.unembed(step.after[:, -1])
-    return result
+        parts.append((places, net.unembed(step.after[:, -1])))
+    return in_places(parts)
 
 
 def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:

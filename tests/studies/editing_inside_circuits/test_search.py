@@ -42,7 +42,7 @@ def planted_task():
     about = tuple(str(row[-1]) for row in pairs.clean_ids)
     with torch.no_grad():  # answers that are quite sure leave no gradient
         planted.model.original_model.lm_head.weight.mul_(0.1)
-    task = MaskTask(pairs.clean_ids, right, pairs.reference, about)
+    task = MaskTask(pairs.clean_ids, right, pairs.clean_logits(model), about)
     return planted.model, replace(task, reference=log_probs(planted.model, task).detach())
 
 
@@ -85,9 +85,9 @@ def test_the_gradient_of_a_mask_by_two_routes():
 def either(small):
     """A random model of each shape, and a task that it does: what it says anyway."""
     model, pairs = small
-    right = torch.zeros_like(pairs.reference, dtype=torch.bool)
-    right[torch.arange(len(pairs)), pairs.reference.argmax(-1)] = True
-    return model, MaskTask(pairs.clean_ids, right, pairs.reference.log_softmax(-1), pairs.clean)
+    right = torch.zeros_like(pairs.clean_logits(model), dtype=torch.bool)
+    right[torch.arange(len(pairs)), pairs.clean_logits(model).argmax(-1)] = True
+    return model, MaskTask(pairs.clean_ids, right, pairs.clean_logits(model).log_softmax(-1), pairs.clean)
 
 
 def test_either_shape_has_masks(either):

@@ -59,7 +59,7 @@ def test_positions_are_split_without_rest(atlas):
 def test_effects_are_cuts_one_at_a_time(small):
     model, pairs = small
     table = mlp_effects(model, pairs, at=("everywhere", "last"), ablations=("corrupt", "mean", "zero"))
-    whole = logit_diff(pairs.reference, pairs)
+    whole = logit_diff(pairs.clean_logits(model), pairs)
     assert len(table) == model.cfg.n_layers * 2 * 3 * len(pairs)
     for (mlp, at, ablation), part in table.groupby(["mlp", "at", "ablation"]):
         cut = cut_sublayers(model, pairs, [(int(mlp[1:]), "MLP")], at=at, ablation=ablation)

@@ -33,7 +33,7 @@ def test_all_neurons_out_is_the_mlp_cut(small):
         ours = without_neurons(model, pairs, n, every)
         assert torch.allclose(ours, cut_sublayers(model, pairs, [(n, "MLP")], at="last", ablation="zero"), atol=1e-3)
         none = without_neurons(model, pairs, n, every[:, :0])
-        assert torch.allclose(none, pairs.reference, atol=1e-3)
+        assert torch.allclose(none, pairs.clean_logits(model), atol=1e-3)
 
 
 def test_instead_is_what_the_neuron_says(small):
@@ -42,7 +42,7 @@ def test_instead_is_what_the_neuron_says(small):
     one = torch.full((len(pairs), 1), 3)
     same = pairs.select([0])
     kept = without_neurons(model, same, 0, one[:1], found.activations[0])
-    assert torch.allclose(kept, same.reference, atol=1e-3), "its own activation changes nothing"
+    assert torch.allclose(kept, same.clean_logits(model), atol=1e-3), "its own activation changes nothing"
     assert not torch.allclose(without_neurons(model, same, 0, one[:1], found.activations[0] + 5), kept, atol=1e-3)
 
 

@@ -1,0 +1,31 @@
+"""ACDC as it is described, one run for each edge: the reference that `helpers.searches.acdc` equals."""
+
+from __future__ import annotations
+
+from helpers.circuits.ablation import Ablation, run_circuit
+from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.metrics import Metric, logit_diff
+from helpers.prompts.pairs import PromptPairs
+
+
+def plain_acdc(
+    model, pairs: PromptPairs, metric: Metric = logit_diff, *, tau: float, ablation: Ablation = "corrupt"
+) -> Circuit:
+    """The plain sweep, from the logits back."""
+    graph = Graph.from_model(model)
+    mask, whole = graph.edges.clone(), pairs.clean_logits(model)
+
+    def loss() -> float:
+        logits = run_circuit(model, Circuit(graph, mask), pairs, ablation)
+        return -metric.sign * metric.beside(whole)(logits, pairs).double().mean().item()
+
+    current = loss()
+    for reader in reversed(range(len(graph.readers))):
+        for source in reversed(graph.edges[reader].nonzero().flatten().tolist()):
+            mask[reader, source] = False
+            without = loss()
+            if without - current < tau:
+                current = without
+            else:
+                mask[reader, source] = True
+    return Circuit(graph, mask)
