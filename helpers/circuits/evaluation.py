@@ -106,8 +106,8 @@ def faithfulness(
     full, ablated = scale.full.mean().item(), scale.ablated.mean().item()
     if abs(full - ablated) <= 1e-5 * max(1, abs(full), abs(ablated)):
         raise ValueError(
-            f"the whole model and the ablated run give the same {metric.__name__} ({full:.3g}), so there is no share to "
-            "keep; choose pairs whose corrupt prompts change the answer"
+            f"the whole model and the ablated run give the same {metric.__name__} ({full:.3g}), so there is nothing to "
+            "keep a share of; choose pairs whose corrupt prompts change the answer"
         )
     if metric.against_model:
         metric = metric.beside(pairs.clean_logits(model, batch=batch))

@@ -43,7 +43,7 @@ def acdc(
     - a reader whose node feeds no kept edge loses all its edges without a run.
 
     Args:
-        tau: the largest worsening that is accepted, in the metric's unit: not 0, where edges that do nothing would stay.
+        tau: the largest worsening that is accepted, in the metric's unit; at 0, edges that do nothing would stay.
         batch: pairs in one tensor. (The state of the run is kept for all pairs, so this saves little memory here.)
         progress: show a bar.
     """

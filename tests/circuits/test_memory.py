@@ -75,7 +75,7 @@ def test_little_memory_changes_no_result(small, monkeypatch):
 
 
 def test_a_chunk_has_a_source(small):
-    with pytest.raises(ValueError, match="at least 1 source"):
+    with pytest.raises(ValueError, match="chunk has to be greater than or equal to 1, not 0"):
         eap(*small, chunk=0)
 
 

@@ -14,7 +14,7 @@ from helpers.components.skill_heads import name_attribution
 
 def test_planted_heads_answer(known):
     for pairs in (known.pairs, known.indirect):
-        assert (pairs.clean_logits(model).argmax(-1) == pairs.answer_ids).all()
+        assert (pairs.clean_logits(known.model).argmax(-1) == pairs.answer_ids).all()
 
 
 def test_planted_knowledge_heads_are_found_and_no_others(known):

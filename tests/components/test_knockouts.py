@@ -33,7 +33,7 @@ def test_a_planted_mover_takes_the_answer_and_a_relation_head_the_type(known):
     pairs = known.pairs.select(range(6))
 
     def fall(heads):
-        found = logit_drops(pairs.clean_logits(model), ablate_heads(known.model, pairs, heads), pairs)
+        found = logit_drops(pairs.clean_logits(known.model), ablate_heads(known.model, pairs, heads), pairs)
         return {name: value.mean().item() for name, value in found.items()}
 
     mover, relation = fall(["a0.h0"]), fall(["a0.h1"])
@@ -54,7 +54,7 @@ def test_others_are_of_the_same_layers(atlas):
 
 def test_falls_by_hand(atlas):
     pairs = relation_pairs(atlas, "country_capital", 4)
-    before = pairs.clean_logits(model)
+    before = pairs.clean_logits(atlas)
     after = before.clone()
     after[torch.arange(4), pairs.answer_ids] -= 3.0
     found = logit_drops(before, after, pairs)

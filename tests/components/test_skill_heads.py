@@ -108,7 +108,7 @@ def test_the_effect_via_queries_is_that_of_the_edges_alone(known):
     graph = Graph.from_model(known.model)
     cut = {name for name in Circuit.full(graph).edges if name.startswith("a1.h1->") and name.endswith("<q>")}
     logits = run_circuit(known.model, Circuit.full(graph) - Circuit.from_edges(graph, cut), known.indirect)
-    fall = logit_diff(known.indirect.clean_logits(model), known.indirect) - logit_diff(logits, known.indirect)
+    fall = logit_diff(known.indirect.clean_logits(known.model), known.indirect) - logit_diff(logits, known.indirect)
     assert effects[1, 1].item() == pytest.approx(fall.mean().item(), abs=1e-3) and fall.mean() > 1
     assert effects[0, 0].abs() < 1e-3 and (effects[-1] == 0).all()
 

@@ -63,7 +63,7 @@ def test_together(atlas, languages):
 
     def fall(names):
         return (
-            logit_drops(languages.clean_logits(model), ablate_heads(atlas, languages, names), languages)["answer"]
+            logit_drops(languages.clean_logits(atlas), ablate_heads(atlas, languages, names), languages)["answer"]
             .mean()
             .item()
         )

@@ -25,7 +25,7 @@ def message(verdict: Verdict) -> str:
 @pytest.fixture(scope="module")
 def asked(atlas):
     pairs = greater_than_pairs(atlas, len(STARTS), template=skills.GREATER_THAN[0], starts=STARTS)
-    p = pairs.clean_logits(model).softmax(-1)[:, year_ids(atlas, pairs.clean[0])]
+    p = pairs.clean_logits(atlas).softmax(-1)[:, year_ids(atlas, pairs.clean[0])]
     few = pairs.select(range(0, 90, 9))
     return SimpleNamespace(p=p, few=few, metric=year_diff(atlas, pairs))
 
@@ -100,7 +100,7 @@ def test_one_by_one(atlas, asked):
 
     def falls(place=-1, sign=1, start=None):
         def exact(scene, metric, neurons):
-            full, values = metric(scene.pairs.clean_logits(model), scene.pairs).mean(), []
+            full, values = metric(scene.pairs.clean_logits(atlas), scene.pairs).mean(), []
             for neuron in neurons:
                 kept = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)
                 kept[place, neuron] = False
@@ -111,7 +111,7 @@ def test_one_by_one(atlas, asked):
         return exact
 
     def alone(scene, metric, neurons):
-        full = metric(scene.pairs.clean_logits(model), scene.pairs).mean()
+        full = metric(scene.pairs.clean_logits(atlas), scene.pairs).mean()
         return torch.stack([full - metric(scene.only([n]), scene.pairs).mean() for n in neurons])
 
     assert judge(falls())

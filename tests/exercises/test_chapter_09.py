@@ -25,7 +25,7 @@ def contests(atlas):
 def test_adds_up(atlas, contests):
     def parts(some):
         start = logit_diff(run_circuit(atlas, Circuit.empty(Graph.from_model(atlas)), some.both), some.both)
-        return start, *(logit_diff(p.clean_logits(model), p) for p in (some.both, some.first, some.second))
+        return start, *(logit_diff(p.clean_logits(atlas), p) for p in (some.both, some.first, some.second))
 
     def judge(combine):
         return chapter_09.adds_up(lambda some: combine(*parts(some)), atlas, contests)
@@ -51,7 +51,7 @@ def test_turns(atlas, contests):
 
     assert judge(right)
     assert "all other edges have to stay" in message(judge(lambda p, c, f: run_circuit(atlas, c, p)))
-    assert "changed nothing" in message(judge(lambda p, c, f: p.clean_logits(model)))
+    assert "changed nothing" in message(judge(lambda p, c, f: p.clean_logits(atlas)))
     assert "all edges but the circuit's" in message(judge(lambda p, c, f: right(p, ~c, f)))
     assert "back in their places" in message(judge(lambda p, c, f: right(p, c, f).flip(0)))
     assert "with a factor of 2" in message(judge(lambda p, c, f: right(p, c, f * f)))

@@ -18,7 +18,7 @@ def test_pairs_from_prompts(atlas):
     assert tokenizer.decode(pairs.clean_tokens[0, 1:]).strip() == CLEAN
     assert pairs.clean_tokens[0, 0] == tokenizer.bos_token_id
     assert tokenizer.decode(pairs.answer_ids) == " Paris" and tokenizer.decode(pairs.wrong_ids) == " Warsaw"
-    torch.testing.assert_close(pairs.clean_logits(model), atlas(pairs.clean_tokens)[:, -1])
+    torch.testing.assert_close(pairs.clean_logits(atlas), atlas(pairs.clean_tokens)[:, -1])
     subject = pairs.positions("subject")[0].nonzero().flatten()
     assert tokenizer.decode(pairs.clean_tokens[0, subject]).strip() == "France"
     assert pairs.first_difference == subject[0]
@@ -59,7 +59,7 @@ def test_groups_are_of_one_length_and_lose_nothing(atlas):
         for part, group in pairs.groups(batch):
             assert len(group) <= (batch or 20) and group.clean_tokens.shape == group.corrupt_tokens.shape
             assert group.clean == tuple(pairs.clean[i] for i in part)
-            torch.testing.assert_close(group.clean_logits(model), pairs.clean_logits(model)[part])
+            torch.testing.assert_close(group.clean_logits(atlas), pairs.clean_logits(atlas)[part])
             places += part.tolist()
         assert sorted(places) == list(range(20))
 
@@ -71,7 +71,7 @@ def test_relation_pairs_are_known_same_type_and_disjoint(atlas):
     for split, pairs in (("train", train), ("test", test)):
         for clean, corrupt in zip(pairs.clean, pairs.corrupt, strict=True):
             assert split_of(by_prompt[clean]) == split_of(by_prompt[corrupt]) == split
-        assert (pairs.clean_logits(model).argmax(-1) == pairs.answer_ids).all()
+        assert (pairs.clean_logits(atlas).argmax(-1) == pairs.answer_ids).all()
         assert (pairs.answer_ids != pairs.wrong_ids).all()
         assert len(set(pairs.clean)) == 30, "no fact twice while there are others"
     assert not set(train.clean + train.corrupt) & set(test.clean + test.corrupt)
@@ -101,11 +101,11 @@ def test_a_readers_own_relation(atlas, tmp_path):
 
 def test_pairs_of_tokens(atlas):
     pairs = PromptPairs.from_tokens(atlas, [[0, 300, 301]], [[0, 300, 302]], [303], [304])
-    torch.testing.assert_close(pairs.clean_logits(model), atlas(torch.tensor([[0, 300, 301]]))[:, -1])
+    torch.testing.assert_close(pairs.clean_logits(atlas), atlas(torch.tensor([[0, 300, 301]]))[:, -1])
     assert pairs.first_difference == 2 and pairs.answer_ids.tolist() == [303]
-    with pytest.raises(ValueError, match="pair 0 has prompts of unequal length"):
+    with pytest.raises(ValueError, match="has 2 tokens and .* has 1; a pair's prompts must be equally long"):
         PromptPairs.from_tokens(atlas, [[0, 1]], [[0]], [2], [3])
-    with pytest.raises(ValueError, match=r"there are \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"equally many, not \[1, 2\]"):
         PromptPairs.from_tokens(atlas, [[0, 1]], [[0, 2]], [2, 3], [3])
 
 

@@ -32,7 +32,7 @@ def test_induction_pairs_corrupt_three_things(atlas):
         assert other[other.index(corrupt[-1]) + 1] == wrong
         assert (corrupt[-1] == asked) == (number % 3 != 1)
         assert (sorted(other) == sorted(first)) == (number % 3 != 2)
-    assert hit_at_k(pairs.clean_logits(model), pairs, 1).mean() > 0.9
+    assert hit_at_k(pairs.clean_logits(atlas), pairs, 1).mean() > 0.9
     assert (corrupt_logits(atlas, pairs).argmax(-1) == pairs.wrong_ids).float().mean() > 0.9
     with pytest.raises(ValueError, match="at least 4, not 3"):
         induction_pairs(atlas, 3, length=3)
@@ -45,7 +45,7 @@ def test_greater_than_pairs_begin_in_the_year_one(atlas):
         start = int(re.search(r"\d\d(\d\d)", clean)[1])
         assert int(wrong) < start < int(answer) and int(re.search(r"\d\d(\d\d)", corrupt)[1]) == 1
         assert re.sub(r"\d\d", "", clean) == re.sub(r"\d\d", "", corrupt)
-    assert metric(pairs.clean_logits(model), pairs).mean() > 0.8
+    assert metric(pairs.clean_logits(atlas), pairs).mean() > 0.8
     assert metric(corrupt_logits(atlas, pairs), pairs).mean() < 0.3
 
 
@@ -55,12 +55,12 @@ def test_year_diff_by_hand(atlas):
     years = [atlas.tokenizer.encode(f"17{y:02d}", add_special_tokens=False)[-1] for y in range(100)]
     for row, text in enumerate(pairs.clean):
         start = int(re.search(r"\d\d(\d\d)", text)[1])
-        p = pairs.clean_logits(model)[row].softmax(-1)[years]
+        p = pairs.clean_logits(atlas)[row].softmax(-1)[years]
         expected = p[start + 1 :].sum() - p[: start + 1].sum()
-        torch.testing.assert_close(metric(pairs.clean_logits(model), pairs)[row], expected)
+        torch.testing.assert_close(metric(pairs.clean_logits(atlas), pairs)[row], expected)
     chosen = pairs.select([2, 2])
     torch.testing.assert_close(
-        metric(chosen.clean_logits(model), chosen), metric(pairs.clean_logits(model), pairs)[[2, 2]]
+        metric(chosen.clean_logits(atlas), chosen), metric(pairs.clean_logits(atlas), pairs)[[2, 2]]
     )
 
 

@@ -26,7 +26,7 @@ def circuits(atlas, contests):
 def test_the_whole_graph_has_the_whole_effect(atlas, contests):
     full = Circuit.full(Graph.from_model(atlas))
     corrupt = torch.cat([atlas(torch.tensor([ids]))[:, -1] for ids in contests.first.corrupt_ids])
-    effect = logit_diff(contests.first.clean_logits(model), contests.first) - logit_diff(corrupt, contests.first)
+    effect = logit_diff(contests.first.clean_logits(atlas), contests.first) - logit_diff(corrupt, contests.first)
     assert torch.allclose(circuit_contribution(atlas, full, contests.first), effect, atol=1e-3)
     assert circuit_contribution(atlas, full - full, contests.first).abs().max() < 1e-4
 
@@ -40,13 +40,13 @@ def test_the_prediction_adds_up_what_was_measured_apart(atlas, contests, circuit
     )
     expected = table.start + table["first"] - table.second
     pd.testing.assert_series_equal(table.predicted, expected, check_names=False)
-    measured = logit_diff(contests.both.clean_logits(model), contests.both).double()
+    measured = logit_diff(contests.both.clean_logits(atlas), contests.both).double()
     assert torch.equal(torch.tensor(table.measured), measured)
 
 
 def test_factors_zero_and_one(atlas, contests, circuits):
     pairs = contests.both
-    assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 1.0)]), pairs.clean_logits(model), atol=1e-3)
+    assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 1.0)]), pairs.clean_logits(atlas), atol=1e-3)
     cut = run_circuit(atlas, ~circuits[0], pairs)
     assert torch.allclose(scale_edges(atlas, pairs, [(circuits[0], 0.0)]), cut, atol=1e-3)
 

@@ -39,7 +39,7 @@ def test_halves_are_disjoint_and_large(atlas):
     pairs = both_halves(atlas, "antonym")
     assert {split: len(p) for split, p in pairs.items()} == PAIRS
     assert not set(pairs["train"].clean + pairs["train"].corrupt) & set(pairs["test"].clean + pairs["test"].corrupt)
-    assert torch.equal(pairs["test"].clean_logits(model).argmax(-1), pairs["test"].answer_ids)
+    assert torch.equal(pairs["test"].clean_logits(atlas).argmax(-1), pairs["test"].answer_ids)
 
 
 def test_a_table_that_is_not_there_lists_the_others():

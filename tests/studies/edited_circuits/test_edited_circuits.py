@@ -38,7 +38,7 @@ def test_pairs_keep_the_halves_apart(atlas, request_, pairs):
     assert not set(pairs.wrong) & set(test.wrong), "other subjects"
     for part in (pairs, test):
         assert all(request_.subject in text for text in part.clean)
-        assert (part.clean_logits(model).argmax(-1) == part.answer_ids).float().mean() > 0.8
+        assert (part.clean_logits(atlas).argmax(-1) == part.answer_ids).float().mean() > 0.8
         assert not {f" {request_.new}", f" {request_.old}"} & set(part.wrong)
     templates = {text.replace(request_.subject, "{}") for text in pairs.clean}
     assert templates == {request_.prompt, *request_.wordings}
@@ -57,11 +57,11 @@ def test_other_subjects(atlas, request_):
 
 def test_asked_again_is_about_the_model_as_it_is(atlas, request_, pairs):
     again = asked_again(atlas, pairs, request_.old)
-    assert torch.equal(again.clean_logits(model), pairs.clean_logits(model)) and again.subjects == pairs.subjects
+    assert torch.equal(again.clean_logits(atlas), pairs.clean_logits(atlas)) and again.subjects == pairs.subjects
     with ft_m(atlas, request_, 5):
         after = asked_again(atlas, pairs, request_.new)
-    assert after.clean_ids == pairs.clean_ids and not torch.equal(after.clean_logits(model), pairs.clean_logits(model))
-    assert (after.clean_logits(model).argmax(-1) == after.answer_ids).float().mean() > 0.5
+    assert after.clean_ids == pairs.clean_ids and not torch.equal(after.clean_logits(atlas), pairs.clean_logits(atlas))
+    assert (after.clean_logits(atlas).argmax(-1) == after.answer_ids).float().mean() > 0.5
 
 
 def test_a_circuit_is_small_and_recalls(atlas, pairs):
@@ -80,7 +80,7 @@ def test_the_twin_has_the_new_answer(request_):
 def test_heads_carry_what_is_written_at_the_subject_and_nothing_that_is_written_last(atlas, request_, pairs):
     """By hand: behind the last layer no head reads; what is written before the last position must pass a head."""
     above = [f"a{n}.h{h}" for n in range(1, 6) for h in range(8)]
-    before = pairs.clean_logits(model).clone()
+    before = pairs.clean_logits(atlas).clone()
     last = carried(atlas, ft_m(atlas, request_, 5), pairs, request_, {"all": above, "none": []})
     assert last.loc["all"].round(3)[["alone", "lost"]].tolist() == [0, 0] and last.effect.iloc[0] > 1
     at_subject = rome(atlas, request_, 0, prefixes=())

@@ -42,7 +42,7 @@ def planted_task():
     about = tuple(str(row[-1]) for row in pairs.clean_ids)
     with torch.no_grad():  # answers that are quite sure leave no gradient
         planted.model.original_model.lm_head.weight.mul_(0.1)
-    task = MaskTask(pairs.clean_ids, right, pairs.clean_logits(model), about)
+    task = MaskTask(pairs.clean_ids, right, pairs.clean_logits(planted.model), about)
     return planted.model, replace(task, reference=log_probs(planted.model, task).detach())
 
 

@@ -44,7 +44,7 @@ def test_by_start_averages_the_pairs_of_a_start(asked):
 def test_sources_add_up_to_the_logits(atlas, asked):
     """All writes and biases together are the final residual, so the maps differ from the logits by a constant."""
     total = sum(years.source_years(atlas, asked).values())
-    logits = asked.clean_logits(model)[:, year_ids(atlas, asked.clean[0])]
+    logits = asked.clean_logits(atlas)[:, year_ids(atlas, asked.clean[0])]
     whole = years.by_start(logits - logits.mean(1, keepdim=True), asked)
     assert list(years.source_years(atlas, asked)) == list(Graph.from_model(atlas).sources)
     assert (years.centred(total) - years.centred(whole)).abs().max() < 0.05
@@ -72,8 +72,8 @@ def test_all_neurons_are_the_model(atlas, asked, ablation):
     for layer in (0, 5):
         scene = years.mlp_scene(atlas, asked, layer, ablation)
         everything = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)
-        assert torch.allclose(scene.logits(everything), asked.clean_logits(model), atol=1e-3)
-        assert torch.allclose(scene.only(range(scene.neurons.shape[-1])), asked.clean_logits(model), atol=1e-3)
+        assert torch.allclose(scene.logits(everything), asked.clean_logits(atlas), atol=1e-3)
+        assert torch.allclose(scene.only(range(scene.neurons.shape[-1])), asked.clean_logits(atlas), atol=1e-3)
 
 
 def test_an_ablated_mlp_is_a_circuit_without_its_edges(atlas, asked):

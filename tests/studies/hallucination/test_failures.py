@@ -47,7 +47,7 @@ def test_paths_agree_with_the_lens(atlas, asked):
     lens = table[table.token == "answer"].sort_values(["pair", "stop"])
     assert paths["rank"].tolist() == lens["rank"].tolist() and paths.behind.tolist() == lens.behind.tolist()
     last = paths[paths.stop == paths.stop.max()]
-    final = pairs.clean_logits(model).gather(1, pairs.answer_ids[:, None]) - pairs.clean_logits(model).gather(
+    final = pairs.clean_logits(atlas).gather(1, pairs.answer_ids[:, None]) - pairs.clean_logits(atlas).gather(
         1, rival[:, None]
     )
     assert torch.allclose(torch.tensor(last.gap.to_numpy()).float(), final[:, 0], atol=2e-3)

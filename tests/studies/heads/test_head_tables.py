@@ -62,7 +62,7 @@ def test_taught_and_held_out_words_are_that(atlas):
     for pairs, paraphrases in ((taught, taught_paraphrases), (held_out, held_out_paraphrases)):
         prompts = {asked.prompt(f, p) for f in asked.facts for p in paraphrases(asked, f)}
         assert set(pairs.clean) <= prompts
-        assert (pairs.clean_logits(model).argmax(-1) == pairs.answer_ids).all()
+        assert (pairs.clean_logits(atlas).argmax(-1) == pairs.answer_ids).all()
 
 
 def test_unknown_names_are_refused(atlas):

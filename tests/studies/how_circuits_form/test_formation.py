@@ -39,7 +39,7 @@ def test_pairs_are_known_and_the_halves_apart(atlas):
     for task in ("comparative", "towns told 100 times"):
         train, test = (task_pairs(atlas, task, split, 12) for split in ("train", "test"))
         assert not set(train.clean) & set(test.clean)
-        assert (train.clean_logits(model).argmax(-1) == train.answer_ids).all()
+        assert (train.clean_logits(atlas).argmax(-1) == train.answer_ids).all()
     skills = [task_pairs(atlas, "induction", split, 6) for split in ("train", "test")]
     assert skills[0].clean_ids != skills[1].clean_ids
     with pytest.raises(ValueError, match="unknown relation"):
@@ -51,8 +51,8 @@ def test_the_same_prompts_in_another_model(atlas, early, done):
     there = asked_of(early, pairs)
     assert there.clean_ids == pairs.clean_ids and torch.equal(there.answer_ids, pairs.answer_ids)
     ids = torch.tensor([pairs.clean_ids[0]])
-    assert torch.allclose(there.clean_logits(model)[0], early(ids)[0, -1], atol=1e-4)
-    assert torch.allclose(asked_of(atlas, there).reference, pairs.clean_logits(model), atol=1e-4)
+    assert torch.allclose(there.clean_logits(atlas)[0], early(ids)[0, -1], atol=1e-4)
+    assert torch.allclose(asked_of(atlas, there).reference, pairs.clean_logits(atlas), atol=1e-4)
 
 
 def test_the_finished_model_is_its_own_yardstick(atlas, done):

@@ -61,8 +61,8 @@ def test_own_writes_change_nothing(atlas, lists):
     _, _, pairs = lists
     one = pairs.select([0])
     own = mean_writes(atlas, few_shot_prompts("country_capital", 6, 0)[:1])
-    assert torch.allclose(with_writes(atlas, one, own, ["a2.h1", "a4.h6"]), one.clean_logits(model), atol=1e-3)
-    assert torch.equal(with_writes(atlas, one, own, []).argmax(-1), one.clean_logits(model).argmax(-1))
+    assert torch.allclose(with_writes(atlas, one, own, ["a2.h1", "a4.h6"]), one.clean_logits(atlas), atol=1e-3)
+    assert torch.equal(with_writes(atlas, one, own, []).argmax(-1), one.clean_logits(atlas).argmax(-1))
 
 
 def test_adding_is_the_hooks_addition(atlas, lists):
@@ -79,15 +79,15 @@ def test_adding_is_the_hooks_addition(atlas, lists):
         with atlas.hooks(fwd_hooks=[(f"blocks.{layer}.hook_in", add)]):
             logits = atlas(one.clean_tokens)[:, -1]
         added = with_vector(atlas, one, vector, layer)
-        assert torch.allclose(added, logits, atol=1e-2) and (added - one.clean_logits(model)).abs().max() > 0.1
-    assert torch.allclose(with_vector(atlas, pairs, 0 * vector, 2), pairs.clean_logits(model), atol=1e-3)
+        assert torch.allclose(added, logits, atol=1e-2) and (added - one.clean_logits(atlas)).abs().max() > 0.1
+    assert torch.allclose(with_vector(atlas, pairs, 0 * vector, 2), pairs.clean_logits(atlas), atol=1e-3)
 
 
 def test_effects_and_their_order(atlas, lists):
     _, means, pairs = lists
     effects = indirect_effects(atlas, pairs, means)
     logits = with_writes(atlas, pairs, means, ["a0.h7"])
-    rise = match_nll(pairs.clean_logits(model), pairs).mean() - match_nll(logits, pairs).mean()
+    rise = match_nll(pairs.clean_logits(atlas), pairs).mean() - match_nll(logits, pairs).mean()
     assert effects[0, 7] == pytest.approx(rise.item(), abs=1e-4)
     assert strongest(torch.tensor([[1.0, 3.0], [2.0, 0.0]]), 2) == ["a0.h1", "a1.h0"]
 

@@ -70,7 +70,7 @@ def test_the_extremes(small):
 
 
 def test_atlas_reads_the_name_and_not_the_place(atlas, swaps):
-    whole = logit_diff(swaps["other order"].clean_logits(model), swaps["other order"]).mean()
+    whole = logit_diff(swaps["other order"].clean_logits(atlas), swaps["other order"]).mean()
     order = logit_diff(patched_end(atlas, swaps["other order"], 1), swaps["other order"]).mean()
     assert order > 0.8 * whole
 

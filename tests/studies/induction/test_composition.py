@@ -42,7 +42,7 @@ def test_scores_are_shares_and_chance_is_one(small, letter):
 
 def test_only_the_composing_edge_hurts(toy):
     graph = Graph.from_model(toy.model)
-    whole = logit_diff(toy.pairs.clean_logits(model), toy.pairs).mean()
+    whole = logit_diff(toy.pairs.clean_logits(toy.model), toy.pairs).mean()
     edge = edges_from(graph, ["a0.h0"], ["a1.h0"], "k")
     assert edge == ["a0.h0->a1.h0<k>"]
     assert cut_effect(toy.model, toy.pairs, edge) > 0.2 * whole

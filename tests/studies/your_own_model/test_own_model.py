@@ -102,6 +102,6 @@ def test_names_in_pieces_are_found(pieces):
 def test_circuits_of_such_a_model(pieces):
     pairs, graph = relation_pairs(pieces, "country_capital", 8, known=False), Graph.from_model(pieces)
     assert any(len(answer_ids(pieces.tokenizer, p, a)) > 1 for p, a in zip(pairs.clean, pairs.answers, strict=True))
-    assert (run_circuit(pieces, Circuit.full(graph), pairs) - pairs.clean_logits(model)).abs().max() < 1e-4
+    assert (run_circuit(pieces, Circuit.full(graph), pairs) - pairs.clean_logits(pieces)).abs().max() < 1e-4
     assert eap(pieces, pairs).top(10).n_edges == 10
     assert len(answer_ranks(pieces, relation("country_capital"))) > 100
