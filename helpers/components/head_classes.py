@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
+from helpers.checks import Model, checked
 from helpers.components.heads import measure_heads
 from helpers.components.skill_heads import measure_indirect, measure_repeats, name_attribution, name_positions
 from helpers.prompts.pairs import PromptPairs
@@ -56,11 +57,12 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise ValueError(f"{name} must be positive, not {value}: a head that does nothing would count")
+            if not (isinstance(value, (int, float)) and 0 < value < float("inf")):
+                raise ValueError(f"{name} must be positive, not {value!r}: a head that does nothing would count")
 
 
-def classify_heads(model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
+@checked
+def classify_heads(model: Model, pairs: PromptPairs, thresholds: Thresholds = Thresholds()) -> pd.DataFrame:
     """All measurements of `measure_heads`, and what `name_heads` makes of them: a ``class`` for each head.
 
     Args:
@@ -112,8 +114,9 @@ def name_heads(measured: pd.DataFrame, thresholds: Thresholds = Thresholds()) ->
     return frame
 
 
+@checked
 def classify_skill_heads(
-    model, thresholds: Thresholds = Thresholds(), *, pairs: PromptPairs | None = None, **options
+    model: Model, thresholds: Thresholds = Thresholds(), *, pairs: PromptPairs | None = None, **options
 ) -> pd.DataFrame:
     """All measurements of `measure_repeats` and `measure_indirect`, each head's ``class``, and ``fits``: all that fit.
 

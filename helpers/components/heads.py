@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.checks import Amount, Model, checked
 from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.components.lens import against_mean, direct_logit_attribution, mean_of_others, type_members
@@ -40,7 +41,8 @@ def cut_logits(
     return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
 
 
-def measure_heads(model, pairs: PromptPairs, *, types: Sequence[int] | None = None) -> pd.DataFrame:
+@checked
+def measure_heads(model: Model, pairs: PromptPairs, *, types: Sequence[int] | None = None) -> pd.DataFrame:
     """What each head attends to, writes and causes at the answer position; means over the pairs.
 
     Columns (the claims about heads of arXiv 2405.17969, section 4, put in numbers):
@@ -190,8 +192,9 @@ def _summary(
     return torch.stack((diff, answer, mean_of_others(centred[..., members], members, pairs.answer_ids)))
 
 
+@checked
 @torch.no_grad()
-def ablate_heads(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "batch d_vocab"]:
+def ablate_heads(model: Model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tensor, "batch d_vocab"]:
     """The logits after the clean prompts when some heads write nothing (zero ablation), all at once.
 
     Args:
@@ -210,7 +213,8 @@ def ablate_heads(model, pairs: PromptPairs, heads: Sequence[str]) -> Float[Tenso
     return logits
 
 
-def random_heads_like(model, heads: Sequence[str], spared: Sequence[str] = (), seed: int = 0) -> list[str]:
+@checked
+def random_heads_like(model: Model, heads: Sequence[str], spared: Sequence[str] = (), seed: Amount = 0) -> list[str]:
     """As many heads of each layer as ``heads`` has there, drawn from the others of the layer that aren't spared.
 
     Where a layer hasn't so many others, all of them are taken.

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.checks import Amount, Count, Model, checked
 from helpers.circuits.ablation import run_writes
 from helpers.circuits.graph import Graph
 from helpers.models.network import Network, read_network
@@ -55,6 +56,7 @@ def mean_of_others(
     return (logits * others).sum(-1) / others.sum(-1)
 
 
+@checked
 @torch.no_grad()
 def lens_logits(
     net: Network, resid: Float[Tensor, "*at d_model"], read: Read = "final norm"
@@ -64,17 +66,13 @@ def lens_logits(
     Args:
         read: through the final norm, as the model reads its last residual; or without any norm, a common mistake:
             it leaves out the norm's weights, and with a bias the residual's mean.
-
-    Raises:
-        ValueError: for an unknown way to read.
     """
-    if read not in get_args(Read):
-        raise ValueError(f"unknown way to read {read!r}; choose from {', '.join(get_args(Read))}")
     return net.unembed(resid) if read == "final norm" else resid @ net.W_U + net.b_U
 
 
+@checked
 def answer_by_layer(
-    model,
+    model: Model,
     pairs: PromptPairs,
     *,
     places: Sequence[Where] = get_args(Where),
@@ -93,12 +91,9 @@ def answer_by_layer(
         logit of the type's other members: all answers and wrong answers of the pairs).
 
     Raises:
-        ValueError: if a subject isn't known, or for an unknown place or way to read.
+        ValueError: if a subject isn't known.
     """
     net = read_network(model)
-    for place in places:
-        if place not in get_args(Where):
-            raise ValueError(f"unknown place {place!r}; choose from {', '.join(get_args(Where))}")
     members = type_members(pairs)
     drawn = torch.randint(1, net.W_U.shape[1], (len(pairs),), generator=torch.Generator().manual_seed(0))
     tokens = {"answer": pairs.answer_ids, "wrong": pairs.wrong_ids, "random": drawn.to(members.device)}
@@ -138,8 +133,9 @@ def _tidy(numbers: dict[str, Tensor], chosen: Int[Tensor, " batch"]) -> pd.DataF
     return pd.DataFrame({"pair": chosen.repeat(stops).tolist(), "stop": stop, **columns})
 
 
+@checked
 @torch.no_grad()
-def attribution_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
+def attribution_by_sublayer(model: Model, pairs: PromptPairs) -> Float[Tensor, "stop batch"]:
     """What the embedding and each sublayer add to the answer's logit at the last position, in logits.
 
     Direct logit attribution: against the mean over the vocabulary, with the final norm's scale held; biases included.
@@ -158,7 +154,8 @@ def attribution_by_sublayer(model, pairs: PromptPairs) -> Float[Tensor, "stop ba
 BATCH = 8  # pairs at a time: the writes of all sources are in memory
 
 
-def written_words(model, pairs: PromptPairs, nodes: Sequence[str], k: int = 5) -> dict[str, list[str]]:
+@checked
+def written_words(model: Model, pairs: PromptPairs, nodes: Sequence[str], k: Count = 5) -> dict[str, list[str]]:
     """The ``k`` tokens whose logits each source's own write raises most, on the mean over the clean prompts.
 
     The write is taken at the last position, the only one that the answer's logits read directly; elsewhere the same
@@ -181,7 +178,7 @@ def written_words(model, pairs: PromptPairs, nodes: Sequence[str], k: int = 5) -
         if name not in sources:
             raise ValueError(f"{name!r} is no source; sources are embed, {sources[1]}, ..., {sources[-1]}")
     net, rows = read_network(model), [sources.index(name) for name in nodes]
-    if not 1 <= k <= net.W_U.shape[1]:
+    if k > net.W_U.shape[1]:
         raise ValueError(f"k must be between 1 and {net.W_U.shape[1]}, the size of the vocabulary, not {k}")
     raised = sum(_raised(net, group, rows) for _, group in pairs.groups(BATCH))
     best = raised.topk(k).indices.tolist()
@@ -196,10 +193,17 @@ def _raised(net: Network, pairs: PromptPairs, rows: list[int]) -> Float[Tensor, 
     return net.norm.share(written, resid[:, -1]).sum(1) @ net.W_U
 
 
-def neuron_words(model, layer: int, neuron: int, k: int = 5) -> list[str]:
-    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights."""
+@checked
+def neuron_words(model: Model, layer: Amount, neuron: Amount, k: Count = 5) -> list[str]:
+    """The ``k`` tokens whose logits a neuron's output vector raises most, read through the final norm's weights.
+
+    Raises:
+        ValueError: for a layer or a neuron that the model doesn't have, or more tokens than its vocabulary has.
+    """
     net = read_network(model)
     net.check_layer(layer)
+    if neuron >= (size := len(net.layers[layer].W_out)) or k > net.W_U.shape[1]:
+        raise ValueError(f"neurons are 0 to {size - 1} and tokens {net.W_U.shape[1]}, not neuron {neuron} and k {k}")
     out = net.layers[layer].W_out[neuron]
     out = out - out.mean() if net.norm.centred else out
     return [model.tokenizer.decode([i]) for i in ((out * net.norm.weight) @ net.W_U).topk(k).indices.tolist()]

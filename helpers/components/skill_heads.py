@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.checks import Amount, Count, Model, checked
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.metrics import logit_diff
@@ -22,8 +23,9 @@ from helpers.prompts.pairs import PromptPairs
 TOP = 5  # a token counts as copied if its logit is among this many that are raised most (arXiv 2211.00593, appendix)
 
 
+@checked
 def measure_repeats(
-    model, *, length: int = 20, count: int = 16, seed: int = 0, vocabulary: Sequence[int] | None = None
+    model: Model, *, length: Count = 20, count: Count = 16, seed: Amount = 0, vocabulary: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """How each head behaves in repeated random tokens ``BOS x1 ... xn x1 ... xn`` (arXiv 2209.11895).
 
@@ -58,7 +60,11 @@ def repeated_tokens(
     if 2 * length + 1 > model.cfg.n_ctx:
         raise ValueError(f"two times {length} tokens and BOS are more than the {model.cfg.n_ctx} the model can read")
     bos = model.tokenizer.bos_token_id
-    ids = torch.tensor([i for i in (vocabulary or range(1, model.cfg.d_vocab)) if i != bos])
+    ids = torch.tensor([i for i in dict.fromkeys(vocabulary or range(1, model.cfg.d_vocab)) if i != bos])
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < model.cfg.d_vocab:
+        raise ValueError(
+            f"the vocabulary's ids are 0 to {model.cfg.d_vocab - 1}, not {int(ids.min())} to {int(ids.max())}"
+        )
     if len(ids) < length:
         raise ValueError(f"{length} tokens that all differ can't be drawn from {len(ids)}; ask for a smaller length")
     generator = torch.Generator().manual_seed(seed)
@@ -124,8 +130,9 @@ def _mentions(ids: Sequence[int], name: int, tokenizer) -> list[int]:
     return [place for place, i in enumerate(ids) if i in same]
 
 
+@checked
 @torch.no_grad()
-def measure_indirect(model, pairs: PromptPairs) -> pd.DataFrame:
+def measure_indirect(model: Model, pairs: PromptPairs) -> pd.DataFrame:
     """How each head behaves in indirect objects: "When Mary and John went ..., John gave a drink to" -> " Mary".
 
     Args:
@@ -164,8 +171,9 @@ def measure_indirect(model, pairs: PromptPairs) -> pd.DataFrame:
     return head_table(model, total | writes | {"model_diff": whole.expand(via.shape)})
 
 
+@checked
 @torch.no_grad()
-def name_attribution(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[Tensor, "layer head"]:
+def name_attribution(model: Model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Float[Tensor, "layer head"]:
     """What each head adds to the answer's logit minus the wrong answer's: direct logit attribution, in logits.
 
     Args:
@@ -185,7 +193,8 @@ def name_attribution(model, pairs: PromptPairs, cut: Sequence[str] = ()) -> Floa
     return total
 
 
-def effect_via_queries(model, pairs: PromptPairs) -> Float[Tensor, "layer head"]:
+@checked
+def effect_via_queries(model: Model, pairs: PromptPairs) -> Float[Tensor, "layer head"]:
     """By how much the logit difference falls when a head is cut from the queries of all later heads, in logits."""
     graph = Graph.from_model(model)
     queries = torch.tensor([name.endswith("<q>") for name in graph.readers])

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from helpers.checks import Amount, Count, Model, checked
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import FACTS, Split, stable_hash
@@ -155,7 +156,8 @@ def repeated_tokens(draw: Draw, vocabulary: Sequence[int], length: int, times: i
     return [draw.choice(vocabulary) for _ in range(length)] * times
 
 
-def indirect_object_pairs(model, n: int, seed: int = 0, split: Split = "test") -> PromptPairs:
+@checked
+def indirect_object_pairs(model: Model, n: Count, seed: Amount = 0, split: Split = "test") -> PromptPairs:
     """Indirect-object pairs (arXiv 2211.00593): in the corrupt prompt the other name is repeated.
 
     Raises:
@@ -178,7 +180,8 @@ def indirect_object_pairs(model, n: int, seed: int = 0, split: Split = "test") -
     return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, first_token=True)
 
 
-def induction_pairs(model, n: int, seed: int = 0, length: int = 8) -> PromptPairs:
+@checked
+def induction_pairs(model: Model, n: Count, seed: Amount = 0, length: Count = 8) -> PromptPairs:
     """Random tokens said twice, up to one whose successor is asked.
 
     Three kinds of corruption take turns, because each shows other edges: the asked token stands elsewhere the first
@@ -190,8 +193,8 @@ def induction_pairs(model, n: int, seed: int = 0, length: int = 8) -> PromptPair
     Raises:
         ValueError: for a shorter part.
     """
-    if length < 4:
-        raise ValueError(f"length must be at least 4, not {length}: there has to be another place to look at")
+    if not 4 <= length < (most := min(model.cfg.n_ctx // 2, model.cfg.d_vocab - FIRST_WORD)):
+        raise ValueError(f"length must be at least 4, for another place to look at, and below {most}, not {length}")
     rng = random.Random(stable_hash(seed, "induction"))
     bos, rows = model.tokenizer.bos_token_id, []
     for number in range(n):
@@ -208,10 +211,11 @@ def induction_pairs(model, n: int, seed: int = 0, length: int = 8) -> PromptPair
     return PromptPairs.from_tokens(model, *zip(*rows, strict=True))
 
 
+@checked
 def greater_than_pairs(
-    model,
-    n: int,
-    seed: int = 0,
+    model: Model,
+    n: Count,
+    seed: Amount = 0,
     split: Split = "test",
     template: str | None = None,
     starts: Sequence[int] | None = None,
@@ -227,6 +231,10 @@ def greater_than_pairs(
     Raises:
         ValueError: for a starting year that leaves no year before or after it.
     """
+    if template is not None and "{century}{start}" not in template:
+        raise ValueError(
+            f"a template needs {{century}}{{start}}, the year that the prompt begins with, not {template!r}"
+        )
     if starts is not None and not (starts and all(3 <= start <= 97 for start in starts)):
         raise ValueError(f"starts must be years from 3 to 97, not {list(starts)}")
     draw = Draw(stable_hash(seed, "greater-than", split))
@@ -240,8 +248,10 @@ def greater_than_pairs(
 
 
 def start_years(pairs: PromptPairs) -> Int[Tensor, " batch"]:
-    """The last two digits of the first year in each clean prompt."""
-    years = [int(re.search(r"\d\d(\d\d)", text)[1]) for text in pairs.clean]
+    """The last two digits of the first year in each clean prompt; ValueError where there is none."""
+    years = [found and int(found[1]) for found in (re.search(r"\d\d(\d\d)", text) for text in pairs.clean)]
+    if None in years:
+        raise ValueError(f"there is no year in {pairs.clean[years.index(None)]!r}; this asks for greater-than pairs")
     return torch.tensor(years, device=pairs.answer_ids.device)
 
 

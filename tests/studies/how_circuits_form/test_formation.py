@@ -3,13 +3,11 @@
 import math
 
 import pytest
-import torch
 
 from helpers import load_model
 from helpers.circuits.evaluation import Baselines, faithfulness
 from helpers.studies.how_circuits_form import formation
 from helpers.studies.how_circuits_form.formation import (
-    asked_of,
     circuit_row,
     find,
     finished,
@@ -46,15 +44,6 @@ def test_pairs_are_known_and_the_halves_apart(atlas):
         task_pairs(atlas, "no such task")
 
 
-def test_the_same_prompts_in_another_model(atlas, early, done):
-    pairs = done["comparative"].train
-    there = asked_of(early, pairs)
-    assert there.clean_ids == pairs.clean_ids and torch.equal(there.answer_ids, pairs.answer_ids)
-    ids = torch.tensor([pairs.clean_ids[0]])
-    assert torch.allclose(there.clean_logits(atlas)[0], early(ids)[0, -1], atol=1e-4)
-    assert torch.allclose(asked_of(atlas, there).reference, pairs.clean_logits(atlas), atol=1e-4)
-
-
 def test_the_finished_model_is_its_own_yardstick(atlas, done):
     row, circuit = circuit_row(atlas, atlas, "comparative", done)
     own = done["comparative"]
@@ -68,7 +57,7 @@ def test_the_finished_model_is_its_own_yardstick(atlas, done):
 def test_an_early_circuit(atlas, early, done):
     row, circuit = circuit_row(early, atlas, "comparative", done)
     own = done["comparative"]
-    assert circuit == find(early, asked_of(early, own.train))[1] and circuit != own.own
+    assert circuit == find(early, own.train)[1] and circuit != own.own
     assert row["accuracy"] < 0.5 and row["same"] < own.own.jaccard(own.other)
     assert row["kept_in_final"] == pytest.approx(float(faithfulness(atlas, circuit, own.test)), abs=1e-4)
 
