@@ -56,6 +56,7 @@ class PromptPairs:
         *,
         subjects: Sequence[str] | None = None,
         first_token: bool = False,
+        alike: bool = False,
     ) -> PromptPairs:
         """Pairs from texts, each with BOS in front.
 
@@ -65,6 +66,7 @@ class PromptPairs:
                 prompt (so mostly with a leading space).
             subjects: the subject of each clean prompt, to be found in it.
             first_token: let an answer of several tokens stand for its first one.
+            alike: let a pair's two prompts, or its two answers, be the same: for runs that don't compare them.
 
         Raises:
             ValueError: if the lists differ in length, the two prompts of a pair differ in their number of tokens or
@@ -79,7 +81,7 @@ class PromptPairs:
         ]
         asked = [(prompt, None) for prompt in clean] if subjects is None else zip(clean, subjects, strict=True)
         spans = [None if subject is None else token_span(tokenizer, prompt, subject) for prompt, subject in asked]
-        return _made(model, (clean, corrupt, answers, wrong), ids, targets, spans)
+        return _made(model, (clean, corrupt, answers, wrong), ids, targets, spans, alike)
 
     @staticmethod
     @checked
@@ -89,6 +91,8 @@ class PromptPairs:
         corrupt: Sequence[Sequence[int]],
         answers: Sequence[int],
         wrong: Sequence[int],
+        *,
+        alike: bool = False,
     ) -> PromptPairs:
         """Pairs from token ids that no text would encode to, such as random ones; BOS has to be among them.
 
@@ -103,7 +107,7 @@ class PromptPairs:
         decode = model.tokenizer.decode
         prompts = [[decode(row) for row in part] for part in (clean, corrupt)]
         targets = [[decode([token]) for token in part] for part in (answers, wrong)]
-        return _made(model, (*prompts, *targets), (clean, corrupt), (answers, wrong), [None] * len(clean))
+        return _made(model, (*prompts, *targets), (clean, corrupt), (answers, wrong), [None] * len(clean), alike)
 
     def check_model(self, model) -> None:
         """Raise ValueError if a model's tokenizer gives other ids than the one that these pairs were made with."""
@@ -223,7 +227,7 @@ def _equally_many(**lists: Sequence | None) -> None:
         raise ValueError(f"{', '.join(lists)} must be equally many, not {sizes}")
 
 
-def _made(model, texts, ids, targets, spans) -> PromptPairs:
+def _made(model, texts, ids, targets, spans, alike: bool) -> PromptPairs:
     for number, (first, second, answer, wrong) in enumerate(zip(*ids, *targets, strict=True)):
         one, other = texts[0][number], texts[1][number]
         if len(first) != len(second):
@@ -231,7 +235,7 @@ def _made(model, texts, ids, targets, spans) -> PromptPairs:
                 f"{one!r} has {len(first)} tokens and {other!r} has {len(second)}; a pair's prompts must be "
                 "equally long, because a circuit replaces activations position by position"
             )
-        if list(first) == list(second) or answer == wrong:
+        if not alike and (list(first) == list(second) or answer == wrong):
             what = "answers begin with the same token" if answer == wrong else "prompts are the same"
             raise ValueError(f"pair {number}: its two {what}, so nothing could be told apart: {one!r}, {other!r}")
     device = model.W_E.device

@@ -193,7 +193,8 @@ def induction_pairs(model: Model, n: Count, seed: Amount = 0, length: Count = 8)
     Raises:
         ValueError: for a shorter part.
     """
-    if not 4 <= length < (most := min(model.cfg.n_ctx // 2, model.cfg.d_vocab - FIRST_WORD)):
+    most = min(model.cfg.n_ctx // 2, model.cfg.d_vocab - FIRST_WORD)
+    if not 4 <= length < most:
         raise ValueError(f"length must be at least 4, for another place to look at, and below {most}, not {length}")
     rng = random.Random(stable_hash(seed, "induction"))
     bos, rows = model.tokenizer.bos_token_id, []

@@ -34,7 +34,7 @@ def test_induction_pairs_corrupt_three_things(atlas):
         assert (sorted(other) == sorted(first)) == (number % 3 != 2)
     assert hit_at_k(pairs.clean_logits(atlas), pairs, 1).mean() > 0.9
     assert (corrupt_logits(atlas, pairs).argmax(-1) == pairs.wrong_ids).float().mean() > 0.9
-    with pytest.raises(ValueError, match="at least 4, not 3"):
+    with pytest.raises(ValueError, match="at least 4, for another place to look at, .* not 3"):
         induction_pairs(atlas, 3, length=3)
 
 

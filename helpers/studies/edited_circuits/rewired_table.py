@@ -165,6 +165,7 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
         circuits = {"kept": after, "kept_before": case.before, "kept_chance": random_circuit(after.graph, like=after)}
         kept = {name: float(faithfulness(model, c, test, scale=scale)) for name, c in circuits.items()}
         ranks = _ranks(model, test)
+        top1 = (test.clean_logits(model).argmax(-1) == test.answer_ids).float().mean().item()
         wrote += attribution_by_sublayer(model, test)[stop].mean().item()
         said = likeliest_ids(model, [n.text for n in case.neighbours]).tolist()
     logs = _log_ranks(ranks)
@@ -173,7 +174,7 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
     row = {"editor": editor, "layer": layer, **shared(case.before, after), **kept}
     row["to_twin"] = after.jaccard(case.twin)
     row["scale"] = (scale.full.mean() - scale.ablated.mean()).item()
-    row["top1"] = (test.clean_logits(model).argmax(-1) == test.answer_ids).float().mean().item()
+    row["top1"] = top1
     row["leak"] = neighbours.leaks.mean()
     row |= {"at_layer": _fall(logs, layer), "wrote": wrote, "near": (near_from(ranks).median() - stop) / 2}
     row["gained_there"] = _touching(after - case.before, f"m{layer}")

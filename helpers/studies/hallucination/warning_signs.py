@@ -41,7 +41,7 @@ def sign_pairs(model, asked: pd.DataFrame) -> PromptPairs:
             raise ValueError(f"no other question is like {asked.prompt.iloc[places[0]]!r}; ask more of its relation")
         partner |= dict(zip(places, [*places[1:], places[0]], strict=True))
     other, said = [partner[i] for i in range(len(ids))], asked.said_id.tolist()
-    return PromptPairs.from_tokens(model, ids, [ids[i] for i in other], said, [said[i] for i in other])
+    return PromptPairs.from_tokens(model, ids, [ids[i] for i in other], said, [said[i] for i in other], alike=True)
 
 
 def edge_contributions(

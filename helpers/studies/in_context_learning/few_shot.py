@@ -190,7 +190,7 @@ def right(model, shots: Sequence[FewShotPrompts], answers: Sequence[str] | None 
 def as_pairs(model, shots: Sequence[FewShotPrompts]) -> PromptPairs:
     """Each list as a pair with itself, for runs that need no corrupt prompt."""
     prompts, answers = [one.prompt for one in shots], [f" {one.answer}" for one in shots]
-    return PromptPairs.from_prompts(model, prompts, prompts, answers, answers, first_token=True)
+    return PromptPairs.from_prompts(model, prompts, prompts, answers, answers, first_token=True, alike=True)
 
 
 def few_shot_pairs(model, shots: Sequence[FewShotPrompts]) -> PromptPairs:

@@ -149,7 +149,8 @@ def pairs_of(
     own, other = asked.iloc[clean], partners.iloc[corrupt]
     prompts = own.prompt.tolist(), other.prompt.tolist()
     answers = ([f" {answer}" for answer in table.answer] for table in (own, other))
-    pairs = PromptPairs.from_prompts(model, *prompts, *answers, subjects=own.subject.tolist(), first_token=True)
+    options = dict(subjects=own.subject.tolist(), first_token=True, alike=True)  # what the target is, is said below
+    pairs = PromptPairs.from_prompts(model, *prompts, *answers, **options)
     ids = [pairs.answer_ids.new_tensor(table[target].tolist()) for table in (own, other)]
     return replace(pairs, answer_ids=ids[0], wrong_ids=ids[1])
 

@@ -42,6 +42,7 @@ def test_paths_agree_with_the_lens(atlas, asked):
         *[[tuple(atlas.tokenizer.encode(p)) for p in asked.prompt]] * 2,
         asked["first"].tolist(),
         rival.tolist(),
+        alike=True,
     )
     table = answer_by_layer(atlas, pairs, places=["last"])
     lens = table[table.token == "answer"].sort_values(["pair", "stop"])

@@ -5,6 +5,7 @@ import torch
 
 from helpers import eap, logit_diff, relation
 from helpers.atlas.questions import ask, question_rows, type_ids
+from helpers.circuits.metrics import higher_is_better
 from helpers.studies.hallucination.warning_signs import (
     edge_contributions,
     error_predictors,
@@ -32,6 +33,7 @@ def test_contributions_average_to_the_scores_of_the_search(atlas, asked):
     pairs = sign_pairs(atlas, asked)
     members = type_ids(atlas.tokenizer, "person_hometown", asked.prompt[0]).tolist()
 
+    @higher_is_better
     def lead(logits, pairs):
         return logits.gather(-1, pairs.answer_ids[:, None])[:, 0] - logits[:, members].mean(-1)
 

@@ -1,11 +1,12 @@
 """Circuits along a run: the same prompts at every step, compared with circuits of other prompts."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from helpers import load_model
-from helpers.circuits.evaluation import Baselines, faithfulness
+from helpers.circuits.evaluation import faithfulness
 from helpers.studies.how_circuits_form import formation
 from helpers.studies.how_circuits_form.formation import (
     circuit_row,
@@ -65,7 +66,7 @@ def test_an_early_circuit(atlas, early, done):
 def test_nothing_is_kept_where_there_is_nothing(atlas, done):
     own = done["comparative"]
     assert kept(atlas, own.own, own.test, own.scale) > 0.5
-    assert math.isnan(kept(atlas, own.own, own.test, Baselines(own.scale.full, own.scale.full - 0.5)))
+    assert math.isnan(kept(atlas, own.own, own.test, replace(own.scale, ablated=own.scale.full - 0.5)))
 
 
 def test_abilities_of_the_finished_model(atlas):
