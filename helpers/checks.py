@@ -59,7 +59,12 @@ def checked(function: F) -> F:
 
     @cache  # annotations are read at the first call, when the module is complete
     def validated() -> Callable:
-        return validate_call(function, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
+        @wraps(function)
+        def bare(*args, **options):
+            return function(*args, **options)
+
+        bare.__annotations__ = {k: v for k, v in function.__annotations__.items() if k != "return"}
+        return validate_call(bare, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
 
     @wraps(function)
     def call(*args, **options):

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
+
+from helpers.checks import checked
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -23,6 +26,8 @@ Dtype = Literal["float32", "bfloat16"]
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKSUMS = "checksums.json"
 PATIENCE = 3.0  # seconds to wait for the hub; its own client tries again and again for half a minute
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@\w+)?")
+TEXT_END, CHAT_MARKER = "<|endoftext|>", "<|im_start|>"  # SmolLM2's pretraining put the former between texts
 REMEDY = "install the package again or check the files out again (git checkout -- helpers/weights)"
 
 
@@ -32,20 +37,31 @@ def embedded_models() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (_step(name) is not None, _step(name) or 0, name)))
 
 
+@checked
 def checkpoints(name: str = "atlas") -> dict[int, str]:
-    """The embedded checkpoints of a training run by step, the trained model last: ``{100: "atlas@100", ...}``."""
+    """The embedded checkpoints of a training run by step, the trained model last: ``{100: "atlas@100", ...}``.
+
+    Raises:
+        ValueError: for a model that isn't embedded, or is a checkpoint itself.
+    """
+    if "@" in name or name not in embedded_models():
+        runs = ", ".join(run for run in embedded_models() if "@" not in run)
+        raise ValueError(f"no training run {name!r}; choose from {runs}")
     steps = {_step(n): n for n in embedded_models() if n.startswith(f"{name}@")}
     plan = json.loads((WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
     return dict(sorted(steps.items())) | {plan["steps"]: name}
 
 
+@checked
 def model_folder(name: str) -> Path:
     """The folder of an embedded model, its files checked against their checksums.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is damaged. Both messages name the file and say what to do.
+        ValueError: if a file is damaged, or there is no such model. The messages name the file and say what to do.
     """
+    if name not in embedded_models():
+        raise ValueError(f"no embedded model {name!r}; there are {', '.join(embedded_models())}")
     for file, expected in _checksums().items():
         if not file.startswith(f"{name}/"):
             continue
@@ -57,8 +73,14 @@ def model_folder(name: str) -> Path:
     return WEIGHTS / name
 
 
+@checked
 def load_model(
-    name: str = "atlas", *, device: str | None = None, dtype: Dtype = "float32", local_only: bool = False
+    name: str | Path = "atlas",
+    *,
+    device: str | None = None,
+    dtype: Dtype = "float32",
+    local_only: bool = False,
+    begins_with: str | None = None,
 ) -> TransformerBridge:
     """A model ready for circuit work.
 
@@ -71,32 +93,84 @@ def load_model(
         dtype: of weights and activations. ``"bfloat16"`` needs half the memory; searches and circuit runs are then
             exact to its rounding (three digits), and editing isn't meant for it.
         local_only: take a hub name from the cache and never ask the hub.
+        begins_with: the token that stands before every text, the model's ``tokenizer.bos_token`` from then on. By
+            default its own BOS; `TEXT_END` where that is a chat's marker, which no text of the pretraining began
+            with, or where there is none.
 
     Returns:
         A bridge in evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
 
     Raises:
-        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, or the
-            dtype is unknown.
+        FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, has an
+            option that circuits don't cover, or there is no such device or token.
         ConnectionError: a hub name without a network; the message names the embedded alternatives.
     """
-    if dtype not in get_args(Dtype):
-        raise ValueError(f"unknown dtype {dtype!r}; choose from {', '.join(get_args(Dtype))}")
+    _check_device(device)
+    folder, name = Path(name).expanduser(), str(name)
     if name in embedded_models():
         source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
         device = device or "cpu"
-    elif Path(name).is_dir():
-        source, tokenizer = str(_checked_local(Path(name))), None
+    elif folder.is_dir():
+        source, tokenizer = str(_checked_local(folder)), _tokenizer(folder)
+    elif folder.exists() or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
+        raise ValueError(f"{name!r} is a file; give the folder that has config.json, tokenizer.json and .safetensors")
+    elif not HUB_NAME.fullmatch(name):
+        raise FileNotFoundError(f"there is no folder {name!r}; embedded models are {', '.join(embedded_models())}")
     elif "@" in name or name.startswith("atlas"):
         raise ValueError(f"unknown model {name!r}; embedded are {', '.join(embedded_models())}")
     else:
         source, tokenizer = name, None
     with _no_waiting(local_only or Path(source).is_dir() or not hub_answers()):
         bridge = _boot(source, tokenizer, device, dtype)
+    _begin(bridge.tokenizer, begins_with)
     bridge.set_use_split_qkv_input(True)
     bridge.set_use_attn_result(True)
     bridge.set_use_hook_mlp_in(True)
-    return bridge.eval().requires_grad_(False)
+    bridge.eval().requires_grad_(False)
+    _check_law(bridge, source)
+    return bridge
+
+
+def _check_device(device: str | None) -> None:
+    import torch
+
+    try:
+        known = device is None or torch.empty(0, device=device).device.type != "meta"
+    except (RuntimeError, AssertionError):
+        known = False
+    if not known:
+        raise ValueError(f"there is no device {device!r} here; leave it out, or take 'cpu'")
+
+
+def _begin(tokenizer, token: str | None) -> None:
+    """Choose what stands before every text; the one place where this is decided."""
+    own = tokenizer.bos_token
+    chosen = token or (own if own and own != CHAT_MARKER else None)
+    chosen = chosen or next((t for t in (TEXT_END, own, tokenizer.eos_token) if t in tokenizer.get_vocab()), None)
+    if chosen not in tokenizer.get_vocab():
+        raise ValueError(f"the tokenizer has no token {chosen!r}; begins_with takes one of its tokens")
+    tokenizer.bos_token = chosen
+
+
+def _check_law(bridge, source: str) -> None:
+    """Raise ValueError unless our forward pass gives the original's logits on a short prompt."""
+    import torch
+
+    from helpers.models.network import SHAPES, read_network
+    from helpers.models.run import resume
+
+    if bridge.original_model.config.model_type not in SHAPES:
+        return  # it has hooks, and no circuits: `read_network` says so
+    size, device = bridge.W_E.shape[0], bridge.W_E.device
+    ids = torch.tensor([[i * size // 7 for i in range(min(7, bridge.cfg.n_ctx))]], device=device)
+    with torch.no_grad():
+        net = read_network(bridge)
+        ours, theirs = resume(net, net.embed(ids)), bridge.original_model(ids).logits[:, -1].float()
+    if not ours.isfinite().all():
+        raise ValueError(f"{source}: the weights aren't all finite numbers; get or save the model again")
+    tolerance = 1e-3 if bridge.W_E.dtype == torch.float32 else 5e-2
+    if (ours - theirs).abs().max() > tolerance * theirs.abs().max().clamp_min(1e-3):
+        raise ValueError(f"{source}: it computes something that circuits don't cover, so its edges can't be cut")
 
 
 def load_once(source: str) -> tuple[TransformerBridge, str]:
@@ -157,13 +231,11 @@ def _boot(source: str, tokenizer: object, device: str | None, dtype: Dtype) -> T
 
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a bar for reading some tensors is noise on a page; downloads keep theirs
+    options = dict(tokenizer=tokenizer, device=device, dtype=getattr(torch, dtype))
     try:
-        return TransformerBridge.boot_transformers(
-            source, tokenizer=tokenizer, device=device, dtype=getattr(torch, dtype)
-        )
-    except OSError as error:  # what the hub client raises when it can't reach a file; a local folder never does
-        if Path(source).is_dir():
-            raise
+        local = _local_weights(source, options["dtype"]) if Path(source).is_dir() else None
+        return TransformerBridge.boot_transformers(source, hf_model=local, **options)
+    except OSError as error:  # what the hub client raises when it can't reach a file
         raise ConnectionError(
             f"{source!r} is neither an embedded model nor a local folder, and the hub can't be reached for it. "
             f"Without a network, use one of: {', '.join(embedded_models())}"
@@ -171,6 +243,28 @@ def _boot(source: str, tokenizer: object, device: str | None, dtype: Dtype) -> T
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _local_weights(folder: str, dtype: object) -> object:
+    """The Hugging Face model of a folder, if its files hold all that its configuration asks for, and nothing else."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    options = dict(dtype=dtype, attn_implementation="eager", use_safetensors=True, local_files_only=True)
+    from helpers.models.network import check_covered
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        model, found = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        why = str(error).strip().split("\n")[0][:200]
+        raise ValueError(f"{folder} can't be read as a model ({why}); copy or save it again") from error
+    for kind in ("missing", "unexpected", "mismatched"):
+        if names := sorted(map(str, found[f"{kind}_keys"])):
+            raise ValueError(f"{folder}: its weights don't fit its config.json; {kind} are {', '.join(names[:3])}"
+                             f"{' and more' if len(names) > 3 else ''}; copy or save it again")  # fmt: skip
+    check_covered(config)  # before the bridge, which drops some options
+    return model
 
 
 def _checked_local(folder: Path) -> Path:
@@ -188,7 +282,11 @@ def _checked_local(folder: Path) -> Path:
 def _tokenizer(folder: Path) -> object:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers' own library raises bare exceptions
+        why = str(error).strip().split("\n")[0][:200]
+        raise ValueError(f"{folder} has no readable tokenizer ({why}); copy or save it again") from error
 
 
 def _checksums() -> dict[str, str]:

@@ -17,6 +17,13 @@ from torch import Tensor
 from torch.nn.functional import gelu, linear
 
 SHAPES = ("gpt2", "llama")
+# Options of their configurations that the parts below don't compute, with the value that they must not have.
+UNCOVERED = {
+    "scale_attn_weights": False,
+    "scale_attn_by_inverse_layer_idx": True,
+    "add_cross_attention": True,
+    "mlp_bias": True,
+}
 
 
 @dataclass(frozen=True)
@@ -194,12 +201,13 @@ def read_network(model) -> Network:
     """The weights of a TransformerLens bridge as it is now.
 
     Raises:
-        ValueError: for an architecture that is neither GPT-2-shaped nor Llama-shaped, or a compatibility mode that
-            has moved norms into weights.
+        ValueError: for an architecture that is neither GPT-2-shaped nor Llama-shaped, one of the `UNCOVERED` options,
+            or a compatibility mode that has moved norms into weights.
     """
     hf = model.original_model.config
     if hf.model_type not in SHAPES:
         raise ValueError(f"circuits are computed for {' and '.join(SHAPES)} architectures, not for {hf.model_type!r}")
+    check_covered(hf)
     if getattr(model, "compatibility_mode", False):
         raise ValueError("the model is in compatibility mode (norms folded); load it again with load_model")
     rotary = None
@@ -221,6 +229,16 @@ def read_network(model) -> Network:
         b_U=model.b_U,
         rotary=rotary,
     )
+
+
+def check_covered(config) -> None:
+    """Raise ValueError for an option of a Hugging Face configuration that the parts here don't compute."""
+    for option, value in UNCOVERED.items():
+        if getattr(config, option, None) is value:
+            raise ValueError(f"circuits don't cover {option}={value}; load a model without it")
+    rope = getattr(config, "rope_parameters", None) or {}
+    if "longrope" in (rope.get("rope_type"), rope.get("type")):
+        raise ValueError("circuits don't cover rope_type=longrope: a text's length would change how it begins")
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
