@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers.editing.edit import make_edit, output_weights, weights_restored
+from helpers.editing.fine_tuning import named_weights
 
 
 def weights(model):
@@ -86,7 +87,7 @@ def test_bad_inputs(small):
 
 def test_whatever_happens_the_weights_come_back(small):
     model, _ = small
-    kept, places = weights(model), dict(model.original_model.named_parameters())
+    kept, places = weights(model), named_weights(model)
     wanted = {name: place.requires_grad for name, place in places.items()}
     for error in (RuntimeError, KeyboardInterrupt):
         with pytest.raises(error), weights_restored(places):

@@ -15,6 +15,7 @@ from helpers.editing.scores import (
     surprise,
     unrelated_texts,
 )
+from helpers.editing.weights import Weights, named_weights
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, padded, prompt_ids
 
@@ -42,10 +43,11 @@ def test_an_edit_that_changes_nothing(atlas, requests):
 def test_an_edit_that_says_one_word_everywhere(atlas, requests):
     net, r = read_network(atlas), requests[0]
     direction = net.W_U[:, first_token(atlas, r.text, r.new)]
-    places = {"norm": net.norm.bias.detach()}
+    (name,) = [n for n, w in named_weights(atlas).items() if w.data_ptr() == net.norm.bias.data_ptr()]
+    places = Weights(atlas, (name,))
     push = torch.linalg.solve(net.W_U @ net.W_U.T, direction)  # far along it, no other token is as likely
     push *= 1000 / push.norm()
-    table = evaluate_edit(atlas, make_edit(places, {"norm": places["norm"] + push}), r)
+    table = evaluate_edit(atlas, make_edit(places, {name: places[name] + push}), r)
     mean = table.groupby(["score", "measure"]).value.mean()
     assert mean["efficacy", "top1"] == mean["paraphrase", "top1"] == 1
     assert mean["neighbourhood", "top1"] == 0 and mean["drift", "nats"] > 1 and mean["fluency", "nats"] > 1
