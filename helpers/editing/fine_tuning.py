@@ -141,8 +141,9 @@ def check_masks(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor
             raise ValueError(
                 f"no weight {name!r}; the model's begin with {', '.join(list(weights)[:3])} (named_weights)"
             )
-        if mask.shape != weights[name].shape:
-            raise ValueError(f"the mask of {name} has shape {list(mask.shape)}, not {list(weights[name].shape)}")
+        if mask.shape != weights[name].shape or mask.isnan().any():
+            shapes = f"{list(mask.shape)}, not {list(weights[name].shape)}"
+            raise ValueError(f"the mask of {name} has shape {shapes}, or nan where it should say what may change")
 
 
 def _descend(model, part: Batch, weights: Weights, masks, steps: int, rate: float) -> list[float]:

@@ -78,7 +78,7 @@ class EditRequest:
             ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
                 nothing would change.
         """
-        _request_parts(**vars(self))
+        edit_request(**vars(self))
         for template in (self.prompt, *self.wordings):
             if template.count("{}") != 1:
                 raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
@@ -101,7 +101,7 @@ class EditRequest:
 
 
 @checked
-def _request_parts(
+def edit_request(
     subject: str,
     prompt: str,
     old: str,

@@ -14,7 +14,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -126,7 +126,7 @@ def statements(
 
 @checked
 def key_covariance(
-    model: Model, layer: Whole, text: str | Path | Sequence[str | Sequence[Whole]] | None = None
+    model: Model, layer: Whole, text: str | Path | Sequence[Any] | None = None
 ) -> Float[Tensor, "d_mlp d_mlp"]:
     """The mean of ``k k^T`` over all positions but BOS, for the neurons ``k`` of one layer's MLP.
 
@@ -148,7 +148,7 @@ def key_covariance(
     path = cache_folder() / name
     if (kept := _read(path, name, net.layers[layer].W_out.shape[0])) is not None:
         return kept.to(net.W_E.device)
-    result = measure(net, layer, rows)
+    check_covariance(result := measure(net, layer, rows), net.layers[layer].W_out.shape[0])
     _write(path, lambda p: save_file({"C": result.cpu().contiguous()}, p, {"name": name, "sum": _sum(result)}))
     return result
 
@@ -161,7 +161,8 @@ def _rows(model, text) -> Sequence[Sequence[int]]:
     rows = [prompt_ids(model.tokenizer, row) if isinstance(row, str) else row for row in text]
     begin, size = prompt_ids(model.tokenizer, "")[:1], len(model.W_E)
     for number, row in enumerate(rows):
-        if [*row[: len(begin)]] != begin or not all(0 <= token < size for token in row):
+        ids = row if isinstance(row, (list, tuple)) and all(type(token) is int for token in row) else [-1]
+        if [*ids[: len(begin)]] != begin or not all(0 <= token < size for token in ids):
             raise ValueError(f"row {number} of the text isn't the model's: its ids begin with {begin} (BOS) and lie "
                              f"below {size}; give texts, and they are encoded")  # fmt: skip
     return rows

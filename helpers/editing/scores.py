@@ -182,6 +182,8 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
 @checked
 def taught_prefixes(relation_names: Sequence[str], n: Amount = 10, seed: Whole = 0) -> list[str]:
     """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    if not relation_names:
+        raise ValueError("statements need relations to be drawn from; give the name of one at least")
     rng, result = random.Random(seed), []
     for number in range(n):
         table = relation(relation_names[number % len(relation_names)])

@@ -38,12 +38,12 @@ class Trace:
 
     @property
     def recovered(self) -> Float[Tensor, "layer pos"]:
-        """The share of what the corruption took that each restored state brings back.
+        """The share of what the corruption changed that each restored state brings back.
 
         Raises:
-            ValueError: if it took nothing worth the name (`LEAST` of the clean probability): the share of nothing.
+            ValueError: if it changed less than `LEAST` of the clean probability: that is the share of nothing.
         """
-        if not self.clean - self.corrupt > LEAST * self.clean:
+        if not abs(self.clean - self.corrupt) > LEAST * self.clean:
             raise ValueError(f"the corruption took nothing (probability {self.clean:.3g} clean, {self.corrupt:.3g} "
                              "corrupt): trace a fact that the model knows, or take more noise")  # fmt: skip
         return (self.restored - self.corrupt) / (self.clean - self.corrupt)
@@ -92,8 +92,10 @@ def causal_trace(
     """
     if part == "resid" and window != 1:
         raise ValueError(f"a window of {window} layers makes no sense for {part}")
-    if not (subject.strip() and answer.strip()) or prompt.lower().count(subject.lower()) > 1:
-        raise ValueError(f"a trace needs an answer, and a subject that is in {prompt!r} once, not {subject!r}")
+    if not (subject.strip() and answer.strip()) or other == "" or prompt.lower().count(subject.lower()) > 1:
+        raise ValueError(
+            f"a trace needs an answer, and a subject that is in {prompt!r} once, not {subject!r} (nor another that is empty)"
+        )
     net, tokenizer = read_network(model), model.tokenizer
     ids, span = prompt_ids(tokenizer, prompt), token_span(tokenizer, prompt, subject)
     target = answer_ids(tokenizer, prompt, f" {answer.strip()}")[0]

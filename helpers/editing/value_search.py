@@ -37,11 +37,11 @@ class ValueSearch:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a number out of range."""
-        _search_options(**vars(self))
+        search_options(**vars(self))
 
 
 @checked
-def _search_options(
+def search_options(
     steps: Count, rate: Positive, kl: NotNegative, decay: NotNegative, clamp: Positive, enough: NotNegative
 ) -> None:
     """What the numbers of a `ValueSearch` may be."""
@@ -95,6 +95,8 @@ def find_value(
     """
     behind = cuts[0].resid + cuts[0].written
     scale = behind[0, parts[0].at[0] - cuts[0].start].norm()
+    if not torch.isfinite(scale):
+        raise ValueError("what the model computes isn't finite: load it again, or undo what made it so")
     delta = torch.zeros_like(behind[0, 0]).requires_grad_()
     adam = torch.optim.Adam([delta], lr=search.rate * float(scale) / len(delta) ** 0.5)
     with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ class Weights(Mapping[str, Tensor]):
     model computes with at that moment, also after the model was cast, moved or loaded anew.
     """
 
-    model: Any
+    model: Any = field(repr=False)
     names: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Tensor:
