@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from os.path import commonprefix
 from pathlib import Path
 
-from helpers.checks import Count, Model, Whole, checked
+from helpers.checks import Count, Model, Whole, checked, checked_fields
 from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
 from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import (
@@ -34,6 +34,7 @@ REVERSED = {"country_capital": "capital_country", "novel_author": "author_novel"
 REVERSED |= {there: back for back, there in REVERSED.items()}
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Question:
     """A prompt with the answer that is right *after* the edit, and the one that must lose to it.
@@ -48,11 +49,12 @@ class Question:
     kind: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a part that isn't text, or without a prompt or an answer."""
-        if not all(isinstance(part, str) for part in vars(self).values()) or not (self.prompt and self.answer):
-            raise ValueError(f"a question needs a prompt, an answer, a rival and a kind, all of them text: {self}")
+        """Raise ValueError without a prompt or an answer."""
+        if not (self.prompt and self.answer):
+            raise ValueError(f"a question needs a prompt and an answer, not {self.prompt!r} and {self.answer!r}")
 
 
+@checked_fields
 @dataclass(frozen=True)
 class EditRequest:
     """A fact and its new answer, with the questions that judge the edit.
@@ -65,10 +67,10 @@ class EditRequest:
     prompt: str
     old: str
     new: str
-    wordings: tuple[str, ...] = ()
-    paraphrases: tuple[Question, ...] = ()
-    neighbours: tuple[Question, ...] = ()
-    portability: tuple[Question, ...] = ()
+    wordings: Sequence[str] = ()
+    paraphrases: Sequence[Question] = ()
+    neighbours: Sequence[Question] = ()
+    portability: Sequence[Question] = ()
     relation: str = ""
 
     def __post_init__(self) -> None:
@@ -78,7 +80,6 @@ class EditRequest:
             ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
                 nothing would change.
         """
-        edit_request(**vars(self))
         for template in (self.prompt, *self.wordings):
             if template.count("{}") != 1:
                 raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
@@ -98,21 +99,6 @@ class EditRequest:
     def question(self) -> Question:
         """The edit's own question: what its efficacy is measured by."""
         return Question(self.text, self.new, self.old, "prompt")
-
-
-@checked
-def edit_request(
-    subject: str,
-    prompt: str,
-    old: str,
-    new: str,
-    wordings: Sequence[str],
-    paraphrases: Sequence[Question],
-    neighbours: Sequence[Question],
-    portability: Sequence[Question],
-    relation: str,
-) -> None:
-    """What the parts of an `EditRequest` are."""
 
 
 def fill(template: str, subject: str) -> str:

@@ -93,9 +93,7 @@ def causal_trace(
     if part == "resid" and window != 1:
         raise ValueError(f"a window of {window} layers makes no sense for {part}")
     if not (subject.strip() and answer.strip()) or other == "" or prompt.lower().count(subject.lower()) > 1:
-        raise ValueError(
-            f"a trace needs an answer, and a subject that is in {prompt!r} once, not {subject!r} (nor another that is empty)"
-        )
+        raise ValueError(f"a trace needs an answer, and a subject that is in {prompt!r} once, not {subject!r}")
     net, tokenizer = read_network(model), model.tokenizer
     ids, span = prompt_ids(tokenizer, prompt), token_span(tokenizer, prompt, subject)
     target = answer_ids(tokenizer, prompt, f" {answer.strip()}")[0]

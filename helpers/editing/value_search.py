@@ -12,12 +12,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
-from helpers.checks import Count, Number, Positive, checked
+from helpers.checks import Count, Number, Positive, checked_fields
 from helpers.editing.edit import IGNORED, Batch, SuffixRun
 
 NotNegative = Annotated[Number, Field(ge=0)]
 
 
+@checked_fields
 @dataclass(frozen=True)
 class ValueSearch:
     """How the value is searched: Adam on the change `delta` of what the MLP writes at the edited position.
@@ -28,23 +29,12 @@ class ValueSearch:
     subject otherwise. The search stops when the mean loss of the answer (nats) falls below ``enough``.
     """
 
-    steps: int = 25
-    rate: float = 0.2
-    kl: float = 0.0625
-    decay: float = 0.1
-    clamp: float = 2.0
-    enough: float = 0.02
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a number out of range."""
-        search_options(**vars(self))
-
-
-@checked
-def search_options(
-    steps: Count, rate: Positive, kl: NotNegative, decay: NotNegative, clamp: Positive, enough: NotNegative
-) -> None:
-    """What the numbers of a `ValueSearch` may be."""
+    steps: Count = 25
+    rate: Positive = 0.2
+    kl: NotNegative = 0.0625
+    decay: NotNegative = 0.1
+    clamp: Positive = 2.0
+    enough: NotNegative = 0.02
 
 
 def asks(part: Batch) -> Tensor:

@@ -110,7 +110,7 @@ def test_bad_inputs(atlas, tmp_path):
         (("France", "The capital of {} is", "Paris", ""), "two different answers"),
         (("France", "The capital of {} is", "Paris", " Rome"), "without spaces around them"),
         (("France", "The capital of {} is", None, "Rome"), "old has to be"),
-        (("France", "The capital of {} is", "Paris", "Rome", "{} is in"), "edit_request: wordings 'str' instances"),
+        (("France", "The capital of {} is", "Paris", "Rome", "{} is in"), "EditRequest: wordings 'str' instances"),
         (("France", "The capital of {} is", "Paris", "Rome", (), ["Is it?"]), "paraphrases"),
     ):
         with pytest.raises(ValueError, match=message):
