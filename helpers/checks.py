@@ -84,6 +84,13 @@ def checked(function: F) -> F:
     return call
 
 
+def checked_fields(cls: type) -> type:
+    """Check a dataclass's fields, as `checked` does a function's arguments, whenever one is made."""
+    cls.__init__.__name__ = cls.__name__  # what a refusal begins with
+    cls.__init__ = checked(cls.__init__)
+    return cls
+
+
 def _sentence(error: ValidationError, names: list[str]) -> str:
     first = error.errors(include_url=False)[0]
     name, *inside = first["loc"]

@@ -10,6 +10,7 @@ CHECKED = (
     "circuits.overlap "
     "circuits.random components.head_classes studies.mlps.cuts "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
+    "editing.value_search editing.weights "
     "figures.circuit_layout "
     "studies.competition.competition studies.competition.contests studies.edited_circuits.edit_leaks "
     "studies.edited_circuits.edited_circuits studies.editing_inside_circuits.masks "

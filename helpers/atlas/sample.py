@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from helpers.atlas.corpus import corpus
 from helpers.editing.rome import key_covariance
-from helpers.models.load import WEIGHTS, cache_folder, write_whole
+from helpers.models.load import WEIGHTS, _tokenizer, cache_folder, write_whole
 from helpers.prompts.relations import FACTS
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many
@@ -54,10 +55,14 @@ def _corpus_version() -> str:
 
 
 def _other(tokenizer) -> str:
-    """Empty for Atlas's vocabulary, else a hash of the tokenizer's."""
-    if len(tokenizer) == json.loads((WEIGHTS / "atlas" / "config.json").read_text(encoding="utf-8"))["vocab_size"]:
-        return ""
-    return "-" + hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab())).encode()).hexdigest()[:16]
+    """Empty for Atlas's vocabulary, else a hash of the tokenizer's: its tokens and their ids, not their number."""
+    own, found = (hashlib.sha256(json.dumps(sorted(t.get_vocab().items())).encode()) for t in (_own(), tokenizer))
+    return "" if own.digest() == found.digest() else f"-{found.hexdigest()[:16]}"
+
+
+@cache
+def _own() -> object:
+    return _tokenizer(WEIGHTS / "atlas")
 
 
 def corpus_covariance(model, layer: int) -> Float[Tensor, "d_mlp d_mlp"]:

@@ -6,18 +6,21 @@ Every editor returns an `Edit` that isn't in the model yet. ``with edit:`` puts 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.editing.requests import EditRequest, fill
-from helpers.models.network import Network, read_network
-from helpers.models.predict import answer_ids, padded, prompt_ids, token_span
+from helpers.editing.weights import Weights, add_reason, put_back, put_weights
+from helpers.editing.weights import output_weights as output_weights
+from helpers.editing.weights import weights_restored as weights_restored
+from helpers.models.network import Network
+from helpers.models.predict import answer_ids, padded, prompt_ids
 from helpers.models.run import Past, forward, resume, run_past
 
 At = Literal["subject_last", "last"]
@@ -28,109 +31,115 @@ IGNORED = -100
 class Edit:
     """New values of some weights of a model.
 
-    ``places`` are the model's own tensors (or views of them), ``before`` and ``after`` their values without and with
-    the edit; ``losses`` is the course of the optimisation, ``about`` what the editor found out on its way.
+    ``places`` are the weights as they are in the model at the moment (`Weights`: looked up by name), ``before`` and
+    ``after`` their values without and with the edit; ``losses`` is the course of the optimisation, ``about`` what the
+    editor found out on its way, ``kinds`` what the weights were when the edit was computed.
     """
 
-    places: Mapping[str, Tensor]
+    places: Weights
     before: Mapping[str, Tensor]
     after: Mapping[str, Tensor]
     losses: tuple[float, ...] = ()
     about: Mapping[str, object] = field(default_factory=dict)
+    kinds: Mapping[str, tuple] = field(default_factory=dict)
+
+    def check_model(self, model) -> None:
+        """Raise ValueError for another model than the one that the edit changes."""
+        if model is not self.places.model:
+            raise ValueError("the edit was computed for another model, or for an earlier load of it; compute it again")
 
     @property
     def applied(self) -> bool:
         """Whether the model's weights are the edit's at the moment."""
-        return _equal(self.places, self.after)
+        return all(self._holds(self.after).values())
 
     @property
     def size(self) -> float:
         """The Frobenius norm of the change, all weights together."""
         return float(sum((self.after[n] - self.before[n]).double().square().sum() for n in self.places)) ** 0.5
 
+    def _holds(self, values: Mapping[str, Tensor]) -> dict[str, bool]:
+        """For each weight, whether it has this value at the moment (rounded to its type, if the model was cast)."""
+        return {
+            name: place.shape == values[name].shape and torch.equal(place, values[name].to(place))
+            for name, place in self.places.items()
+        }
+
     def apply(self) -> Edit:
         """Put the edit into the model.
 
         Raises:
-            ValueError: if the weights aren't those that the edit was computed for.
+            ValueError: if the weights aren't those that the edit was computed for: other values, cast, tied or untied.
         """
-        if not _equal(self.places, self.before):
+        if self.places.kinds() != self.kinds or not all(self._holds(self.before).values()):
             raise ValueError(
                 "the edit is in the model already"
                 if self.applied
                 else "the weights have changed since this edit was computed; undo what came later, or compute it again"
             )
-        put_weights(self.places, self.after)
+        try:
+            put_weights(self.places, self.after)
+        except BaseException:
+            put_back(self.places, self.before)
+            raise
         return self
 
     def undo(self) -> None:
-        """Bring the old weights back, bit by bit.
+        """Bring the old weights back, bit by bit; if the model was cast meanwhile, they are cast as it was.
 
         Raises:
-            ValueError: if the weights aren't the edit's, because it isn't in or another one came after it.
+            ValueError: if the weights aren't the edit's, because it isn't in or something came after it.
         """
-        if not self.applied:
-            raise ValueError("the edit isn't in the model, or a later one lies above it; undo that one first")
-        put_weights(self.places, self.before)
+        before, after = self._holds(self.before), self._holds(self.after)
+        whole = all(after.values()) or (not all(before.values()) and all(before[n] or after[n] for n in before))
+        if not whole or any(now[2:] != self.kinds[n][2:] for n, now in self.places.kinds().items()):
+            raise ValueError(
+                "the edit isn't in the model, or something came after it (another edit, training, a load or a cast); "
+                "undo that one first, or load the model again"
+            )
+        put_back(self.places, self.before)
 
     def __enter__(self) -> Edit:
         return self.apply()
 
-    def __exit__(self, *error: object) -> None:
-        put_weights(self.places, self.before)  # whatever the block did to these weights
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Undo the edit, unless the block did. Weights that the block changed stay so, and a ValueError says it.
+
+        After an error of the block the old weights come back if they still fit, and the error's note says it.
+        """
+        if all(self._holds(self.before).values()):
+            return
+        try:
+            self.undo()
+        except ValueError:
+            reason = "the block changed the edited weights once more (another edit, training, a load or a cast)"
+            if error is None:
+                raise ValueError(
+                    f"{reason}: they stay as they are; put_weights(edit.places, edit.before) brings the old ones back"
+                ) from None
+            if fits := self.places.kinds() == self.kinds:
+                put_back(self.places, self.before)
+            add_reason(error, f"{reason}; {'the old ones are back' if fits else 'they stay as they are'}")
 
 
-def _equal(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(places[name], values[name]) for name in places)
+@checked
+def make_edit(places: Weights, after: Mapping[str, Tensor], losses: Sequence[float] = (), **about) -> Edit:
+    """An edit from some weights (`output_weights`, `named_weights`) and their new values; the present ones are kept.
 
-
-@torch.no_grad()
-def put_weights(places: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Give a model's own tensors new values, by their names."""
+    Raises:
+        ValueError: if a new value is missing, of another shape, or not finite: the optimisation has diverged.
+    """
+    if set(after) != set(places):
+        raise ValueError(f"an edit needs a new value for each of its weights, {', '.join(places)}, not {[*after]}")
     for name, place in places.items():
-        place.copy_(values[name])
-
-
-@contextmanager
-def weights_restored(places: Mapping[str, Tensor]) -> Iterator[None]:
-    """Whatever the block does to these weights, they come back bit by bit, also after an error or an interrupt.
-
-    Args:
-        places: the model's own tensors, such as `named_weights` gives; whether they want gradients comes back, too.
-    """
+        if after[name].shape != place.shape:
+            raise ValueError(f"the new {name} has shape {list(after[name].shape)}, not {list(place.shape)}")
     before = {name: place.detach().clone() for name, place in places.items()}
-    learnt = {name: place.requires_grad for name, place in places.items()}
-    try:
-        yield
-    finally:
-        put_weights(places, before)
-        for name, place in places.items():
-            place.requires_grad_(learnt[name])
-
-
-def output_weights(model, layer: int) -> dict[str, Float[Tensor, "d_mlp d_model"]]:
-    """The output weights of one MLP under their name: a view into the model, whatever layout it keeps them in.
-
-    Raises:
-        ValueError: for a layer that the model doesn't have.
-    """
-    net = read_network(model)
-    net.check_layer(layer)
-    return {f"layers.{layer}.mlp.W_out": net.layers[layer].W_out.detach()}
-
-
-def make_edit(places: Mapping[str, Tensor], after: Mapping[str, Tensor], losses: Sequence[float] = (), **about) -> Edit:
-    """An edit from the places of some weights and their new values; the present ones are kept.
-
-    Raises:
-        ValueError: if a new value isn't finite: the optimisation has diverged.
-    """
-    for name, value in after.items():
+    kept = {name: after[name].detach().to(before[name], copy=True) for name in places}
+    for name, value in kept.items():
         if not torch.isfinite(value).all():
             raise ValueError(f"the new {name} isn't finite: the optimisation diverged; take a smaller learning rate")
-    before = {name: place.detach().clone() for name, place in places.items()}
-    kept = {name: value.detach().clone() for name, value in after.items()}
-    return Edit(dict(places), before, kept, tuple(losses), about)
+    return Edit(places, before, kept, tuple(losses), about, places.kinds())
 
 
 @dataclass(frozen=True)
@@ -196,53 +205,48 @@ class Batch:
         return cut.neurons[torch.arange(len(self.at)), self.at - cut.start]
 
 
+@checked
 def contexts(
-    tokenizer, request: EditRequest, prefixes: Sequence[str] = (), wordings: int = 0, at: At = "subject_last"
+    tokenizer, request: EditRequest, prefixes: Sequence[str] = (), wordings: Amount = 0, at: At = "subject_last"
 ) -> list[Context]:
     """The prompt and the first ``wordings`` other wordings, each alone and behind each prefix.
 
     Raises:
-        ValueError: for an unknown position, or more wordings than the request has.
+        ValueError: for more wordings than the request has.
     """
-    if at not in get_args(At):
-        raise ValueError(f"unknown position {at!r}; choose from {', '.join(get_args(At))}")
-    if not 0 <= wordings <= len(request.wordings):
+    if wordings > len(request.wordings):
         raise ValueError(f"the request has {len(request.wordings)} more wordings, not {wordings}")
     result = []
     for template in (request.prompt, *request.wordings[:wordings]):
-        text = fill(template, request.subject)
-        result += [_context(tokenizer, prefix, text, request, at) for prefix in ("", *prefixes)]
+        result += [_context(tokenizer, prefix, template, request, at) for prefix in ("", *prefixes)]
     return result
 
 
 def essence(tokenizer, request: EditRequest, at: At = "subject_last", template: str = "{} is a") -> Context:
     """A text about the subject that should go on as before; it has no answer."""
-    text = fill(template, request.subject)
-    ids = prompt_ids(tokenizer, text)
-    end = token_span(tokenizer, text, request.subject).stop - 1
-    return Context(tuple(ids), end if at == "subject_last" else len(ids) - 1, (), False)
+    ids = prompt_ids(tokenizer, fill(template, request.subject))
+    place = _subject_end(tokenizer, ids, "", request.subject) if at == "subject_last" else len(ids) - 1
+    return Context(tuple(ids), place, (), False)
 
 
-def _context(tokenizer, prefix: str, text: str, request: EditRequest, at: At) -> Context:
-    alone = prompt_ids(tokenizer, text)
-    whole = f"{prefix} {text}" if prefix else text
-    ids = prompt_ids(tokenizer, whole) if prefix else alone
-    answer = answer_ids(tokenizer, whole, f" {request.new}")
-    if at == "last":
-        place = len(ids) - 1
-    elif ids[1 - len(alone) :] == alone[1:]:  # the same tokens behind the prefix: count from the end
-        place = len(ids) - len(alone) + token_span(tokenizer, text, request.subject).stop - 1
-    else:
-        place = _last_span(tokenizer, ids, request.subject)
+def _context(tokenizer, prefix: str, template: str, request: EditRequest, at: At) -> Context:
+    before = f"{prefix} " if prefix else ""
+    whole = before + fill(template, request.subject)
+    ids, answer = prompt_ids(tokenizer, whole), answer_ids(tokenizer, whole, f" {request.new}")
+    before += template.partition("{}")[0]
+    place = _subject_end(tokenizer, ids, before, request.subject) if at == "subject_last" else len(ids) - 1
     return Context(tuple(ids), place, tuple(answer), bool(prefix))
 
 
-def _last_span(tokenizer, ids: Sequence[int], subject: str) -> int:
-    for start in reversed(range(1, len(ids))):
+def _subject_end(tokenizer, ids: Sequence[int], before: str, subject: str) -> int:
+    """The position of the subject's last token: the subject is what stands after ``before``, not its first match."""
+    wanted = len("".join(before.split()))  # spaces are not the same everywhere after decoding
+    off = [abs(len("".join(tokenizer.decode(ids[1:start]).split())) - wanted) for start in range(1, len(ids))]
+    for start in (n for n, value in enumerate(off, 1) if value == min(off)):
         for stop in range(start + 1, len(ids) + 1):
             if tokenizer.decode(ids[start:stop]).strip().lower() == subject.lower():
                 return stop - 1
-    raise ValueError(f"{subject!r} isn't a run of whole tokens in {tokenizer.decode(ids)!r}")
+    raise ValueError(f"{subject!r} isn't a run of whole tokens in {tokenizer.decode(ids)!r}; choose another subject")
 
 
 def batches(rows: Sequence[Context], device=None) -> list[Batch]:
@@ -261,9 +265,12 @@ def make_batch(rows: Sequence[Context], device=None) -> Batch:
     return Batch(tokens, at, torch.tensor(keep, device=device), torch.tensor(answers, device=device))
 
 
+@checked
 @torch.no_grad()
-def sample_text(model, n: int, length: int, seed: int = 0) -> list[list[int]]:
+def sample_text(model: Model, n: Count, length: Count, seed: Whole = 0) -> list[list[int]]:
     """Texts that the model itself makes up, drawn token by token: ``n`` rows of BOS and ``length`` more ids."""
+    if length >= model.cfg.n_ctx:
+        raise ValueError(f"the model's context has no room for BOS and {length} tokens, but for {model.cfg.n_ctx}")
     bos, device = model.tokenizer.bos_token_id, model.W_E.device
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.full((n, 1), bos)
@@ -274,6 +281,6 @@ def sample_text(model, n: int, length: int, seed: int = 0) -> list[list[int]]:
     return tokens.tolist()
 
 
-def sample_prefixes(model, n: int = 10, length: int = 10, seed: int = 0) -> list[str]:
+def sample_prefixes(model: Model, n: Count = 10, length: Count = 10, seed: Whole = 0) -> list[str]:
     """Beginnings that the model itself makes up (`sample_text`), each with a full stop."""
     return [model.tokenizer.decode(row[1:]).strip().rstrip(".") + "." for row in sample_text(model, n, length, seed)]

@@ -8,36 +8,52 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from helpers.editing.edit import IGNORED, Batch, Edit, contexts, cut_run, make_batch, make_edit, output_weights
+from helpers.checks import Amount, Count, Model, Positive, Whole, checked
+from helpers.editing.edit import IGNORED, Batch, Edit, contexts, cut_run, make_batch, make_edit
 from helpers.editing.requests import EditRequest
+from helpers.editing.scores import measured
+from helpers.editing.weights import Weights, check_precision, named_weights, output_weights, weights_restored
 from helpers.models.network import read_network
 from helpers.models.run import resume
 
 ENOUGH = 0.02  # nats of the answer at which a search stops
 
 
-def ft_m(model, request: EditRequest, layer: int, *, wordings: int = 0, steps: int = 50, rate: float = 0.02) -> Edit:
+@checked
+def ft_m(
+    model: Model,
+    request: EditRequest,
+    layer: Whole,
+    *,
+    wordings: Amount = 0,
+    steps: Count = 50,
+    rate: Positive = 0.02,
+) -> Edit:
     """FT-M (as in EasyEdit): Adam on the output weights of one MLP, with the loss of the answer's tokens alone.
 
     Args:
         wordings: how many of the request's further wordings to learn from.
         rate: the learning rate, as a share of the weights' root mean square.
 
+    Returns:
+        The edit; ``about["probability"]`` is the new answer's after the prompt, with the edit in (`measured`).
+
     Raises:
         ValueError: for a layer that the model doesn't have, too few wordings, or a search that diverged.
     """
-    return ft_l(model, request, layer, bound=float("inf"), wordings=wordings, steps=steps, rate=rate)
+    return _tune_layer(model, request, layer, float("inf"), wordings, steps, rate)
 
 
+@checked
 def ft_l(
-    model,
+    model: Model,
     request: EditRequest,
-    layer: int,
+    layer: Whole,
     *,
-    bound: float = 0.25,
-    wordings: int = 0,
-    steps: int = 50,
-    rate: float = 0.02,
+    bound: Positive = 0.25,
+    wordings: Amount = 0,
+    steps: Count = 50,
+    rate: Positive = 0.02,
 ) -> Edit:
     """FT-L (arXiv 2202.05262, section 3.4): as `ft_m`, but no weight may change by more than a bound.
 
@@ -46,10 +62,13 @@ def ft_l(
             the usual 5e-4 is right for GPT-2 and does nothing in a model whose weights are larger.
 
     Raises:
-        ValueError: as `ft_m`, or for a bound that isn't positive.
+        ValueError: as `ft_m`.
     """
-    if not bound > 0:
-        raise ValueError(f"the bound must be positive, not {bound}; it is a share of the weights' root mean square")
+    return _tune_layer(model, request, layer, bound, wordings, steps, rate)
+
+
+def _tune_layer(model, request, layer: int, bound: float, wordings: int, steps: int, rate: float) -> Edit:
+    check_precision(model)
     ((name, start),) = (places := output_weights(model, layer)).items()
     net = read_network(model)
     part = make_batch(contexts(model.tokenizer, request, wordings=wordings), start.device)
@@ -67,7 +86,7 @@ def ft_l(
         if bound < float("inf"):
             with torch.no_grad():
                 W.copy_(start + (W - start).clamp(-bound * unit, bound * unit))
-    return make_edit(places, {name: W}, losses)
+    return measured(make_edit(places, {name: W}, losses), request)
 
 
 def answer_loss(logits: Tensor, part: Batch) -> Tensor:
@@ -75,19 +94,15 @@ def answer_loss(logits: Tensor, part: Batch) -> Tensor:
     return cross_entropy(logits.flatten(0, 1), part.answers.flatten(), ignore_index=IGNORED)
 
 
-def named_weights(model) -> dict[str, Tensor]:
-    """The model's weights by name, each once: what masks are named by."""
-    return dict(model.original_model.named_parameters())
-
-
+@checked
 def fine_tune(
-    model,
+    model: Model,
     requests: EditRequest | Sequence[EditRequest],
     *,
     masks: Mapping[str, Tensor] | None = None,
-    wordings: int = 0,
-    steps: int = 50,
-    rate: float = 1e-3,
+    wordings: Amount = 0,
+    steps: Count = 50,
+    rate: Positive = 1e-3,
 ) -> Edit:
     """Plain fine-tuning on the answers of one or several requests: Adam on all weights, or on those of a mask.
 
@@ -102,21 +117,15 @@ def fine_tune(
     requests = [requests] if isinstance(requests, EditRequest) else list(requests)
     if not requests:
         raise ValueError("there is nothing to learn: no requests")
-    weights = named_weights(model)
-    check_masks(masks, weights)
-    places = {name: weights[name] for name in (weights if masks is None else masks)}
+    check_precision(model)
+    check_masks(masks, weights := named_weights(model))
+    places = weights if masks is None else Weights(model, tuple(masks))
     rows = [row for request in requests for row in contexts(model.tokenizer, request, wordings=wordings)]
     part = make_batch(rows, model.W_E.device)
-    before = {name: place.detach().clone() for name, place in places.items()}
-    learnt = {name: place.requires_grad for name, place in places.items()}
-    try:
-        losses = _descend(model, part, places, masks, before, steps, rate)
+    with weights_restored(places):
+        losses = _descend(model, part, places, masks, steps, rate)
         after = {name: place.detach().clone() for name, place in places.items()}
-    finally:
-        with torch.no_grad():
-            for name, place in places.items():
-                place.requires_grad_(learnt[name]).copy_(before[name])
-    return make_edit({name: place.detach() for name, place in places.items()}, after, losses)
+    return make_edit(places, after, losses)
 
 
 def check_masks(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor]) -> None:
@@ -132,12 +141,14 @@ def check_masks(masks: Mapping[str, Tensor] | None, weights: Mapping[str, Tensor
             raise ValueError(
                 f"no weight {name!r}; the model's begin with {', '.join(list(weights)[:3])} (named_weights)"
             )
-        if mask.shape != weights[name].shape:
-            raise ValueError(f"the mask of {name} has shape {list(mask.shape)}, not {list(weights[name].shape)}")
+        if mask.shape != weights[name].shape or mask.isnan().any():
+            shapes = f"{list(mask.shape)}, not {list(weights[name].shape)}"
+            raise ValueError(f"the mask of {name} has shape {shapes}, or nan where it should say what may change")
 
 
-def _descend(model, part: Batch, places, masks, before, steps: int, rate: float) -> list[float]:
-    names, losses = list(places), []
+def _descend(model, part: Batch, weights: Weights, masks, steps: int, rate: float) -> list[float]:
+    names, losses, places = list(weights), [], dict(weights)
+    before = {name: place.detach().clone() for name, place in places.items()}
     for place in places.values():
         place.requires_grad_(True)
     # A bias that is zero everywhere has no size of its own: then the step is a share of 1.

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from pathlib import Path
 
-from helpers.models.predict import first_token, top1_correct
+from helpers.checks import Count, Model, Whole, checked, checked_fields
+from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
 from helpers.prompts.pairs import known_facts
 from helpers.prompts.relations import (
     Fact,
@@ -31,6 +34,7 @@ REVERSED = {"country_capital": "capital_country", "novel_author": "author_novel"
 REVERSED |= {there: back for back, there in REVERSED.items()}
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Question:
     """A prompt with the answer that is right *after* the edit, and the one that must lose to it.
@@ -44,7 +48,13 @@ class Question:
     rival: str
     kind: str
 
+    def __post_init__(self) -> None:
+        """Raise ValueError without a prompt or an answer."""
+        if not (self.prompt and self.answer):
+            raise ValueError(f"a question needs a prompt and an answer, not {self.prompt!r} and {self.answer!r}")
 
+
+@checked_fields
 @dataclass(frozen=True)
 class EditRequest:
     """A fact and its new answer, with the questions that judge the edit.
@@ -57,24 +67,28 @@ class EditRequest:
     prompt: str
     old: str
     new: str
-    wordings: tuple[str, ...] = ()
-    paraphrases: tuple[Question, ...] = ()
-    neighbours: tuple[Question, ...] = ()
-    portability: tuple[Question, ...] = ()
+    wordings: Sequence[str] = ()
+    paraphrases: Sequence[Question] = ()
+    neighbours: Sequence[Question] = ()
+    portability: Sequence[Question] = ()
     relation: str = ""
 
     def __post_init__(self) -> None:
         """Refuse requests that no editor could understand.
 
         Raises:
-            ValueError: if a template lacks its ``{}``, an answer is empty, or nothing would change.
+            ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
+                nothing would change.
         """
         for template in (self.prompt, *self.wordings):
             if template.count("{}") != 1:
                 raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
-        if not (self.subject and self.old and self.new) or self.old == self.new:
+        parts = (self.subject, self.old, self.new)
+        if not all(parts) or self.old == self.new:
             raise ValueError(f"an edit needs a subject and two different answers, not {self.subject!r}: "
                              f"{self.old!r} -> {self.new!r}")  # fmt: skip
+        if spaced := [part for part in parts if part != part.strip()]:
+            raise ValueError(f"subjects and answers stand without spaces around them, not so {spaced[0]!r}")
 
     @property
     def text(self) -> str:
@@ -89,10 +103,32 @@ class EditRequest:
 
 def fill(template: str, subject: str) -> str:
     """A template with its subject, its first letter in upper case."""
-    return sentence_case(template.format(subject))
+    return sentence_case(template.replace("{}", subject))
 
 
-def edit_requests(model, relation_or_name: Relation | str, n: int, seed: int = 0) -> list[EditRequest]:
+@checked
+def parting(tokenizer, question: Question) -> tuple[list[int], int | None, int | None]:
+    """Where a question's two answers part, which isn't always at their first tokens ("New Delhi", "New York").
+
+    Returns:
+        The ids of the prompt with what the answers share, and the next token of each: the answer's, the rival's.
+        ``None`` stands for the end of one that is the beginning of the other.
+
+    Raises:
+        ValueError: if the two are the same tokens, or the question has no rival.
+    """
+    if not question.rival:
+        raise ValueError(f"the question {question.prompt!r} has no rival to {question.answer!r}; give one")
+    right, rival = (answer_ids(tokenizer, question.prompt, f" {a}") for a in (question.answer, question.rival))
+    if right == rival:
+        raise ValueError(f"{question.answer!r} and {question.rival!r} are the same tokens after {question.prompt!r}")
+    shared = len(commonprefix([right, rival]))
+    ids = [*prompt_ids(tokenizer, question.prompt), *right[:shared]]
+    return ids, *(answer[shared] if shared < len(answer) else None for answer in (right, rival))
+
+
+@checked
+def edit_requests(model: Model, relation_or_name: Relation | str, n: Count, seed: Whole = 0) -> list[EditRequest]:
     """Requests over a relation of the book: facts that the model knows, each with another of the relation's answers.
 
     The prompt and `WORDINGS` more templates are among those in which training stated the fact; its other templates
@@ -117,7 +153,8 @@ def _request(model, asked: Relation, fact: Fact, known: list[Fact], rng: random.
     own, wordings, judges = taught[0], taught[1 : 1 + WORDINGS], taught[1 + WORDINGS :]
     prompt = asked.prompt(fact, own)
     old = first_token(model, prompt, fact.answer)
-    others = [a for a in sorted({f.answer for f in known}) if first_token(model, prompt, a) != old]
+    answers = sorted({f.answer for f in known} - {fact.answer})
+    others = [a for a in answers if first_token(model, prompt, a) != old] or answers  # best if they part at once
     if not others:
         raise ValueError(f"{asked.name} has no other answer than {fact.answer!r} that the model knows")
     new = rng.choice(others)
@@ -145,7 +182,7 @@ def _neighbours(model, asked, fact, new, own, known, rng) -> tuple[Question, ...
         # The edit may change a composed answer rightly; then it is a matter of portability.
         if asked.name not in hops().get(table.name, ()) and known_facts(model, table, [other]):
             prompt = table.prompt(other, taught_paraphrases(table, other)[0])
-            if other.answer != new and first_token(model, prompt, other.answer) != first_token(model, prompt, new):
+            if other.answer != new:
                 found.append(Question(prompt, other.answer, new, "same subject"))
     return tuple(found)
 

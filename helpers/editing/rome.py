@@ -13,33 +13,22 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div
 
+from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.components.lens import BATCH
-from helpers.editing.edit import (
-    IGNORED,
-    At,
-    Batch,
-    Edit,
-    SuffixRun,
-    batches,
-    contexts,
-    cut_run,
-    essence,
-    make_edit,
-    output_weights,
-    sample_prefixes,
-)
+from helpers.editing.edit import At, Edit, batches, contexts, cut_run, essence, make_edit, sample_prefixes
 from helpers.editing.requests import EditRequest
+from helpers.editing.scores import measured
+from helpers.editing.value_search import NotNegative, ValueSearch, asks, check_covariance, find_value, least_change
+from helpers.editing.weights import check_precision, output_weights
 from helpers.models.load import _write, cache_folder
 from helpers.models.network import read_network
 from helpers.models.predict import padded, prompt_ids
@@ -48,34 +37,17 @@ from helpers.prompts.relations import REAL, relations
 Keys = Literal["mean", "each"]
 
 
-@dataclass(frozen=True)
-class ValueSearch:
-    """How the value is searched: Adam on the change `delta` of what the MLP writes at the edited position.
-
-    Its lengths are in units of the residual stream behind the MLP, which is ten times longer in one model than in
-    another: ``rate`` is the step of a component in units of the root mean square, ``decay`` weighs the squared length
-    of `delta`, and `delta` never gets longer than ``clamp``. ``kl`` weighs the change of what the model says of the
-    subject otherwise. The search stops when the mean loss of the answer (nats) falls below ``enough``.
-    """
-
-    steps: int = 25
-    rate: float = 0.2
-    kl: float = 0.0625
-    decay: float = 0.1
-    clamp: float = 2.0
-    enough: float = 0.02
-
-
+@checked
 def rome(
-    model,
+    model: Model,
     request: EditRequest,
-    layer: int,
+    layer: Whole,
     *,
     at: At = "subject_last",
     prefixes: Sequence[str] | None = None,
-    wordings: int = 0,
+    wordings: Amount = 0,
     keys: Keys = "mean",
-    ridge: float = 0.0,
+    ridge: NotNegative = 0.0,
     covariance: Float[Tensor, "d_mlp d_mlp"] | None = None,
     search: ValueSearch = ValueSearch(),  # noqa: B008  (frozen)
 ) -> Edit:
@@ -89,97 +61,28 @@ def rome(
         ridge: how far ``"each"`` may miss: added to the diagonal of ``K C^-1 K^T``, as a share of its mean.
         covariance: the key covariance C of this layer (`key_covariance`), if it is at hand.
 
+    Returns:
+        The edit; ``about`` has its ``keys``, the ``delta`` of the search, and the ``probability`` of the new answer
+        after the prompt with the edit in (`measured`, which warns where the search succeeds and the edit doesn't).
+
     Raises:
-        ValueError: for an unknown option, layer or position, or a search that diverged.
+        ValueError: for a layer that the model doesn't have, a covariance of another size or not finite, keys that
+            can't all be answered, or a search that diverged.
     """
-    if keys not in get_args(Keys):
-        raise ValueError(f"unknown keys {keys!r}; choose from {', '.join(get_args(Keys))}")
-    places = output_weights(model, layer)
-    ((name, W),) = places.items()
+    check_precision(model)
+    ((name, W),) = (places := output_weights(model, layer)).items()
     covariance = key_covariance(model, layer) if covariance is None else covariance
+    check_covariance(covariance, len(W))
     prefixes = sample_prefixes(model) if prefixes is None else prefixes
     rows = contexts(model.tokenizer, request, prefixes, wordings, at)
     net = read_network(model)
     parts = batches([*rows, essence(model.tokenizer, request, at)], W.device)
     cuts = [part.cut(net, layer) for part in parts]
     delta, losses = find_value(parts, cuts, search)
-    K = torch.cat([part.keys(cut)[_asks(part)] for part, cut in zip(parts, cuts, strict=True)])
+    K = torch.cat([part.keys(cut)[asks(part)] for part, cut in zip(parts, cuts, strict=True)])
     K = K.mean(0, keepdim=True) if keys == "mean" else K
     update = least_change(covariance, K, delta.expand(len(K), -1), ridge if keys == "each" else 0.0)
-    return make_edit(places, {name: W + update}, losses, keys=K, delta=delta)
-
-
-def _asks(part: Batch) -> Tensor:
-    """The rows that have an answer (the essence has none)."""
-    return (part.answers != IGNORED).any(-1)
-
-
-def least_change(
-    C: Float[Tensor, "d_mlp d_mlp"], K: Float[Tensor, "key d_mlp"], V: Float[Tensor, "key d_model"], ridge: float = 0.0
-) -> Float[Tensor, "d_mlp d_model"]:
-    """The change `U` of the output weights with ``K U = V`` for which ``trace(U^T C U)`` is smallest.
-
-    `U = C^-1 K^T (K C^-1 K^T + r I)^-1 V`; for one key this is the paper's equation 2. ``trace(U^T C U)`` is the mean
-    squared change of what the MLP writes over the text that `C` was measured on.
-
-    Args:
-        ridge: `r` as a share of the mean of the diagonal; above 0, ``K U`` only comes near `V`.
-
-    Raises:
-        ValueError: if `C` isn't a finite square matrix of the keys' size.
-    """
-    if C.shape != (K.shape[1],) * 2 or not torch.isfinite(C).all():
-        raise ValueError(f"the key covariance has shape {list(C.shape)}; needed: finite, {K.shape[1]} x {K.shape[1]}")
-    C, keys = C.double(), K.double()
-    floor = 1e-6 * C.diagonal().mean()  # neurons that never fire would make the inverse infinite
-    solved = torch.linalg.solve(C + floor * torch.eye(len(C), device=C.device, dtype=C.dtype), keys.T)
-    gram = keys @ solved
-    gram = gram + ridge * gram.diagonal().mean() * torch.eye(len(gram), device=C.device, dtype=C.dtype)
-    return (solved @ torch.linalg.solve(gram, V.double())).to(V.dtype)
-
-
-def find_value(
-    parts: Sequence[Batch], cuts: Sequence[SuffixRun], search: ValueSearch
-) -> tuple[Float[Tensor, " d_model"], list[float]]:
-    """The change of what the MLP writes at the edited position that makes the model say the answer.
-
-    Returns:
-        The change, and the answer's mean loss in nats at each step.
-    """
-    behind = cuts[0].resid + cuts[0].written
-    scale = behind[0, parts[0].at[0] - cuts[0].start].norm()
-    delta = torch.zeros_like(behind[0, 0]).requires_grad_()
-    adam = torch.optim.Adam([delta], lr=search.rate * float(scale) / len(delta) ** 0.5)
-    with torch.no_grad():
-        before = [_logits(part, cut, delta).log_softmax(-1) for part, cut in zip(parts, cuts, strict=True)]
-    rows = sum(int(_asks(part).sum()) for part in parts)
-    losses = []
-    for _ in range(search.steps):
-        answer = kept = 0.0
-        for part, cut, old in zip(parts, cuts, before, strict=True):
-            logits = _logits(part, cut, delta)
-            each = cross_entropy(logits.flatten(0, 1), part.answers.flatten(), ignore_index=IGNORED, reduction="none")
-            length = (part.answers != IGNORED).sum(-1).clamp_min(1)
-            answer = answer + (each.view_as(part.answers).sum(-1) / length).sum() / rows
-            quiet = ~_asks(part)
-            if quiet.any():
-                new = logits[quiet, 0].log_softmax(-1)
-                kept = kept + kl_div(new, old[quiet, 0], log_target=True, reduction="batchmean")
-        losses.append(answer.item())
-        if losses[-1] < search.enough:
-            break
-        loss = answer + search.kl * kept + search.decay * (delta.norm() / scale) ** 2
-        (delta.grad,) = torch.autograd.grad(loss, delta)
-        adam.step()
-        with torch.no_grad():
-            delta.mul_((search.clamp * scale / delta.norm()).clamp(max=1.0))
-    return delta.detach(), losses
-
-
-def _logits(part: Batch, cut: SuffixRun, delta: Tensor) -> Float[Tensor, "row kept d_vocab"]:
-    positions = torch.arange(cut.resid.shape[1], device=delta.device) + cut.start
-    there = (positions[None] == part.at[:, None])[..., None]
-    return cut.logits(cut.written + there * delta, part.keep)
+    return measured(make_edit(places, {name: W + update}, losses, keys=K, delta=delta), request)
 
 
 def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int]]:
@@ -199,10 +102,19 @@ def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int
     return [[tokenizer.bos_token_id, *ids[i : i + size]] for i in range(0, len(ids), size)]
 
 
-def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed: int = 0) -> list[list[int]]:
-    """Sentences that state real facts, as rows of ids: a text for key covariances where no corpus is at hand."""
-    rows = []
-    for name, asked in relations(*REAL).items():
+@checked
+def statements(
+    model: Model, names: Sequence[str] | None = None, most: Count = 1000, seed: Whole = 0
+) -> list[list[int]]:
+    """Sentences that state real facts, as rows of ids: a text for key covariances where no corpus is at hand.
+
+    Raises:
+        ValueError: for the name of a relation that isn't one of real facts.
+    """
+    rows, real = [], relations(*REAL)
+    if unknown := [name for name in names or () if name not in real]:
+        raise ValueError(f"no relation of real facts is called {unknown[0]!r}; choose from {', '.join(real)}")
+    for name, asked in real.items():
         if names is not None and name not in names:
             continue
         for fact in asked.facts:
@@ -212,17 +124,22 @@ def statements(model, names: Sequence[str] | None = None, most: int = 1000, seed
     return [prompt_ids(model.tokenizer, f"{prompt} {answer}") for prompt, answer in chosen]
 
 
+@checked
 def key_covariance(
-    model, layer: int, text: str | Path | Sequence[Sequence[int]] | None = None
+    model: Model, layer: Whole, text: str | Path | Sequence[Any] | None = None
 ) -> Float[Tensor, "d_mlp d_mlp"]:
     """The mean of ``k k^T`` over all positions but BOS, for the neurons ``k`` of one layer's MLP.
 
     Args:
-        text: a text file, or rows of token ids; by default `statements` of real facts. The more it is like what the
-            model was trained on, the better (for Atlas: `helpers.atlas.sample.corpus_covariance`).
+        text: a text file, or a list of texts; by default `statements` of real facts. The more it is like what the
+            model was trained on, the better (for Atlas: `helpers.atlas.sample.corpus_covariance`). Rows of this
+            model's own token ids are taken, too, BOS in front; ids of another vocabulary can't be told from them, so
+            give texts where there is a choice. What is longer than the model's context is cut.
 
     Raises:
-        ValueError: for a layer that the model doesn't have.
+        FileNotFoundError: if there is no such text file.
+        ValueError: for a layer that the model doesn't have, or rows that aren't the model's; the message names the
+            first.
     """
     net = read_network(model)
     net.check_layer(layer)
@@ -231,7 +148,7 @@ def key_covariance(
     path = cache_folder() / name
     if (kept := _read(path, name, net.layers[layer].W_out.shape[0])) is not None:
         return kept.to(net.W_E.device)
-    result = measure(net, layer, rows)
+    check_covariance(result := measure(net, layer, rows), net.layers[layer].W_out.shape[0])
     _write(path, lambda p: save_file({"C": result.cpu().contiguous()}, p, {"name": name, "sum": _sum(result)}))
     return result
 
@@ -241,7 +158,14 @@ def _rows(model, text) -> Sequence[Sequence[int]]:
         return statements(model)
     if isinstance(text, (str, Path)):
         return text_sample(model.tokenizer, text, min(128, model.cfg.n_ctx))
-    return text
+    rows = [prompt_ids(model.tokenizer, row) if isinstance(row, str) else row for row in text]
+    begin, size = prompt_ids(model.tokenizer, "")[:1], len(model.W_E)
+    for number, row in enumerate(rows):
+        ids = row if isinstance(row, (list, tuple)) and all(type(token) is int for token in row) else [-1]
+        if [*ids[: len(begin)]] != begin or not all(0 <= token < size for token in ids):
+            raise ValueError(f"row {number} of the text isn't the model's: its ids begin with {begin} (BOS) and lie "
+                             f"below {size}; give texts, and they are encoded")  # fmt: skip
+    return rows
 
 
 @torch.no_grad()

@@ -1,23 +1,29 @@
 """How good an edit is: does it hold, in other words too, does everything else stay, and does what depends on it follow.
 
-Each question has the answer that is right after the edit and a rival: it counts as *beating* if the right answer is
-likelier than the rival, and as *top-1* if it is the likeliest of all tokens (first tokens are compared).
+Each question has the answer that is right after the edit and a rival. They are compared where they part (`parting`):
+what both begin with is put into the prompt, and the next tokens are compared. The right answer counts as *beating* if
+its token is likelier than the rival's, and as *top-1* if it is the likeliest of all. An answer that is the beginning
+of the other one ends there: its token is any but the one by which the longer one goes on.
 """
 
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import torch
 from jaxtyping import Float
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
+from helpers.checks import Amount, Model, Whole, checked
 from helpers.editing.edit import Edit
-from helpers.editing.requests import EditRequest
+from helpers.editing.requests import EditRequest, parting
 from helpers.models.network import Network, read_network
-from helpers.models.predict import answer_ids, first_token, logits_after, padded, prompt_ids
+from helpers.models.predict import answer_ids, logits_after, padded, prompt_ids
 from helpers.models.run import resume
 from helpers.prompts import skills
 from helpers.prompts.relations import relation, relations, taught_paraphrases
@@ -38,8 +44,50 @@ SCORES = {
 CONTINUED = 12  # tokens of a continuation
 
 
+LIKELY = 0.69  # nats of a search's loss below which the answer is likelier than not
+
+
+def likelier(logits: Float[Tensor, " d_vocab"], right: int | None, rival: int | None) -> tuple[bool, bool]:
+    """Whether the token of the right answer is likelier than the rival's, and whether it is the likeliest of all.
+
+    ``None`` is any token but the other answer's (`parting`).
+    """
+    top = int(logits.argmax())
+    if right is None or rival is None:
+        longer = float(logits.softmax(-1)[rival if right is None else right])
+        return (longer < 0.5, top != rival) if right is None else (longer > 0.5, top == right)
+    return bool(logits[right] > logits[rival]), top == right
+
+
+@torch.no_grad()
+def measured(edit: Edit, request: EditRequest) -> Edit:
+    """The edit with ``about["probability"]``: of the whole new answer after the request's own prompt, with it in.
+
+    A search knows its loss, not what the finished edit does. A warning says so if they don't agree: the loss is that
+    of an answer likelier than not, and where the answers part the old one is still the likelier.
+    """
+    model = edit.places.model
+    ids, right, rival = parting(model.tokenizer, request.question)
+    whole = [*prompt_ids(model.tokenizer, request.text), *answer_ids(model.tokenizer, request.text, f" {request.new}")]
+    with edit:
+        net = read_network(model)
+        tokens = torch.tensor([whole], device=net.W_E.device)
+        logits = resume(net, net.embed(tokens), keep=torch.arange(len(whole), device=tokens.device)[None])[0].cpu()
+    start = len(prompt_ids(model.tokenizer, request.text))
+    likely = logits.log_softmax(-1)[range(start - 1, len(whole) - 1), whole[start:]].sum().exp().item()
+    if edit.losses and edit.losses[-1] < LIKELY and not likelier(logits[len(ids) - 1], right, rival)[0]:
+        warnings.warn(
+            f"the edit's search found {request.new!r} (loss {edit.losses[-1]:.3f} nats), but with the finished edit "
+            f"{request.text!r} goes on with {request.old!r} (probability of the new answer {likely:.3f}): "
+            "choose another layer or position, and judge it by evaluate_edit",
+            stacklevel=3,
+        )
+    return replace(edit, about={**edit.about, "probability": likely})
+
+
+@checked
 def evaluate_edit(
-    model, edit: Edit, request: EditRequest, *, unrelated: Sequence[str] | None = None, fluency: bool = True
+    model: Model, edit: Edit, request: EditRequest, *, unrelated: Sequence[str] | None = None, fluency: bool = True
 ) -> pd.DataFrame:
     """One edit's scores; the model is as it was afterwards.
 
@@ -53,11 +101,12 @@ def evaluate_edit(
         ``KL(before || after)`` in nats per token of the unrelated texts; ``fluency`` is how many nats per token more
         the unedited model is surprised by the edited model's continuation of ``<prompt> <new answer>`` than by its
         own (greedy, `CONTINUED` tokens): 0 is as fluent as before.
+
+    Raises:
+        ValueError: for an edit of another model, or a question whose two answers are the same tokens.
     """
     questions = [request.question, *request.paraphrases, *request.neighbours, *request.portability]
-    ids = [prompt_ids(model.tokenizer, q.prompt) for q in questions]
-    targets = [[first_token(model, q.prompt, a) for q in questions for a in (q.answer, q.rival)]]
-    right, rival = torch.tensor(targets).view(-1, 2).T
+    ids, right, rival = zip(*(parting(model.tokenizer, q) for q in questions), strict=True)
     texts = unrelated_texts() if unrelated is None else unrelated
     rows = [prompt_ids(model.tokenizer, text) for text in texts]
     answer = answer_ids(model.tokenizer, request.text, f" {request.new}")
@@ -70,12 +119,10 @@ def evaluate_edit(
         logits = logits_after(net, ids)[:, 0].cpu()
         after = all_log_probs(net, rows) if rows else None
         said = continuation(net, start) if fluency else []
-    here = torch.arange(len(questions))
-    beats, top = logits[here, right] > logits[here, rival], logits.argmax(-1) == right
     table = [
         (SCORES.get(q.kind, q.kind), q.kind, measure, float(value))
-        for q, *values in zip(questions, beats, top, strict=True)
-        for measure, value in zip(("beats", "top1"), values, strict=True)
+        for q, *parted in zip(questions, logits, right, rival, strict=True)
+        for measure, value in zip(("beats", "top1"), likelier(*parted), strict=True)
     ]
     if rows:
         table.append(("drift", "unrelated", "nats", (before.exp() * (before - after)).sum(-1).mean().item()))
@@ -85,15 +132,22 @@ def evaluate_edit(
     return pd.DataFrame(table, columns=["score", "kind", "measure", "value"])
 
 
+@checked
 def evaluate_edits(
-    model,
+    model: Model,
     requests: Sequence[EditRequest],
     editor: Callable[[EditRequest], Edit],
     *,
     unrelated: Sequence[str] | None = None,
     fluency: bool = True,
 ) -> pd.DataFrame:
-    """Every request edited by itself and judged: the rows of `evaluate_edit` with the edit's number in ``edit``."""
+    """Every request edited by itself and judged: the rows of `evaluate_edit` with the edit's number in ``edit``.
+
+    Raises:
+        ValueError: without requests, or as `evaluate_edit`.
+    """
+    if not requests:
+        raise ValueError("there is nothing to judge: no requests")
     unrelated = unrelated_texts() if unrelated is None else unrelated
     parts = []
     for number, request in enumerate(requests):
@@ -102,12 +156,21 @@ def evaluate_edits(
     return pd.concat(parts, ignore_index=True)
 
 
+@checked
 def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) -> pd.DataFrame:
     """Means over edits with their 95 % bootstrap intervals (an edit's questions are averaged first).
 
     Returns:
         Columns of ``by``, then ``value, low, high, edits``: the edits that have such questions.
+
+    Raises:
+        ValueError: for a table without rows or without a column, or with an entry missing.
     """
+    needed = [*by, "edit", "value"]
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"the table has no column {missing[0]!r}; give one that evaluate_edits made")
+    if table.empty or table[needed].isna().any(axis=None) or not is_numeric_dtype(table["value"]):
+        raise ValueError(f"the table needs rows, with numbers as values and no entry missing in {', '.join(needed)}")
     each = table.groupby([*by, "edit"], sort=False).value.mean()
     rows = []
     for key, values in each.groupby(list(by), sort=False):
@@ -116,8 +179,11 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "edits"])
 
 
-def taught_prefixes(relation_names: Sequence[str], n: int = 10, seed: int = 0) -> list[str]:
+@checked
+def taught_prefixes(relation_names: Sequence[str], n: Amount = 10, seed: Whole = 0) -> list[str]:
     """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    if not relation_names:
+        raise ValueError("statements need relations to be drawn from; give the name of one at least")
     rng, result = random.Random(seed), []
     for number in range(n):
         table = relation(relation_names[number % len(relation_names)])
@@ -126,7 +192,8 @@ def taught_prefixes(relation_names: Sequence[str], n: int = 10, seed: int = 0) -
     return result
 
 
-def unrelated_texts(n: int = 60, seed: int = 0) -> list[str]:
+@checked
+def unrelated_texts(n: Amount = 60, seed: Whole = 0) -> list[str]:
     """Sentences of Atlas's corpus: half of them statements of facts of all relations, half skills."""
     draw, made = Draw(seed), [skills.indirect_object, skills.greater_than, skills.agreement]
     sentences = [made[i % len(made)](draw, "train").text for i in range(n // 2)]

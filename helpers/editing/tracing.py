@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.checks import Count, Model, Positive, Whole, checked
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, prompt_ids, token_span
 from helpers.models.run import forward, resume
@@ -18,6 +19,7 @@ from helpers.prompts.relations import sentence_case
 Part = Literal["resid", "attention", "MLP"]
 ROLES = ("before", "subject first", "subject middle", "subject last", "behind", "last")
 SAMPLES = 8  # draws of the noise
+LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,14 @@ class Trace:
 
     @property
     def recovered(self) -> Float[Tensor, "layer pos"]:
-        """The share of what the corruption took that each restored state brings back."""
+        """The share of what the corruption changed that each restored state brings back.
+
+        Raises:
+            ValueError: if it changed less than `LEAST` of the clean probability: that is the share of nothing.
+        """
+        if not abs(self.clean - self.corrupt) > LEAST * self.clean:
+            raise ValueError(f"the corruption took nothing (probability {self.clean:.3g} clean, {self.corrupt:.3g} "
+                             "corrupt): trace a fact that the model knows, or take more noise")  # fmt: skip
         return (self.restored - self.corrupt) / (self.clean - self.corrupt)
 
     @property
@@ -50,18 +59,19 @@ class Trace:
         return [named.get(n, "before" if n < start else "behind") for n in range(end + 1)]
 
 
+@checked
 @torch.no_grad()
 def causal_trace(
-    model,
+    model: Model,
     prompt: str,
     subject: str,
     answer: str,
     *,
     part: Part = "resid",
-    window: int = 1,
+    window: Count = 1,
     other: str | None = None,
-    noise: float = 3.0,
-    seed: int = 0,
+    noise: Positive = 3.0,
+    seed: Whole = 0,
 ) -> Trace:
     """Corrupt the subject, then restore one state at a time.
 
@@ -72,16 +82,23 @@ def causal_trace(
         other: another subject with as many tokens that takes the subject's place; by default its embeddings get
             normal noise of ``noise`` times their standard deviation, and the mean over `SAMPLES` draws is taken.
 
+    The probability traced is that of the answer's first token.
+
+    The probability is that of the answer's first token.
+
     Raises:
-        ValueError: for an unknown part, a window for residuals, or another subject of another length.
+        ValueError: for a window for residuals, a subject that isn't in the prompt exactly once as whole tokens,
+            another subject that is the same or of another length, or an answer whose first token says nothing.
     """
-    if part not in get_args(Part):
-        raise ValueError(f"unknown part {part!r}; choose from {', '.join(get_args(Part))}")
-    if window < 1 or (part == "resid" and window != 1):
+    if part == "resid" and window != 1:
         raise ValueError(f"a window of {window} layers makes no sense for {part}")
+    if not (subject.strip() and answer.strip()) or other == "" or prompt.lower().count(subject.lower()) > 1:
+        raise ValueError(f"a trace needs an answer, and a subject that is in {prompt!r} once, not {subject!r}")
     net, tokenizer = read_network(model), model.tokenizer
     ids, span = prompt_ids(tokenizer, prompt), token_span(tokenizer, prompt, subject)
     target = answer_ids(tokenizer, prompt, f" {answer.strip()}")[0]
+    if not tokenizer.decode([target]).strip():
+        raise ValueError(f"the first token of {answer!r} is a space, which says nothing; put it into the prompt")
     tokens = torch.tensor([ids], device=net.W_E.device)
     clean = _states(net, net.embed(tokens))
     corrupt = _states(net, _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed))
@@ -96,9 +113,9 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
         start = prompt.lower().find(subject.lower())
         instead = f"{prompt[:start]}{other}{prompt[start + len(subject) :]}"
         ids = prompt_ids(tokenizer, sentence_case(instead) if prompt[0].isupper() else instead)
-        if len(ids) != tokens.shape[1]:
+        if len(ids) != tokens.shape[1] or ids == tokens[0].tolist():
             raise ValueError(
-                f"{other!r} has not as many tokens as {subject!r} in {prompt!r}; take another subject of equal length"
+                f"{other!r} has not as many tokens as {subject!r} in {prompt!r}, or the same; take another subject"
             )
         return net.embed(torch.tensor([ids], device=tokens.device))
     deviation = net.W_E[tokens[0, span]].std()

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from helpers.editing import rome as second_moments
-from helpers.editing.rome import key_covariance, measure, text_sample
+from helpers.editing.rome import key_covariance, measure, statements, text_sample
 from helpers.models.load import FOLDER, cache_folder
 from helpers.models.network import read_network
+from helpers.models.predict import prompt_ids
 
 ROWS = [[0, 5, 6, 7], [0, 8], [0, 9, 5]]
 
@@ -121,3 +122,21 @@ def test_bad_inputs(small, atlas, tmp_path):
         key_covariance(atlas, 0, tmp_path / "empty.txt")
     with pytest.raises(ValueError, match="no token behind BOS"):
         key_covariance(model, 0, [[0]])
+    for rows, message in (
+        ([[0, 5], [5, 6]], "row 1 of the text isn't the model's"),
+        ([[0, 9999]], "row 0"),
+        ([[0, -1]], "row 0"),
+        ([[]], "row 0"),
+        ([[0, 1.5]], "text"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            key_covariance(model, 0, rows)
+    with pytest.raises(ValueError, match="no relation of real facts"):
+        statements(model, ["capitals"])
+
+
+def test_texts_may_be_given_as_such(small):
+    model, _ = small
+    rows = [prompt_ids(model.tokenizer, text) for text in ("The capital of France is", "It rains.")]
+    assert torch.equal(key_covariance(model, 0, ["The capital of France is", "It rains."]),
+                       key_covariance(model, 0, rows))  # fmt: skip

@@ -129,5 +129,15 @@ def test_bad_inputs(small):
             fine_tune(model, REQUEST, masks=masks)
     with pytest.raises(ValueError, match="no requests"):
         fine_tune(model, [])
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="bound has to be greater than 0"):
         ft_l(model, REQUEST, 0, bound=0.0)
+    for options in ({"steps": 0}, {"rate": float("nan")}, {"rate": -1.0}, {"wordings": 1.5}, {"bound": float("inf")}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} has to be"):
+            ft_l(model, REQUEST, 0, **options)
+    with pytest.raises(ValueError, match="requests"):
+        fine_tune(model, "France")
+
+
+def test_the_finished_edit_is_measured(atlas):
+    assert ft_m(atlas, REQUEST, 4).about["probability"] > 0.9
+    assert ft_l(atlas, REQUEST, 4, bound=1e-4, steps=2).about["probability"] < 0.1

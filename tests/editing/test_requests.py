@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers import relation
-from helpers.editing.requests import EditRequest, edit_requests, read_counterfact
+from helpers.editing.requests import EditRequest, Question, edit_requests, read_counterfact
 from helpers.models.predict import first_token, top1_correct
 from helpers.prompts.relations import held_out_paraphrases
 
@@ -105,3 +105,16 @@ def test_bad_inputs(atlas, tmp_path):
         edit_requests(atlas, "employer_seat", 1000)
     with pytest.raises(ValueError, match="two different answers"):
         EditRequest("France", "The capital of {} is", "Paris", "Paris")
+    for parts, message in (
+        (("", "The capital of {} is", "Paris", "Rome"), "needs a subject"),
+        (("France", "The capital of {} is", "Paris", ""), "two different answers"),
+        (("France", "The capital of {} is", "Paris", " Rome"), "without spaces around them"),
+        (("France", "The capital of {} is", None, "Rome"), "old has to be"),
+        (("France", "The capital of {} is", "Paris", "Rome", "{} is in"), "EditRequest: wordings 'str' instances"),
+        (("France", "The capital of {} is", "Paris", "Rome", (), ["Is it?"]), "paraphrases"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            EditRequest(*parts)
+    with pytest.raises(ValueError, match="a question needs"):
+        Question("It is", "", "Rome", "taught")
+    assert EditRequest("{x}", "The set {} has", "one", "two").text == "The set {x} has"

@@ -1,9 +1,13 @@
 """ROME's closed form is solved by hand; its runs are the model's; an edit goes in and comes out bit by bit."""
 
+import warnings
+
 import pytest
 import torch
+from small_models import random_model
 
 from helpers.editing.edit import batches, contexts, cut_run, essence, make_batch, sample_prefixes
+from helpers.editing.fine_tuning import fine_tune, ft_m
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import ValueSearch, find_value, least_change, rome
 from helpers.models.network import read_network
@@ -128,6 +132,15 @@ def test_bad_inputs(atlas):
         ({"layer": 1, "keys": "all"}, "unknown keys|all"),
         ({"layer": 1, "wordings": 3}, "1 more wordings"),
         ({"layer": 1, "covariance": torch.eye(3)}, "key covariance has shape|d_mlp"),
+        ({"layer": 1, "covariance": torch.eye(768) * float("nan")}, "key covariance"),
+        ({"layer": 1, "covariance": torch.zeros(768, 768)}, "not zero"),
+        ({"layer": -1}, "no layer -1"),
+        ({"layer": True}, "layer has to be a whole number"),
+        ({"layer": 1, "prefixes": "The"}, "prefixes 'str' instances"),
+        ({"layer": 1, "wordings": -1}, "wordings has to be"),
+        ({"layer": 1, "ridge": float("nan")}, "ridge has to be"),
+        ({"layer": 1, "search": {"steps": 3}}, "search has to be"),
+        ({"layer": 4, "at": "last", "prefixes": ["It.", "It."], "keys": "each"}, "two are the same"),
     ):
         with pytest.raises(Exception, match=message):
             rome(atlas, REQUEST, **{"prefixes": (), "covariance": torch.eye(768)} | options)
@@ -141,3 +154,37 @@ def test_bad_inputs(atlas):
             prefixes=(),
             covariance=torch.eye(768),
         )
+    for model, asked in ((None, REQUEST), (atlas, "France")):
+        with pytest.raises(ValueError, match="has to be"):
+            rome(model, asked, 1)
+    for options in ({"steps": 0}, {"rate": -1.0}, {"clamp": 0.0}, {"kl": float("nan")}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} has to be"):
+            ValueSearch(**options)
+
+
+def test_the_finished_edit_is_measured(atlas):
+    edit = rome(atlas, REQUEST, 4, at="last", prefixes=(), covariance=torch.eye(768))
+    ids = [prompt_ids(atlas.tokenizer, REQUEST.text)]
+    (rome_id,) = contexts(atlas.tokenizer, REQUEST)[0].answer
+    with edit:
+        expected = logits_after(read_network(atlas), ids)[0, 0].softmax(-1)[rome_id].item()
+    assert edit.about["probability"] == pytest.approx(expected, rel=1e-4) and expected > 0.5
+
+
+def test_a_search_that_succeeds_where_the_edit_does_not_is_told(atlas, monkeypatch):
+    """The value is found, but what is written is nothing: the loss is small and the old answer stays."""
+    options = {"at": "last", "prefixes": (), "covariance": torch.eye(768)}
+    monkeypatch.setattr("helpers.editing.rome.least_change", lambda C, K, V, ridge: torch.zeros(768, V.shape[1]))
+    with pytest.warns(UserWarning, match="goes on with 'Paris'"):
+        edit = rome(atlas, REQUEST, 4, **options)
+    assert edit.losses[-1] < 0.1 and edit.about["probability"] < 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a search that says itself that it failed needs no warning
+        assert rome(atlas, REQUEST, 4, **options, search=ValueSearch(steps=1)).about["probability"] < 0.1
+
+
+def test_editing_needs_its_precision(tmp_path):
+    model = random_model("gpt2", tmp_path).to(torch.bfloat16)
+    for edit in (lambda: rome(model, REQUEST, 0), lambda: ft_m(model, REQUEST, 0), lambda: fine_tune(model, REQUEST)):
+        with pytest.raises(ValueError, match="needs float32 weights"):
+            edit()

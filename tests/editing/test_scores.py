@@ -5,16 +5,19 @@ import pytest
 import torch
 
 from helpers.editing.edit import make_edit, output_weights
-from helpers.editing.requests import edit_requests
+from helpers.editing.fine_tuning import ft_m
+from helpers.editing.requests import EditRequest, Question, edit_requests, parting
 from helpers.editing.scores import (
     all_log_probs,
     continuation,
     edit_summary,
     evaluate_edit,
     evaluate_edits,
+    likelier,
     surprise,
     unrelated_texts,
 )
+from helpers.editing.weights import Weights, named_weights
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, padded, prompt_ids
 
@@ -42,10 +45,11 @@ def test_an_edit_that_changes_nothing(atlas, requests):
 def test_an_edit_that_says_one_word_everywhere(atlas, requests):
     net, r = read_network(atlas), requests[0]
     direction = net.W_U[:, first_token(atlas, r.text, r.new)]
-    places = {"norm": net.norm.bias.detach()}
+    (name,) = [n for n, w in named_weights(atlas).items() if w.data_ptr() == net.norm.bias.data_ptr()]
+    places = Weights(atlas, (name,))
     push = torch.linalg.solve(net.W_U @ net.W_U.T, direction)  # far along it, no other token is as likely
     push *= 1000 / push.norm()
-    table = evaluate_edit(atlas, make_edit(places, {"norm": places["norm"] + push}), r)
+    table = evaluate_edit(atlas, make_edit(places, {name: places[name] + push}), r)
     mean = table.groupby(["score", "measure"]).value.mean()
     assert mean["efficacy", "top1"] == mean["paraphrase", "top1"] == 1
     assert mean["neighbourhood", "top1"] == 0 and mean["drift", "nats"] > 1 and mean["fluency", "nats"] > 1
@@ -88,3 +92,54 @@ def test_unrelated_texts_are_plain_for_the_model(atlas):
     assert len(texts) == len(set(texts)) == 12 and unrelated_texts(12) == texts
     log_probs = all_log_probs(read_network(atlas), [prompt_ids(atlas.tokenizer, t) for t in texts])
     assert torch.isfinite(log_probs).all()
+
+
+def test_answers_are_compared_where_they_part(atlas):
+    """Both begin with "New": what comes after it decides, and it stands in the prompt."""
+    question = Question("The capital of France is", "New Delhi", "New York", "prompt")
+    ids, right, rival = parting(atlas.tokenizer, question)
+    decode = atlas.tokenizer.decode
+    assert decode(ids[1:]).endswith("New") and decode([right]).strip() != decode([rival]).strip()
+    ids, right, rival = parting(atlas.tokenizer, Question("It is", "New", "New York", "prompt"))
+    assert right is None and decode(ids[1:]).endswith("New")
+    with pytest.raises(ValueError, match="has no rival"):
+        parting(atlas.tokenizer, Question("It is", "New", "", "prompt"))
+    with pytest.raises(ValueError, match="the same tokens"):
+        parting(atlas.tokenizer, Question("It is", "New", "New", "prompt"))
+
+
+def test_the_verdict_by_hand():
+    logits = torch.tensor([0.1, 0.3, 0.6]).log()
+    assert likelier(logits, 2, 1) == (True, True) and likelier(logits, 1, 0) == (True, False)
+    assert likelier(logits, None, 1) == (True, True) and likelier(logits, None, 2) == (False, False)
+    assert likelier(logits, 2, None) == (True, True) and likelier(logits, 1, None) == (False, False)
+
+
+def test_an_edit_to_an_answer_with_the_same_first_token_has_its_effect(atlas):
+    """By first tokens its efficacy would be 0, whatever it does."""
+    request = EditRequest("France", "The capital of {} is", "New York", "New Delhi")
+    table = evaluate_edit(atlas, ft_m(atlas, request, 4), request, unrelated=(), fluency=False)
+    assert table.value.tolist() == [1, 1]
+
+
+def test_bad_inputs(atlas, small, requests):
+    edit, quiet = idle(atlas), {"unrelated": (), "fluency": False}
+    with pytest.raises(ValueError, match="for another model"):
+        evaluate_edit(small[0], edit, requests[0], **quiet)
+    with pytest.raises(ValueError, match="no requests"):
+        evaluate_edits(atlas, [], lambda r: edit, **quiet)
+    with pytest.raises(ValueError, match="edit has to be"):
+        evaluate_edits(atlas, requests, lambda r: None, **quiet)
+    with pytest.raises(ValueError, match="unrelated"):
+        evaluate_edit(atlas, edit, requests[0], unrelated="one text")
+    table = pd.DataFrame({"score": ["x"], "measure": ["beats"], "edit": [0], "value": [1.0]})
+    for odd, message in (
+        (table[:0], "needs rows"),
+        (table.drop(columns="edit"), "no column 'edit'"),
+        (table.assign(value=float("nan")), "no entry missing"),
+        (table.assign(value="1"), "with numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            edit_summary(odd)
+    with pytest.raises(ValueError, match="by 'str' instances"):
+        edit_summary(table, "score")

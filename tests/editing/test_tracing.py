@@ -75,6 +75,20 @@ def test_bad_inputs(atlas):
         causal_trace(atlas, *PROMPT, window=3)
     with pytest.raises(ValueError, match="not as many tokens"):
         causal_trace(atlas, *PROMPT, other="the United Arab Emirates")
+    with pytest.raises(ValueError, match="or the same"):
+        causal_trace(atlas, *PROMPT, other=PROMPT[1])
+    for options in ({"noise": 0.0}, {"noise": float("nan")}, {"window": 0}, {"window": True}, {"seed": 0.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} has to be"):
+            causal_trace(atlas, *PROMPT, **options)
+    for subject, answer in (("", "Paris"), ("France", " "), ("a", "Paris")):
+        with pytest.raises(ValueError, match="a trace needs"):
+            causal_trace(atlas, PROMPT[0], subject, answer)
+
+
+def test_the_share_of_nothing_is_refused():
+    trace = Trace(("<bos>", "Paris"), slice(1, 2), 0.9, 0.9, torch.tensor([[0.9, 0.9]]))
+    with pytest.raises(ValueError, match="took nothing"):
+        _ = trace.recovered
 
 
 def test_roles_of_positions(atlas):

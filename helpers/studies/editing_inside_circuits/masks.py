@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from helpers.editing.edit import put_weights, weights_restored
-from helpers.editing.fine_tuning import check_masks, named_weights
+from helpers.editing.fine_tuning import check_masks
+from helpers.editing.weights import Weights, named_weights, put_weights, weights_restored
 
 TYPES = {  # the module that a weight belongs to -> the weight's type: GPT-2's names, then Llama's
     "wte": "embedding",
@@ -111,9 +111,8 @@ def masked(model, mask: ParameterMask) -> Iterator[dict[str, Tensor]]:
     Raises:
         ValueError: for a mask of an unknown name or another shape.
     """
-    weights = named_weights(model)
-    check_masks(mask.kept, weights)
-    places = {name: weights[name] for name in mask.kept}
+    check_masks(mask.kept, named_weights(model))
+    places = Weights(model, tuple(mask.kept))
     with weights_restored(places):
         put_weights(places, {name: place * mask.kept[name] for name, place in places.items()})
         yield places
