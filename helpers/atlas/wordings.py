@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 import torch
 
-from helpers.prompts.pairs import PromptPairs, fact_pairs, relation_pairs
+from helpers.prompts.facts import fact_pairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
 
 N_PAIRS = 20

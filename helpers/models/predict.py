@@ -16,6 +16,8 @@ from helpers.checks import checked
 from helpers.models.network import Network
 from helpers.models.run import resume
 
+LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
+
 
 @runtime_checkable
 class Askable(Protocol):
@@ -168,7 +170,7 @@ def token_span(tokenizer, prompt: str, part: str | slice) -> slice:
 
     Args:
         part: the characters' places in the prompt; or a text, of which the first place as whole words counts (in its
-            own spelling, if there is one), or else the first, if it is made of whole tokens.
+            own spelling, if there is one).
 
     Returns:
         The tokens that cover the part; the first and the last may have more characters than it.
@@ -178,23 +180,19 @@ def token_span(tokenizer, prompt: str, part: str | slice) -> slice:
     """
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(f"{type(tokenizer).__name__} can't say where its tokens are in a text; take a fast tokenizer")
-    place, loose = (part, False) if isinstance(part, slice) else _place(prompt, part.strip())
+    place = part
+    if isinstance(part, str):
+        words = rf"(?<!{LETTER}){re.escape(part.strip())}(?!{LETTER})"
+        found = re.search(words, prompt) or re.search(words, prompt, re.IGNORECASE)
+        place = slice(*found.span()) if found else slice(0, 0)
     spots = tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
     held = [n for n, (start, stop) in enumerate(spots) if start < place.stop and stop > place.start]
-    if not held or loose and prompt[spots[held[0]][0] : spots[held[-1]][1]].strip() != prompt[place]:
-        raise ValueError(f"{part!r} isn't a run of whole words or tokens in {prompt!r}")
+    if not held or place.start == place.stop:
+        raise ValueError(f"{part!r} isn't in {prompt!r} as whole words")
     first = held[0]
     while first and not prompt[slice(*spots[first - 1])].strip():  # a lone space is the beginning of the word after it
         first -= 1
     return slice(first + 1, held[-1] + 2)
-
-
-def _place(prompt: str, text: str) -> tuple[slice, bool]:
-    """Where a text is in a prompt, and whether only within a word (languages without spaces, or another word)."""
-    words = rf"(?<!\w){re.escape(text)}(?!\w)"
-    whole = re.search(words, prompt) or re.search(words, prompt, re.IGNORECASE)
-    found = whole or re.search(re.escape(text), prompt, re.IGNORECASE)
-    return slice(*found.span()) if found and text else slice(0, 0), whole is None
 
 
 def first_token(model, prompt: str, answer: str) -> int:

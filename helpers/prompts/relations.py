@@ -92,7 +92,7 @@ class Relation:
     def _around(self, paraphrase: int) -> tuple[str, str]:
         if paraphrase not in range(len(self.templates)):
             raise ValueError(f"{self.name} has paraphrases 0 to {len(self.templates) - 1}, not {paraphrase!r}")
-        before, _, after = self.templates[paraphrase].partition("{}")
+        before, _, after = self.templates[int(paraphrase)].partition("{}")
         return sentence_case(before), after
 
 

@@ -22,7 +22,7 @@ from helpers.components.head_classes import agreement, classify_heads, shuffled
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
-from helpers.prompts.pairs import TooFewPairs, relation_pairs
+from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.relations import asked_relations
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
