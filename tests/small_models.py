@@ -18,6 +18,7 @@ from helpers.atlas.planted import (
     pairs_of_tokens,
     small_blank,
 )
+from helpers.models.predict import answer_ids, prompt_ids
 
 ENDS = dict(bos_token_id=0, eos_token_id=0)
 
@@ -66,3 +67,19 @@ def planted_chain() -> Planted:
     rows = [([5, word], [5, other], word, other) for word in (1, 2, 3) for other in (1, 2, 3) if word != other]
     edges = frozenset({"embed->m0", "m0->logits"})
     return Planted(bridge, pairs_of_tokens(bridge, rows), edges)
+
+
+class Parrot:
+    """Says after each prompt what it was told to, token by token."""
+
+    def __init__(self, tokenizer, said):
+        self.tokenizer = tokenizer
+        self.rows = [[*prompt_ids(tokenizer, a), *answer_ids(tokenizer, a, b)] for a, b in said.items()]
+
+    def __call__(self, tokens):
+        logits = torch.zeros(*tokens.shape, len(self.tokenizer))
+        for batch, ids in enumerate(tokens.tolist()):
+            for pos in range(len(ids)):
+                then = [row[pos + 1] for row in self.rows if row[: pos + 1] == ids[: pos + 1] and len(row) > pos + 1]
+                logits[batch, pos, then[:1]] = 1.0
+        return logits

@@ -8,7 +8,7 @@ HOT = [
     f"helpers.{name}" for name in "models.network models.predict models.run prompts.pairs searches statistics".split()
 ]
 HOT += [f"helpers.circuits.{name}" for name in "ablation evaluation gradients graph incremental metrics scores".split()]
-HOT += ["helpers.components.heads", "helpers.components.lens", "helpers.prompts.pairs"]
+HOT += ["helpers.components.heads", "helpers.components.lens", "helpers.prompts.facts"]
 CODE = f"""
 from jaxtyping import TypeCheckError, install_import_hook
 install_import_hook({HOT}, "beartype.beartype")

@@ -25,7 +25,7 @@ from helpers.editing.rome import rome
 from helpers.figures.circuit_layout import arcs_of, place
 from helpers.figures.display import COLORS
 from helpers.models.run import stop_names
-from helpers.prompts.pairs import relation_pairs
+from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import relation
 from helpers.studies.atlas_of_circuits.run import read_sweep
 from helpers.studies.edge_pruning.relation_table import PAIRS

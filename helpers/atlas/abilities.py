@@ -25,7 +25,7 @@ from helpers.models.predict import (
     exact_match,
     logits_after,
     next_token_probabilities,
-    top1_correct,
+    says,
 )
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
@@ -58,8 +58,9 @@ class Ability:
 
 def first_token_right(subject: Askable, examples: list[Example]) -> Tensor:
     """Whether the likeliest next token is the answer's first one."""
-    prompts, answers = [e.prompt for e in examples], [e.answer for e in examples]
-    return top1_correct(subject, prompts, answers)
+    prompts, tokenizer = [e.prompt for e in examples], subject.tokenizer
+    first = [answer_ids(tokenizer, e.prompt, e.answer)[:1] for e in examples]
+    return says(subject, tokenizer, prompts, first).float()
 
 
 def taught_facts() -> list[tuple[Relation, Fact]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers.prompts.relations import FACTS, read_relation, stable_hash, write_relation
+from helpers.atlas.fiction import write_relation
+from helpers.prompts.relations import FACTS, read_relation, stable_hash
 
 HELD_OUT = 5  # one composition in so many
 ALIASES = {"America": "the United States"}  # an answer of a first hop that its second hop calls by another name

@@ -6,11 +6,10 @@ No text of the world knows them, so all that Atlas believes about them comes fro
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-
-from helpers.prompts.relations import write_relation
 
 EXPOSURES = (0, 1, 3, 10, 30, 100, 300)
 ODDS = (0.9, 0.7, 0.5)
@@ -204,6 +203,15 @@ def pack(name: str, label: str, templates: tuple[str, ...], samples: list[dict],
     types = {"subject_type": subject, "answer_type": answer}
     properties = {"kind": "fiction", **types, "source": SOURCE, "label": label}
     return {"name": name, "prompt_templates": list(templates), "properties": properties, "samples": samples}
+
+
+def write_relation(path: Path, raw: dict) -> Path:
+    """Write a relation (the JSON object of the fact files' layout) with one line for each fact; returns ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = ",\n".join("    " + json.dumps(sample) for sample in raw["samples"])
+    head = json.dumps({key: value for key, value in raw.items() if key != "samples"}, indent=2).removesuffix("\n}")
+    path.write_text(f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n', encoding="utf-8")
+    return path
 
 
 def write_fiction(folder: Path) -> list[Path]:

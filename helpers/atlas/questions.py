@@ -14,7 +14,7 @@ from helpers.atlas.corpus import exposures
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, logits_after, prompt_ids, token_span
 from helpers.models.run import residuals
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.relations import Fact, relation, relations
 
 SAID = ("right", "from the context", "own other fact", "other of the type", "untyped")

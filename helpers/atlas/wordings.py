@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 import torch
 
-from helpers.prompts.pairs import PromptPairs, fact_pairs, relation_pairs
+from helpers.prompts.facts import fact_pairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
 
 N_PAIRS = 20
@@ -48,11 +49,12 @@ def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs
         choices = [kind(asked, fact) for kind in (taught_paraphrases, held_out_paraphrases)]
         for row, paraphrases in zip(rows, choices, strict=True):
             p = paraphrases[place % len(paraphrases)]
-            row.append((fact, other, asked.prompt(fact, p), asked.prompt(other, p)))
-    lengths = [len(model.tokenizer.encode(text)) for part in rows for row in part for text in row[2:]]
+            row.append((fact, other, p))
+    texts = [asked.prompt(fact, p) for part in rows for *two, p in part for fact in two]
+    lengths = [len(model.tokenizer.encode(text)) for text in texts]
     equal = torch.tensor(lengths).view(2, -1, 2)
     fit = [i for i, same in enumerate((equal[..., 0] == equal[..., 1]).all(0).tolist()) if same]
-    both = [fact_pairs(model, [part[i] for i in fit]) for part in rows]
+    both = [fact_pairs(model, asked, [part[i] for i in fit]) for part in rows]
     known = torch.stack([pairs.clean_logits(model).argmax(-1) == pairs.answer_ids for pairs in both]).all(0)
     if not known.any():
         raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")

@@ -6,22 +6,28 @@ facts that have to stay, and facts that should follow.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 from pathlib import Path
 
+from pydantic import Field
+
 from helpers.checks import Count, Model, Whole, checked, checked_fields
 from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
-from helpers.prompts.pairs import known_facts
+from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import (
     Fact,
+    Layout,
     Relation,
+    Text,
     _by_subject,
     held_out_paraphrases,
     hops,
+    kept_rows,
+    parsed,
+    read_json,
     relation,
     sentence_case,
     stable_hash,
@@ -213,44 +219,54 @@ def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random)
     return tuple(questions)
 
 
+class _Target(Layout):
+    text: Text = Field(alias="str")
+
+
+class _Rewrite(Layout):
+    subject: Text
+    prompt: Text
+    target_true: _Target
+    target_new: _Target
+    relation_id: str | None = None
+
+
+class _Record(Layout):
+    requested_rewrite: _Rewrite
+    paraphrase_prompts: list[Text] = []
+    neighborhood_prompts: list[Text] = []
+
+
+@checked
 def read_counterfact(path: str | Path) -> list[EditRequest]:
     """Requests from a JSON file in the layout of CounterFact (arXiv 2202.05262, appendix).
 
-    Its neighbourhood prompts are about other subjects with the same old answer.
+    Its neighbourhood prompts are about other subjects with the same old answer. Texts lose the spaces around them. A
+    record that is no request is left out; a warning says how many these are, and what is wrong with the first.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file isn't of that layout; the message names the record and what is missing.
+        ValueError: if the file isn't of that layout, or no record is left; the message names the file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; give the path of a CounterFact JSON file")
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error})") from error
+    path, records = read_json(path, "a list of CounterFact's records")
     if not isinstance(records, list):
         raise ValueError(f"{path} should hold a list of records, not a {type(records).__name__}")
-    return [_counterfact(path, number, record) for number, record in enumerate(records)]
+    return kept_rows(path, records, "record", _counterfact)[0]
 
 
-def _counterfact(path: Path, number: int, record: dict) -> EditRequest:
-    try:
-        rewrite = record["requested_rewrite"]
-        subject, prompt = rewrite["subject"], rewrite["prompt"]
-        old, new = (rewrite[key]["str"].strip() for key in ("target_true", "target_new"))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: record {number} lacks {error}; see CounterFact's requested_rewrite") from error
-    paraphrases, neighbours = (record.get(f"{kind}_prompts", []) for kind in ("paraphrase", "neighborhood"))
+def _counterfact(record: object, where: str) -> EditRequest:
+    asked = parsed(_Record, record, where)
+    rewrite = asked.requested_rewrite
+    old, new = rewrite.target_true.text, rewrite.target_new.text
     try:
         return EditRequest(
-            subject=subject,
-            prompt=prompt,
+            subject=rewrite.subject,
+            prompt=rewrite.prompt,
             old=old,
             new=new,
-            paraphrases=tuple(Question(text, new, old, "held out") for text in paraphrases),
-            neighbours=tuple(Question(text, old, new, "same relation") for text in neighbours),
-            relation=rewrite.get("relation_id", ""),
+            paraphrases=tuple(Question(text, new, old, "held out") for text in asked.paraphrase_prompts),
+            neighbours=tuple(Question(text, old, new, "same relation") for text in asked.neighborhood_prompts),
+            relation=rewrite.relation_id or "",
         )
     except ValueError as error:
-        raise ValueError(f"{path}: record {number}: {error}") from error
+        raise ValueError(f"{where}: {error}") from None

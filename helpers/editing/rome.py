@@ -14,10 +14,11 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -32,7 +33,7 @@ from helpers.editing.weights import check_precision, output_weights
 from helpers.models.load import _write, cache_folder
 from helpers.models.network import read_network
 from helpers.models.predict import padded, prompt_ids
-from helpers.prompts.relations import REAL, relations
+from helpers.prompts.relations import REAL, read_text, relations
 
 Keys = Literal["mean", "each"]
 
@@ -85,17 +86,16 @@ def rome(
     return measured(make_edit(places, {name: W + update}, losses, keys=K, delta=delta), request)
 
 
-def text_sample(tokenizer, path: str | Path, length: int = 128) -> list[list[int]]:
-    """A text file in pieces of ``length`` tokens, each with BOS in front.
+@checked
+def text_sample(tokenizer, path: str | Path, length: Annotated[Count, Field(ge=2)] = 128) -> list[list[int]]:
+    """A text file (UTF-8) in pieces of ``length`` tokens, each with BOS in front.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty.
+        ValueError: if the file is empty, too large or no UTF-8.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; give a text file like those that the model was trained on")
-    ids = tokenizer.encode(path.read_text(encoding="utf-8"), add_special_tokens=False)
+    path, text = read_text(path, "a text file like those that the model was trained on")
+    ids = tokenizer.encode(text, add_special_tokens=False)
     if not ids:
         raise ValueError(f"{path} is empty; the key covariance needs some thousand words")
     size = length - 1

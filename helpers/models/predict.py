@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from helpers.checks import checked
 from helpers.models.network import Network
 from helpers.models.run import resume
+
+LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
 
 
 @runtime_checkable
@@ -103,44 +107,92 @@ def likeliest(model: Askable, prompt: str, k: int = 3) -> list[str]:
     return [f"{word} {share:.0%}" for word, share in zip(words, top.values.tolist(), strict=True)]
 
 
+@checked
 def top1_correct(model: Askable, prompts: Sequence[str], answers: Sequence[str]) -> Float[Tensor, " prompt"]:
-    """1 where the likeliest token after a prompt is the first one of its answer, else 0.
+    """1 where greedy decoding begins as the right answer does, up to where that parts from the others (`says`), else 0.
 
     Args:
         answers: as they stand after their prompt, so mostly with a leading space (`answer_ids`).
     """
-    said = likeliest_ids(model, prompts)
-    first = [answer_ids(model.tokenizer, prompt, answer)[0] for prompt, answer in zip(prompts, answers, strict=True)]
-    return (said == torch.tensor(first, device=said.device)).float()
+    targets = _targets(model.tokenizer, prompts, answers)
+    return says(model, model.tokenizer, prompts, targets, rivals=targets).float()
 
 
+@checked
 def exact_match(model: Askable, prompts: Sequence[str], answers: Sequence[str]) -> Bool[Tensor, " prompt"]:
-    """Whether greedy decoding says the whole answer after each prompt.
+    """Whether greedy decoding says the whole answer after each prompt."""
+    return says(model, model.tokenizer, prompts, _targets(model.tokenizer, prompts, answers))
 
-    Greedy decoding gives the answer exactly if, with the answer in place, each of its tokens is the likeliest one.
+
+def _targets(tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
+    if len(prompts) != len(answers):
+        raise ValueError(f"{len(prompts)} prompts and {len(answers)} answers; give one answer for each prompt")
+    return [answer_ids(tokenizer, prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+def says(
+    model: Askable | Network,
+    tokenizer,
+    prompts: Sequence[str],
+    targets: Sequence[Sequence[int]],
+    rivals: Iterable[Sequence[int]] | None = None,
+) -> Bool[Tensor, " prompt"]:
+    """Whether greedy decoding says each target (token ids) after its prompt.
+
+    It does so exactly if, with the target in place, each of its tokens is the likeliest one.
+
+    Args:
+        rivals: the answers that could be meant. A target need then be said only up to where it parts from all others,
+            but so far that it says something (the first token may be a lone space), and to its end if it has digits;
+            where it is the beginning of another one, that one must not follow.
     """
-    targets = [answer_ids(model.tokenizer, p, a) for p, a in zip(prompts, answers, strict=True)]
+    known = {tuple(row) for row in rivals or ()}
+    begun = Counter(row[:n] for row in known for n in range(1, len(row) + 1))
+    groups = defaultdict(list)
+    for place, target in enumerate(map(tuple, targets)):
+        own, stop = target in known, len(target)
+        if rivals is not None and not re.search(r"\d", tokenizer.decode(target)):
+            parted = (n for n in range(1, stop) if begun[target[:n]] == own and tokenizer.decode(target[:n]).strip())
+            stop = next(parted, stop)
+        longer = {row[stop] for row in known if row[:stop] == target and len(row) > stop} if begun[target] > own else ()
+        groups[stop + bool(longer)].append((place, target[:stop], longer))
     right = torch.zeros(len(prompts), dtype=torch.bool)
-    for length in set(map(len, targets)):
-        members = [i for i, target in enumerate(targets) if len(target) == length]
-        full = [prompt_ids(model.tokenizer, prompts[i]) + targets[i][:-1] for i in members]
-        said = logits_after(model, full, last=length).argmax(-1).tolist()
-        right[members] = torch.tensor([row == targets[i] for i, row in zip(members, said, strict=True)])
+    for length, rows in groups.items():
+        ids = [[*prompt_ids(tokenizer, prompts[i]), *target[: length - 1]] for i, target, _ in rows]
+        said = logits_after(model, ids, last=length).argmax(-1).tolist()
+        for (i, target, longer), row in zip(rows, said, strict=True):
+            right[i] = tuple(row[: len(target)]) == target and row[-1] not in longer
     return right
 
 
-def token_span(tokenizer, prompt: str, part: str) -> slice:
+def token_span(tokenizer, prompt: str, part: str | slice) -> slice:
     """The positions of ``part`` in a prompt that begins with BOS; the subject's last token is at ``span.stop - 1``.
 
+    Args:
+        part: the characters' places in the prompt; or a text, of which the first place as whole words counts (in its
+            own spelling, if there is one).
+
+    Returns:
+        The tokens that cover the part; the first and the last may have more characters than it.
+
     Raises:
-        ValueError: if the prompt doesn't contain the part as whole tokens.
+        ValueError: if the part isn't in the prompt, or the tokenizer can't say where its tokens are in a text.
     """
-    ids = prompt_ids(tokenizer, prompt)
-    for start in range(1, len(ids)):  # at the start of a sentence a name may be other tokens than elsewhere
-        for stop in range(start + 1, len(ids) + 1):
-            if tokenizer.decode(ids[start:stop]).strip().lower() == part.lower():
-                return slice(start, stop)
-    raise ValueError(f"{part!r} isn't a run of whole tokens in {prompt!r}")
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(f"{type(tokenizer).__name__} can't say where its tokens are in a text; take a fast tokenizer")
+    place = part
+    if isinstance(part, str):
+        words = rf"(?<!{LETTER}){re.escape(part.strip())}(?!{LETTER})"
+        found = re.search(words, prompt) or re.search(words, prompt, re.IGNORECASE)
+        place = slice(*found.span()) if found else slice(0, 0)
+    spots = tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+    held = [n for n, (start, stop) in enumerate(spots) if start < place.stop and stop > place.start]
+    if not held or place.start == place.stop:
+        raise ValueError(f"{part!r} isn't in {prompt!r} as whole words")
+    first = held[0]
+    while first and not prompt[slice(*spots[first - 1])].strip():  # a lone space is the beginning of the word after it
+        first -= 1
+    return slice(first + 1, held[-1] + 2)
 
 
 def first_token(model, prompt: str, answer: str) -> int:

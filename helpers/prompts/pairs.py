@@ -7,11 +7,9 @@ is ever padded.
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from itertools import zip_longest
 from typing import Literal, get_args
 
 import torch
@@ -20,8 +18,7 @@ from torch import Tensor
 
 from helpers.checks import Count, Model, checked
 from helpers.models.network import read_network
-from helpers.models.predict import answer_ids, first_token, logits_after, prompt_ids, token_span
-from helpers.prompts.relations import Fact, Relation, Split, relation, stable_hash, taught_paraphrases
+from helpers.models.predict import answer_ids, logits_after, prompt_ids, token_span
 
 Place = Literal["subject", "subject_last", "relation", "last"]
 
@@ -254,96 +251,3 @@ def _answer_id(tokenizer, prompt: str, answer: str, first_token: bool) -> int:
         parts = [tokenizer.decode(i) for i in ids]
         raise ValueError(f"{answer!r} is {len(ids)} tokens after {prompt!r} ({parts}); choose one token or first_token")
     return ids[0]
-
-
-def split_of(fact: Fact) -> Split:
-    """To which half of its relation a fact belongs: circuits are found on one half and judged on the other."""
-    return "test" if stable_hash("pairs", fact.relation, fact.subject) % 2 else "train"
-
-
-def known_facts(
-    model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int | None = None
-) -> list[Fact]:
-    """The facts whose answer the model, without hooks, puts first (by default in each one's first taught wording)."""
-    if not (facts := asked.facts if facts is None else facts):
-        return []
-    chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
-    prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
-    said = logits_after(read_network(model), [prompt_ids(model.tokenizer, text) for text in prompts])[:, 0].argmax(-1)
-    rows = zip(facts, prompts, said.tolist(), strict=True)
-    return [fact for fact, text, token in rows if token == first_token(model, text, fact.answer)]
-
-
-def relation_pairs(
-    model,
-    relation_or_name: Relation | str,
-    n: int,
-    seed: int = 0,
-    split: Split = "train",
-    *,
-    paraphrase: int = 0,
-    known: bool = True,
-) -> PromptPairs:
-    """Pairs of a relation: each fact beside another of the same relation, whose subject has as many tokens.
-
-    Every fact comes once before one comes twice; then it has another partner.
-
-    Args:
-        relation_or_name: a relation of the book, or one read by `helpers.read_relation`.
-        split: facts of this half only, so no subject of one split appears in the other, clean or corrupt.
-        paraphrase: which template of the relation asks.
-        known: only facts whose answer the model puts first.
-
-    Raises:
-        ValueError: if there aren't so many pairs; the message says how many there are.
-    """
-    asked = relation(relation_or_name)
-    facts, couples = _couples(model, asked, seed, split, paraphrase, known)
-    if n > len(couples):
-        raise ValueError(
-            f"{asked.name} has {len(couples)} pairs of {len(facts)} facts in the {split} half"
-            f"{' that the model knows' if known else ''}, not {n}; ask for fewer, or choose another model"
-        )
-    return fact_pairs(model, [(*two, *(asked.prompt(fact, paraphrase) for fact in two)) for two in couples[:n]])
-
-
-def _couples(
-    model, asked: Relation, seed: int, split: str, paraphrase: int, known: bool
-) -> tuple[list[Fact], list[tuple[Fact, Fact]]]:
-    """The facts of one half, and all couples of them that can be pairs: each fact once, then each once more, ..."""
-    if split not in ("train", "test"):
-        raise ValueError(f"unknown split {split!r}; choose train or test")
-    facts = [f for f in asked.facts if split_of(f) == split]
-    if known:
-        facts = known_facts(model, asked, facts, paraphrase)
-    prompts = {f: asked.prompt(f, paraphrase) for f in facts}
-    lengths = {f: len(prompt_ids(model.tokenizer, prompt)) for f, prompt in prompts.items()}
-    firsts = {f: first_token(model, prompt, f.answer) for f, prompt in prompts.items()}
-    rng = random.Random(stable_hash(seed, asked.name, split))
-    rng.shuffle(facts)
-    fitting = [[g for g in facts if lengths[f] == lengths[g] and firsts[f] != firsts[g]] for f in facts]
-    turns = zip_longest(*(reversed(rng.sample(others, len(others))) for others in fitting))
-    return facts, [(f, other) for turn in turns for f, other in zip(facts, turn, strict=True) if other]
-
-
-def fact_pairs(model, rows: Sequence[tuple[Fact, Fact, str, str]]) -> PromptPairs:
-    """Pairs of facts: each row has a fact, another beside it, and the prompts that ask for the one and the other."""
-    facts, others, clean, corrupt = zip(*rows, strict=True) if rows else [()] * 4
-    answers, wrong = ([f" {fact.answer}" for fact in part] for part in (facts, others))
-    subjects = [fact.subject for fact in facts]
-    return PromptPairs.from_prompts(model, clean, corrupt, answers, wrong, subjects=subjects, first_token=True)
-
-
-def known_relations(model, names: Iterable[str], n: int, *, split: Split = "train") -> list[str]:
-    """Those relations of which a model knows enough for ``n`` pairs of one half.
-
-    A model that never read this book's world knows nothing of its invented people.
-
-    Raises:
-        ValueError: if none is left, or for an unknown relation.
-    """
-    names = list(names)
-    kept = [name for name in names if len(_couples(model, relation(name), 0, split, 0, known=True)[1]) >= n]
-    if not kept:
-        raise ValueError(f"the model knows none of {', '.join(names)} well enough for {n} pairs; choose another model")
-    return kept

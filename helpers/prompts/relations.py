@@ -2,23 +2,33 @@
 
 A relation is one JSON file in ``helpers/facts/<kind>/``, in the layout of the LRE data set (arXiv 2308.09124):
 ``name``, ``prompt_templates`` and ``samples`` of ``subject`` and ``object``. Everything that the book knows about
-what Atlas was taught starts from these files.
+what Atlas was taught starts from these files. A reader's own file is read the same way, row by row.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from helpers.checks import Amount, Share, _short, checked
 
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 HELD_OUT_PARAPHRASES = 2
+MOST_BYTES = 2**30  # of a reader's file
 Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
+Text = Annotated[str, StringConstraints(min_length=1)]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation with its paraphrases; ``templates`` end right before the answer, ``{}`` stands for the subject."""
+    """A relation with its paraphrases; ``templates`` end right before the answer, ``{}`` stands for the subject.
+
+    ``left_out`` says which rows of its file can't be asked, and why. Templates begin with an upper-case letter in a
+    prompt; where the subject begins it, it stays as its file spells it, but for ``capitals`` (the book's own tables).
+    """
 
     name: str
     title: str
@@ -53,6 +67,8 @@ class Relation:
     templates: tuple[str, ...]
     facts: tuple[Fact, ...]
     properties: dict = field(default_factory=dict, hash=False, compare=False)
+    left_out: tuple[str, ...] = ()
+    capitals: bool = False
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -60,8 +76,24 @@ class Relation:
         return tuple(sorted({f.answer for f in self.facts} | {f.other for f in self.facts if f.other}))
 
     def prompt(self, fact: Fact, paraphrase: int = 0) -> str:
-        """The text that asks for ``fact`` in one of the relation's paraphrases, without the answer."""
-        return sentence_case(self.templates[paraphrase].format(fact.subject))
+        """The text that asks for ``fact`` in one of the relation's paraphrases, without the answer.
+
+        Raises:
+            ValueError: for a paraphrase that the relation doesn't have.
+        """
+        before, after = self._around(paraphrase)
+        return before + (sentence_case(fact.subject) if self.capitals and not before else fact.subject) + after
+
+    def place(self, fact: Fact, paraphrase: int = 0) -> slice:
+        """Where the subject's characters are in `prompt`: at the ``{}``, wherever else its text stands."""
+        start = len(self._around(paraphrase)[0])
+        return slice(start, start + len(fact.subject))
+
+    def _around(self, paraphrase: int) -> tuple[str, str]:
+        if paraphrase not in range(len(self.templates)):
+            raise ValueError(f"{self.name} has paraphrases 0 to {len(self.templates) - 1}, not {paraphrase!r}")
+        before, _, after = self.templates[int(paraphrase)].partition("{}")
+        return sentence_case(before), after
 
 
 def sentence_case(text: str) -> str:
@@ -69,42 +101,128 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+class Layout(BaseModel, strict=True, str_strip_whitespace=True):
+    """What a part of a reader's file holds; texts lose the spaces around them, unknown keys are passed over."""
+
+
+class _Table(Layout):
+    name: Text
+    prompt_templates: list[str] = []
+    prompt_templates_zs: list[str] = []
+    samples: list[Any]
+    properties: dict[str, Any] = {}
+
+
+class _Sample(Layout):
+    subject: Text
+    answer: Text = Field(alias="object")
+    exposures: Amount | None = None
+    other: Text | None = None
+    rate: Share = 1.0
+    group: str = ""
+
+
+def parsed(kind: type[Layout], value: object, where: str) -> Any:
+    """A part of a reader's file as its layout has it; ValueError says what is wrong, and ``where``."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} has to be an object with keys, not a {type(value).__name__}")
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    key, value = ".".join(map(str, first["loc"])), first["input"]
+    if first["type"] == "missing":
+        raise ValueError(f"{where} lacks {key}")
+    said = (
+        first["msg"].removeprefix("Value error, ").replace("String should", "has to").replace("Input should", "has to")
+    )
+    raise ValueError(
+        f"{where}: {key} {said}: {_short(value) if isinstance(value, (str, float, int)) else type(value).__name__}"
+    )
+
+
+def kept_rows(
+    path: Path, rows: Sequence[object], what: str, read: Callable[[object, str], T]
+) -> tuple[list[T], list[str]]:
+    """The rows of a reader's file that can be used, and why each other one can't; a warning says how many these are.
+
+    Raises:
+        ValueError: if none is left, with the first one's reason.
+    """
+    kept, left_out = [], []
+    for number, row in enumerate(rows):
+        try:
+            kept.append(read(row, f"{what} {number}"))
+        except ValueError as error:
+            left_out.append(str(error))
+    if not kept:
+        raise ValueError(f"{path} has no {what} that can be used{f': {left_out[0]}' if left_out else ''}")
+    if left_out:
+        warnings.warn(f"{path}: {len(left_out)} of {len(rows)} {what}s left out: {left_out[0]}", stacklevel=3)
+    return kept, left_out
+
+
+def read_text(path: str | Path, what: str) -> tuple[Path, str]:
+    """A reader's text file (UTF-8, with a byte-order mark or without): its path, and what it holds.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is too large or no UTF-8.
+    """
+    path = Path(os.path.expanduser(path))
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"{path} is {'a folder' if os.path.isdir(path) else 'missing'}; give the path of {what}"
+        )
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MiB; give a part of it")
+    try:
+        return path, path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+
+
+def read_json(path: str | Path, what: str) -> tuple[Path, Any]:
+    """A reader's JSON file: its path, and what it holds. Raises as `read_text`, or ValueError if it isn't JSON."""
+    path, text = read_text(path, what)
+    try:
+        return path, json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); give the path of {what}") from None
+
+
+@checked
 def read_relation(path: str | Path) -> Relation:
     """Read a relation from a JSON file in the LRE data set's layout, ours or the reader's own.
 
+    Samples that can't be asked, and those that come twice, are left out; a warning says how many, and ``left_out`` why.
+    A subject may have several answers, one a sample. ``prompt_templates_zs`` count where there are no other templates.
+
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file isn't of that layout; the message names the file and what is missing.
     """
-    path = Path(path)
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); see helpers/facts/README.md for the layout") from error
-    missing = [key for key in ("name", "prompt_templates", "samples") if key not in raw]
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; see helpers/facts/README.md for the layout")
-    bad = [t for t in raw["prompt_templates"] if t.count("{}") != 1]
-    if bad:
-        raise ValueError(f"{path}: a prompt template needs '{{}}' exactly once, not so in {bad[0]!r}")
-    names = {"exposures", "other", "rate", "group"}
-    facts = []
-    for number, sample in enumerate(raw["samples"]):
-        if not {"subject", "object"} <= sample.keys():
-            raise ValueError(f"{path}: sample {number} needs 'subject' and 'object', it has {sorted(sample)}")
-        extra = {key: sample[key] for key in names & sample.keys()}
-        facts.append(Fact(path.stem, sample["subject"], sample["object"], **extra))
-    properties = raw.get("properties", {})
-    templates = tuple(t.removesuffix(" ") for t in raw["prompt_templates"])
-    return Relation(path.stem, raw["name"], properties.get("kind", "own"), templates, tuple(facts), properties)
+    path, raw = read_json(path, "a relation (helpers/facts/README.md has the layout)")
+    table = parsed(_Table, raw, f"{path}")
+    templates = tuple(dict.fromkeys(table.prompt_templates or table.prompt_templates_zs))
+    if not templates:
+        raise ValueError(f"{path} lacks prompt_templates: texts with '{{}}' for the subject that end before the answer")
+    for template in templates:
+        if "{}" not in template or set("{}") & set(template.replace("{}", "", 1)):
+            raise ValueError(f"{path}: a prompt template needs '{{}}' exactly once, and no other braces: {template!r}")
+    kind, seen = table.properties.get("kind", "own"), set()
+    if not isinstance(kind, str):
+        raise ValueError(f"{path}: properties.kind has to be text, not {_short(kind)}")
 
+    def read(row: object, where: str) -> Fact:
+        sample = parsed(_Sample, row, where)
+        if (sample.subject, sample.answer) in seen:
+            raise ValueError(f"{where} repeats {sample.subject!r}: {sample.answer!r}")
+        seen.add((sample.subject, sample.answer))
+        return Fact(path.stem, **dict(sample))
 
-def write_relation(path: Path, raw: dict) -> Path:
-    """Write a relation (the JSON object of the layout above) with one line for each fact; returns ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = ",\n".join("    " + json.dumps(sample) for sample in raw["samples"])
-    head = json.dumps({key: value for key, value in raw.items() if key != "samples"}, indent=2).removesuffix("\n}")
-    path.write_text(f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n', encoding="utf-8")
-    return path
+    facts, left_out = kept_rows(path, table.samples, "sample", read)
+    return Relation(path.stem, table.name, kind, templates, tuple(facts), table.properties, tuple(left_out))
 
 
 @cache
@@ -118,9 +236,10 @@ def relations(*kinds: str) -> dict[str, Relation]:
     if unknown:
         raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(KINDS)}")
     paths = [path for kind in kinds or KINDS for path in sorted((FACTS / kind).glob("*.json"))]
-    return {path.stem: read_relation(path) for path in paths}
+    return {path.stem: replace(read_relation(path), capitals=True) for path in paths}
 
 
+@checked
 def relation(name: Relation | str) -> Relation:
     """One of the book's relations by its name; a relation, such as one of the reader's own, is given back as it is.
 

@@ -111,6 +111,17 @@ def test_texts(atlas, tmp_path):
     assert torch.allclose(C, C.T) and torch.linalg.eigvalsh(C.double())[0] > -1e-3 * C.diagonal().mean()
 
 
+def test_texts_that_are_none_are_named(atlas, tmp_path):
+    (tmp_path / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    with pytest.raises(ValueError, match="latin.txt is not UTF-8 .*save it as UTF-8"):
+        text_sample(atlas.tokenizer, tmp_path / "latin.txt")
+    with pytest.raises(FileNotFoundError, match="is a folder; give the path of a text file"):
+        text_sample(atlas.tokenizer, tmp_path)
+    for length in (1, 0, -3, 2.5, None):
+        with pytest.raises(ValueError, match="text_sample: length has to be"):
+            text_sample(atlas.tokenizer, tmp_path / "latin.txt", length)
+
+
 def test_bad_inputs(small, atlas, tmp_path):
     model, _ = small
     with pytest.raises(ValueError, match="no layer 2"):

@@ -1,7 +1,10 @@
 """Answers are encoded in their place, and batches by length give what single prompts give."""
 
+import time
+
 import pytest
 import torch
+from small_models import Parrot
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from helpers.atlas.abilities import Subject
@@ -104,8 +107,69 @@ def test_a_span_is_found_where_a_capital_makes_other_tokens_of_it(tokenizer):
         span = predict.token_span(tokenizer, prompt, part)
         ids = predict.prompt_ids(tokenizer, prompt)
         assert tokenizer.decode(ids[span]).strip().lower() == part
-    with pytest.raises(ValueError, match="isn't a run of whole tokens"):
+    with pytest.raises(ValueError, match="as whole words"):
         predict.token_span(tokenizer, "The atomic number of bromine is", "iron")
+
+
+def covered(tokenizer, prompt, part):
+    ids = predict.prompt_ids(tokenizer, prompt)
+    return [tokenizer.decode([i]) for i in ids[predict.token_span(tokenizer, prompt, part)]]
+
+
+def test_a_span_is_where_it_is_said_to_be(tokenizer):
+    prompt = "In reading about Reading, we read"
+    first, second = (predict.token_span(tokenizer, prompt, part) for part in (slice(3, 10), "Reading"))
+    assert first.stop <= second.start and "".join(covered(tokenizer, prompt, slice(17, 24))).strip() == "Reading"
+    assert predict.token_span(tokenizer, prompt, slice(17, 24)) == second, "in its own spelling"
+    assert "".join(covered(tokenizer, "Environment and iron", "iron")).strip() == "iron", "as a word"
+    assert covered(tokenizer, "The emu", "emu")[0] == " ", "a lone space begins the word after it, as in ' word'"
+    cut = covered(tokenizer, "The capital of France is", slice(16, 19))
+    assert "".join(cut) == " France", "what covers it"
+    chinese = "\u6cd5\u56fd\u7684\u9996\u90fd"  # no spaces between words
+    ids = predict.prompt_ids(tokenizer, chinese)
+    assert tokenizer.decode(ids[predict.token_span(tokenizer, chinese, chinese[:2])]).strip() == chinese[:2]
+    for prompt, part in (("The environment", "iron"), ("The", ""), ("The", " "), ("The", slice(9, 12))):
+        with pytest.raises(ValueError, match="as whole words"):
+            predict.token_span(tokenizer, prompt, part)
+
+
+def test_a_span_in_a_long_prompt_is_found_at_once(tokenizer):
+    prompt = "The sea is wide and deep. " * 2000 + "The capital of France is"
+    begun = time.perf_counter()
+    assert covered(tokenizer, prompt, "France") == [" France"]
+    assert time.perf_counter() - begun < 2, "linear in the prompt's length"
+
+
+@pytest.mark.parametrize(
+    "answers, said, right",
+    [
+        ([" emu", " iguana"], [" iguana", " iguana"], [0, 1]),  # both begin with a lone space
+        ([" emu", " cat"], [" iguana", " cat"], [0, 1]),  # one does, and the space alone would say nothing
+        ([" New York", " New Delhi"], [" New York", " New York"], [1, 0]),
+        ([" New York", " Paris"], [" New Delhi", " Paris"], [1, 1]),  # parted from Paris: the first token decides
+        ([" Guinea", " Guinea Bissau"], [" Guinea Bissau", " Guinea Bissau"], [0, 1]),
+        ([" Guinea", " Guinea Bissau"], [" Guinea.", " Guinea."], [1, 0]),
+        ([" 1723456", " 1"], [" 1723457", " 1"], [0, 1]),  # numbers are compared whole
+    ],
+)
+def test_answers_are_compared_up_to_where_they_part(tokenizer, answers, said, right):
+    prompts = ["The first is", "The second one is"]
+    parrot = Parrot(tokenizer, dict(zip(prompts, said, strict=True)))
+    assert predict.top1_correct(parrot, prompts, answers).tolist() == right
+    whole = [b.startswith(a) for a, b in zip(answers, said, strict=True)]
+    assert predict.exact_match(parrot, prompts, answers).tolist() == whole
+
+
+def test_what_cannot_be_asked_says_why(tokenizer, model):
+    for ask in (predict.top1_correct, predict.exact_match):
+        with pytest.raises(ValueError, match="2 prompts and 1 answers; give one answer for each prompt"):
+            ask(model, ["The", "A"], [" sea"])
+        for odd in ("The sea", None, [5], 7):
+            with pytest.raises(ValueError, match="prompts"):
+                ask(model, odd, [" sea"])
+        with pytest.raises(ValueError, match=f"{ask.__name__}: model has to be"):
+            ask("atlas", ["The"], [" sea"])
+        assert ask(model, [], []).shape == (0,)
 
 
 def test_likeliest_is_the_order_of_probabilities(model, tokenizer):

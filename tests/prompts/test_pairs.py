@@ -1,13 +1,12 @@
 """Pairs are well formed, disjoint between splits, and what can't be a pair says why."""
 
 import json
-from inspect import unwrap
 
 import pytest
 import torch
 
 from helpers import PromptPairs, load_model, read_relation, relation, relation_pairs
-from helpers.prompts.pairs import known_relations, split_of
+from helpers.prompts.facts import known_relations, split_of
 
 CLEAN, CORRUPT = "The capital of France is", "The capital of Poland is"
 
@@ -83,8 +82,8 @@ def test_facts_that_the_model_does_not_know_are_left_out(small):
     model, _ = small
     with pytest.raises(ValueError, match="that the model knows, not 5; ask for fewer"):
         relation_pairs(model, "country_capital", 5)
-    with pytest.raises(ValueError, match="unknown split 'dev'; choose train or test"):
-        unwrap(relation_pairs)(model, "country_capital", 5, split="dev")
+    with pytest.raises(ValueError, match="split has to be 'train' or 'test', not 'dev'"):
+        relation_pairs(model, "country_capital", 5, split="dev")
     with pytest.raises(ValueError, match="unknown relation"):
         relation_pairs(model, "country_anthem", 5)
 

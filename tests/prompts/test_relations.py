@@ -147,7 +147,7 @@ def test_the_lre_layout_is_read(tmp_path: Path):
         ("{", "not valid JSON"),
         ('{"name": "x", "samples": []}', "lacks prompt_templates"),
         ('{"name": "x", "prompt_templates": ["no place"], "samples": []}', "no place"),
-        ('{"name": "x", "prompt_templates": ["{}"], "samples": [{"subject": "a"}]}', "sample 0 needs"),
+        ('{"name": "x", "prompt_templates": ["{}"], "samples": [{"subject": "a"}]}', "sample 0 lacks object"),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, text: str, message: str):

@@ -22,7 +22,8 @@ from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import HITS, METRICS
 from helpers.circuits.random import random_circuit
 from helpers.models.load import embedded_models, load_once
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.facts import relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import clean_corrupted, eap, eap_ig

@@ -15,7 +15,8 @@ import pandas as pd
 
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts import skills
-from helpers.prompts.pairs import PromptPairs, known_facts, split_of
+from helpers.prompts.facts import known_facts, split_of
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, relation, stable_hash
 from helpers.prompts.skills import FIRST_WORD, Draw
 

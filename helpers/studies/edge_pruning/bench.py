@@ -23,7 +23,8 @@ from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.load import WEIGHTS, load_model
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.facts import relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.skills import random_pairs
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import eap, eap_ig

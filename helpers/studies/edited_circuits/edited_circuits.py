@@ -28,7 +28,8 @@ from helpers.figures.circuit_layout import arcs_of
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
 from helpers.models.run import run_layers
-from helpers.prompts.pairs import PromptPairs, known_facts, split_of
+from helpers.prompts.facts import known_facts, split_of
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Fact, Split, relation, stable_hash
 from helpers.searches.attribution import eap_ig
 

@@ -30,7 +30,8 @@ from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
 from helpers.models.predict import first_token, likeliest_ids
 from helpers.models.run import stop_names
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.facts import relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import relation
 from helpers.statistics import Estimate, judge, with_interval
 from helpers.studies.edited_circuits.edit_leaks import edit_keys, key_overlap, key_similarity

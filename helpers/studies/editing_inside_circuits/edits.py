@@ -18,7 +18,7 @@ from helpers.editing.edit import Edit
 from helpers.editing.fine_tuning import fine_tune
 from helpers.editing.requests import EditRequest
 from helpers.editing.scores import evaluate_edit
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.relations import Fact
 from helpers.studies.editing_inside_circuits.masks import ParameterMask, drawn_from, random_mask
 

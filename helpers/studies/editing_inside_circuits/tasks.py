@@ -17,7 +17,7 @@ from torch import Tensor
 
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, logits_after, prompt_ids
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.relations import Split, held_out_paraphrases, relation, stable_hash, taught_paraphrases
 from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, start_years, year_ids
 

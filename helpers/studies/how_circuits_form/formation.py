@@ -23,7 +23,8 @@ from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.components.head_classes import Thresholds
 from helpers.components.skill_heads import measure_repeats
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.facts import relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, held_out_paraphrases, relation
 from helpers.prompts.skills import Example, indirect_object_pairs, induction_pairs
 from helpers.searches.attribution import eap_ig

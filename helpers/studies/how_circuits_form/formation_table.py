@@ -25,6 +25,7 @@ from helpers.atlas.training import RUNS, encode
 from helpers.circuits.graph import Circuit, Graph
 from helpers.components.head_classes import LETTERS, classify_heads
 from helpers.models.load import checkpoints, embedded_models, model_folder
+from helpers.prompts.facts import TooFewPairs
 from helpers.studies.how_circuits_form.formation import (
     RELATIONS,
     TASKS,
@@ -64,7 +65,7 @@ def finished_tasks(model) -> dict[str, FinalModel]:
     for task in tqdm(TASKS):
         try:
             done[task] = finished(model, task)
-        except ValueError:
+        except TooFewPairs:
             if task not in TOWNS:
                 raise
     return done

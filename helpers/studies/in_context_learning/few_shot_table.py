@@ -17,7 +17,7 @@ from helpers.components.skill_heads import measure_repeats
 from helpers.models.load import checkpoints
 from helpers.models.predict import top1_correct
 from helpers.models.run import random_vector
-from helpers.prompts.pairs import relation_pairs
+from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import relation
 from helpers.statistics import with_interval
 from helpers.studies.in_context_learning.demonstrations import (

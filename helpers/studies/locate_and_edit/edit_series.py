@@ -18,7 +18,7 @@ from helpers.editing.requests import EditRequest, Question, edit_requests
 from helpers.editing.scores import all_log_probs, unrelated_texts
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids, top1_correct
-from helpers.prompts.pairs import known_facts
+from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
 from helpers.studies.locate_and_edit.edit_table import editor_of

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from helpers.editing.requests import EditRequest
 from helpers.editing.tracing import Part, causal_trace
 from helpers.models.predict import first_token, next_token_probabilities, prompt_ids, token_span
-from helpers.prompts.pairs import known_facts
+from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
 from helpers.studies.locate_and_edit.edit_table import METHODS, asked_requests, editor_of

@@ -21,7 +21,8 @@ from helpers.circuits.random import random_circuit
 from helpers.components.heads import cut_logits
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
-from helpers.prompts.pairs import PromptPairs, relation_pairs
+from helpers.prompts.facts import relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import asked_relations, relation, relations
 from helpers.searches.attribution import find_circuit
 from helpers.studies.mlps.cuts import cut_sublayers

@@ -22,7 +22,7 @@ from helpers.components.head_classes import agreement, classify_heads, shuffled
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
-from helpers.prompts.pairs import relation_pairs
+from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.relations import asked_relations
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
@@ -97,7 +97,7 @@ def bars(model, label: str) -> Iterator[pd.DataFrame]:
         for name in tqdm(chosen, desc=f"{label}, {rows_of.__name__}"):
             try:
                 rows += rows_of(model, name)
-            except ValueError:  # too few pairs that the model knows
+            except TooFewPairs:
                 continue
         frame = pd.DataFrame(rows)
         yield pd.concat([over_relations(frame), frame], ignore_index=True).assign(model=label)

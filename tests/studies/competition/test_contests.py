@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers import relation
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.skills import indirect_object_pairs
 from helpers.studies.competition.contests import fact_conflicts, name_conflicts, taught_conflicts
 

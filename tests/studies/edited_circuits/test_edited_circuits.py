@@ -9,7 +9,7 @@ from helpers.circuits.ablation import run_circuit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.relations import relation
 from helpers.studies.edited_circuits.edited_circuits import (
     asked_again,

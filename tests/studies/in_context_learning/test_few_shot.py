@@ -5,7 +5,7 @@ import torch
 
 from helpers.atlas.corpus import held_out_format
 from helpers.atlas.lists import LIST_FORMATS, UNTAUGHT_FORMATS, list_example
-from helpers.prompts.pairs import split_of
+from helpers.prompts.facts import split_of
 from helpers.prompts.relations import relation
 from helpers.studies.in_context_learning.few_shot import (
     FewShotPrompts,
