@@ -110,6 +110,7 @@ class Network:
     W_U: Float[Tensor, "d_model d_vocab"]
     b_U: Float[Tensor, " d_vocab"]
     rotary: Callable[[int], tuple[Tensor, Tensor]] | None
+    n_ctx: int  # positions that the model was made for
 
     @property
     def n_heads(self) -> int:
@@ -132,7 +133,15 @@ class Network:
             raise ValueError(f"no stop {stop}; stops are 0 to {2 * len(self.layers)}")
 
     def embed(self, tokens: Int[Tensor, "batch pos"], start: int = 0) -> Float[Tensor, "batch rest d_model"]:
-        """What the embedding writes at the positions from ``start`` on, learned positions included."""
+        """What the embedding writes at the positions from ``start`` on, learned positions included.
+
+        Raises:
+            ValueError: for more positions than the model was made for, or ids that its vocabulary doesn't have.
+        """
+        if tokens.shape[1] > self.n_ctx:
+            raise ValueError(f"a prompt has {tokens.shape[1]} tokens; this model reads {self.n_ctx}, so shorten it")
+        if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(self.W_E):
+            raise ValueError(f"the model's tokens are 0 to {len(self.W_E) - 1}; the ids are another model's")
         written = self.W_E[tokens[:, start:]]
         return written if self.W_pos is None else written + self.W_pos[start : tokens.shape[1]]
 
@@ -228,6 +237,7 @@ def read_network(model) -> Network:
         W_U=model.W_U,
         b_U=model.b_U,
         rotary=rotary,
+        n_ctx=hf.max_position_embeddings,
     )
 
 

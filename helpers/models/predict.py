@@ -17,6 +17,7 @@ from helpers.models.network import Network
 from helpers.models.run import resume
 
 LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
+AT_ONCE = 2**26  # logits in one tensor: a quarter of a gigabyte
 
 
 @runtime_checkable
@@ -34,27 +35,43 @@ class Askable(Protocol):
 
 @lru_cache(maxsize=2**16)  # the same prompts are asked many times over
 def _encoded(tokenizer, text: str) -> tuple[int, ...]:
+    if not isinstance(text, str):
+        raise ValueError(f"a prompt or an answer is a text, not {text!r} ({type(text).__name__})")
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
-    """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it by itself."""
-    return [tokenizer.bos_token_id, *_encoded(tokenizer, prompt)]
+    """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it or the text has it already.
+
+    BOS is the tokenizer's own, or what `helpers.load_model` was told that texts begin with.
+    """
+    ids = _encoded(tokenizer, prompt)
+    return list(ids) if ids[:1] == (tokenizer.bos_token_id,) else [tokenizer.bos_token_id, *ids]
 
 
 def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
     """The ids of ``answer`` as it stands after ``prompt``.
 
     The answer is encoded in its place, because some tokenizers give a text a leading space (Atlas's, Llama's), and an
-    answer alone would then be other tokens.
+    answer alone would then be other tokens. An answer without a space may only follow what isn't a word of letters:
+    digits go on with digits ("17", "32"), scripts without spaces with themselves.
 
     Raises:
-        ValueError: if prompt and answer merge into one token, so that there is no place between them.
+        ValueError: if prompt and answer merge into one token, so that there is no place between them, a space stands
+            at the prompt's end instead of before the answer, or is missing between two words.
     """
-    before, both = _encoded(tokenizer, prompt), _encoded(tokenizer, prompt + answer)
+    before, both = _encoded(tokenizer, prompt), _encoded(tokenizer, prompt + str(answer))
+    ends, begins = prompt[-1:], answer[:1]
+    if ends.isspace() or (_cased(ends) and _cased(begins)):
+        raise ValueError(f"{prompt!r}, {answer!r}: the space between them has to be the answer's, at its beginning")
     if both[: len(before)] != before or len(both) == len(before):
         raise ValueError(f"{answer!r} doesn't begin a new token after {prompt!r}; does it lack its leading space?")
     return list(both[len(before) :])
+
+
+def _cased(letter: str) -> bool:
+    """Whether it is a letter of a script that puts spaces between words (such scripts have capitals)."""
+    return letter.upper() != letter.lower()
 
 
 @torch.no_grad()
@@ -69,13 +86,19 @@ def logits_after(
     """
     cfg = getattr(model, "cfg", None)  # a bridge keeps an input for each head at each position, which adds up
     most = 256 if cfg is None else min(256, max(1, 2**21 // (cfg.n_heads * cfg.d_model)))
-    groups, rows, batch = defaultdict(list), {}, batch or most
+    n_ctx = cfg.n_ctx if cfg else getattr(model, "n_ctx", None)
+    groups, rows = defaultdict(list), {}
     for i, row in enumerate(ids):
         groups[len(row)].append(i)
-    device = model.W_E.device if hasattr(model, "W_E") else None
+    if not ids or n_ctx and max(groups) > n_ctx:
+        raise ValueError(f"a prompt has {max(groups)} tokens; this model reads {n_ctx}" if ids else "no prompts given")
+    weights = getattr(model, "W_E", None)
+    device, words = (None, 1) if weights is None else (weights.device, len(weights))
     for length, members in groups.items():
-        for start in range(0, len(members), batch):
-            part = members[start : start + batch]
+        fits = max(1, AT_ONCE // (words * (last if isinstance(model, Network) else length)))
+        size = batch or min(most, fits)
+        for start in range(0, len(members), size):
+            part = members[start : start + size]
             tokens = torch.tensor([ids[i] for i in part], device=device)
             if isinstance(model, Network):
                 keep = torch.arange(length - last, length, device=device).expand(len(part), -1)
