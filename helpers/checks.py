@@ -44,6 +44,7 @@ def _model(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Amount = Annotated[Whole, Field(ge=0)]
 Count = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -53,9 +54,15 @@ Model = Annotated[Any, BeforeValidator(_model)]
 def checked(function: F) -> F:
     """Check every annotated argument of a public function before it runs, without changing what a right call does.
 
+    Of a dataclass, it checks the fields whenever one is made.
+
     Raises:
         ValueError: for an argument of another kind or out of range; the sentence names function, argument and value.
     """
+    if isinstance(function, type):
+        function.__init__ = checked(function.__init__)
+        return function
+    name = function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
 
     @cache  # annotations are read at the first call, when the module is complete
     def validated() -> Callable:
@@ -74,7 +81,9 @@ def checked(function: F) -> F:
         try:
             return validated()(*args, **options)
         except ValidationError as error:
-            raise ValueError(f"{function.__name__}: {_sentence(error, [*given])}") from None
+            parts = signature(function).parameters.values()
+            places = [part.name for part in parts if part.kind is not part.KEYWORD_ONLY]
+            raise ValueError(f"{name}: {_sentence(error, places)}") from None
 
     return call
 
@@ -82,7 +91,7 @@ def checked(function: F) -> F:
 def _sentence(error: ValidationError, names: list[str]) -> str:
     first = error.errors(include_url=False)[0]
     name, *inside = first["loc"]
-    name = names[name] if isinstance(name, int) else name
+    name = names[min(name, len(names) - 1)] if isinstance(name, int) else name  # the last one may be ``*values``
     said = first["msg"].removeprefix("Value error, ").replace("Input should be", "has to be").removesuffix(".")
     value = "" if first["type"] == "value_error" else f", not {_short(first['input'])}"
     return f"{name}{''.join(f'[{part}]' for part in inside)} {said}{value}"
