@@ -89,12 +89,19 @@ def checked(function: F) -> F:
 
 
 def _sentence(error: ValidationError, names: list[str]) -> str:
-    first = error.errors(include_url=False)[0]
-    name, *inside = first["loc"]
+    errors = error.errors(include_url=False)
+    first = max((e for e in errors if e["loc"][0] == errors[0]["loc"][0]), key=lambda e: len(e["loc"]))
+    kinds = [e for e in errors if e["loc"][:-1] == first["loc"][:-1] and e["input"] is first["input"]]
+    several = len(kinds) > 1 and isinstance(first["loc"][-1], str)  # no place in a list, but one of several types
+    name, *inside = first["loc"][:-1] if several else first["loc"]
     name = names[min(name, len(names) - 1)] if isinstance(name, int) else name  # the last one may be ``*values``
-    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "has to be").removesuffix(".")
-    value = "" if first["type"] == "value_error" else f", not {_short(first['input'])}"
-    return f"{name}{''.join(f'[{part}]' for part in inside)} {said}{value}"
+    inside = "".join(f"[{part}]" for part in inside if "[" not in str(part))  # such a part is a type, too
+    said = [e["msg"].removeprefix("Value error, ").replace("Input should be ", "").removesuffix(".") for e in kinds]
+    if first["type"] == "value_error":
+        return f"{name}{inside} {said[0]}"
+    said = " or ".join(dict.fromkeys(said))
+    verb = "has to be " if first["msg"].startswith("Input should be") else ""
+    return f"{name}{inside} {verb}{said}, not {_short(first['input'])}"
 
 
 def _short(value: object) -> str:

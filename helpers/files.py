@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 
 def write_whole(path: str | Path, content: str | bytes | Callable[[Path], object]) -> Path:
-    """Write a file so that nobody ever meets a part of it, even if the process is killed; returns its full path.
+    """Write a file so that nobody ever meets a part of it, even if the process is killed; returns its path.
 
     Args:
         path: ``~`` is the home folder; folders that are missing are made.
@@ -22,7 +22,8 @@ def write_whole(path: str | Path, content: str | bytes | Callable[[Path], object
     Raises:
         OSError: if the file can't be written; what stood at the place stays there, and nothing is left beside it.
     """
-    path = Path(os.path.realpath(os.path.expanduser(path)))
+    given = Path(os.path.expanduser(path))
+    path = Path(os.path.realpath(given))  # what a link leads to is replaced, not the link
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def write_whole(path: str | Path, content: str | bytes | Callable[[Path], object
     finally:
         with suppress(OSError):  # it isn't there, and shouldn't be
             part.unlink()
-    return path
+    return given
 
 
 def read_json(path: str | Path, kind: str) -> dict[str, object]:

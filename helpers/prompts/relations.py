@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from helpers.files import write_whole
+
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
@@ -100,11 +102,9 @@ def read_relation(path: str | Path) -> Relation:
 
 def write_relation(path: Path, raw: dict) -> Path:
     """Write a relation (the JSON object of the layout above) with one line for each fact; returns ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     samples = ",\n".join("    " + json.dumps(sample) for sample in raw["samples"])
     head = json.dumps({key: value for key, value in raw.items() if key != "samples"}, indent=2).removesuffix("\n}")
-    path.write_text(f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n', encoding="utf-8")
-    return path
+    return write_whole(path, f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n')
 
 
 @cache
