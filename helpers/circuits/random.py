@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import index
 
 import torch
@@ -35,9 +35,9 @@ def random_circuit(graph: Graph, n: Amount | None = None, seed: Seed = 0, *, lik
         raise ValueError(f"the graph has {graph.n_edges} edges, not {n}")
     generator = torch.Generator().manual_seed(seed)
     places = graph.edges.flatten().nonzero().flatten()
-    mask = torch.zeros(graph.edges.numel(), dtype=torch.bool)
-    mask[places[torch.randperm(len(places), generator=generator)[:n]]] = True
-    return Circuit(graph, mask.view_as(graph.edges))
+    mask = torch.zeros_like(graph.edges)
+    mask.view(-1)[places[torch.randperm(len(places), generator=generator)[:n]]] = True
+    return Circuit(graph, mask)
 
 
 def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
@@ -49,7 +49,8 @@ def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
     return permute_heads(circuit, orders)
 
 
-def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
+@checked
+def permute_heads(circuit: Circuit, orders: Sequence[Iterable]) -> Circuit:
     """The same circuit with its heads at other places of their layers.
 
     Args:
@@ -75,8 +76,8 @@ def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
     return Circuit(graph, mask)
 
 
-def _whole(given: Sequence[Sequence[int]], graph: Graph, size: int) -> list[list[int]]:
-    try:  # ranges and arrays are as good as lists
+def _whole(given: Sequence[Iterable], graph: Graph, size: int) -> list[list[int]]:
+    try:
         orders = [[index(head) for head in order] for order in given]
     except TypeError:  # something else than whole numbers
         orders = []

@@ -42,9 +42,9 @@ class Scores:
             ValueError: if there aren't ``n`` edges.
         """
         self._check(n)
-        mask = torch.zeros(self.graph.edges.numel(), dtype=torch.bool)
-        mask[self._ranked()[:n]] = True
-        return Circuit(self.graph, mask.view_as(self.graph.edges))
+        mask = torch.zeros_like(self.graph.edges)
+        mask.view(-1)[self._ranked()[:n]] = True
+        return Circuit(self.graph, mask)
 
     @checked
     def above(self, threshold: Number) -> Circuit:
