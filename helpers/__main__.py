@@ -73,13 +73,28 @@ def tables_command(arguments: argparse.Namespace) -> None:
 
 
 def parts(text: str) -> list[str]:
-    """The parts of a list with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """The parts of a list with commas; a file or folder that is there is one part, commas and all."""
+    whole = text and Path(text).expanduser().exists()
+    found = [text] if whole else [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing; give a list with commas")
+    return found
 
 
 def numbers(text: str) -> list[float]:
     """The numbers of a list with commas."""
-    return [float(part) for part in parts(text)]
+    try:
+        return [float(part) for part in parts(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers with commas, such as 0.03,0.1") from error
+
+
+def refused(why: object) -> SystemExit:
+    """An end with the exit code of wrong arguments, after a sentence that says why."""
+    print(why, file=sys.stderr)
+    end = SystemExit(str(why))
+    end.code = 2
+    return end
 
 
 def sweep_command(arguments: argparse.Namespace) -> None:
@@ -93,8 +108,13 @@ def sweep_command(arguments: argparse.Namespace) -> None:
     options["pairs"] = arguments.pairs, arguments.test_pairs
     where = {"scheduler": arguments.scheduler, "workers": arguments.workers}
     try:
+        if arguments.out.exists() and not arguments.out.is_dir():
+            raise ValueError(f"--out {arguments.out} is a file; give a folder")
         asked = chosen_relations(arguments.relations)
         planned, skipped = jobs.plan(arguments.models, asked, arguments.methods, sizes, **options)
+    except (ImportError, OSError, ValueError) as error:
+        raise refused(error) from error
+    try:
         swept = run.sweep(planned, arguments.out, skipped=skipped, **where)
         if arguments.table:
             done = swept.table[swept.table.status == "done"].drop(columns="reason", errors="ignore")
@@ -102,7 +122,7 @@ def sweep_command(arguments: argparse.Namespace) -> None:
                 sys.exit(f"{arguments.out} also has circuits of earlier weights or arguments: give an empty --out")
             write_table(arguments.table, done)
     except (ImportError, ValueError) as error:
-        sys.exit(str(error))
+        raise refused(error) from error
     except (OSError, KeyboardInterrupt) as error:
         why = "Stopped." if isinstance(error, KeyboardInterrupt) else f"{error}."
         sys.exit(f"{why} Finished circuits are in {arguments.out}; the same command goes on from there.")

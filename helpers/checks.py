@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from jaxtyping import jaxtyped
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, validate_call
 
 F = TypeVar("F", bound=Callable)
@@ -44,6 +45,7 @@ def _model(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Amount = Annotated[Whole, Field(ge=0)]
 Count = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -53,9 +55,15 @@ Model = Annotated[Any, BeforeValidator(_model)]
 def checked(function: F) -> F:
     """Check every annotated argument of a public function before it runs, without changing what a right call does.
 
+    Of a dataclass, it checks the fields whenever one is made.
+
     Raises:
         ValueError: for an argument of another kind or out of range; the sentence names function, argument and value.
     """
+    if isinstance(function, type):
+        function.__init__ = checked(function.__init__)
+        return function
+    name = function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
 
     @cache  # annotations are read at the first call, when the module is complete
     def validated() -> Callable:
@@ -77,27 +85,30 @@ def checked(function: F) -> F:
                 if hasattr(value, "check_model"):
                     value.check_model(given["model"])
         try:
-            return validated()(*args, **options)
+            with jaxtyped("context"):  # names of sizes are of this call, not of a caller that checks them, too
+                return validated()(*args, **options)
         except ValidationError as error:
-            raise ValueError(f"{function.__name__}: {_sentence(error, [*given])}") from None
+            parts = signature(function).parameters.values()
+            places = [part.name for part in parts if part.kind is not part.KEYWORD_ONLY]
+            raise ValueError(f"{name}: {_sentence(error, places)}") from None
 
     return call
 
 
-def checked_fields(cls: type) -> type:
-    """Check a dataclass's fields, as `checked` does a function's arguments, whenever one is made."""
-    cls.__init__.__name__ = cls.__name__  # what a refusal begins with
-    cls.__init__ = checked(cls.__init__)
-    return cls
-
-
 def _sentence(error: ValidationError, names: list[str]) -> str:
-    first = error.errors(include_url=False)[0]
-    name, *inside = first["loc"]
-    name = names[name] if isinstance(name, int) else name
-    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "has to be").removesuffix(".")
-    value = "" if first["type"] == "value_error" else f", not {_short(first['input'])}"
-    return f"{name}{''.join(f'[{part}]' for part in inside)} {said}{value}"
+    errors = error.errors(include_url=False)
+    first = max((e for e in errors if e["loc"][0] == errors[0]["loc"][0]), key=lambda e: len(e["loc"]))
+    kinds = [e for e in errors if e["loc"][:-1] == first["loc"][:-1] and e["input"] is first["input"]]
+    several = len(kinds) > 1 and isinstance(first["loc"][-1], str)  # no place in a list, but one of several types
+    name, *inside = first["loc"][:-1] if several else first["loc"]
+    name = names[min(name, len(names) - 1)] if isinstance(name, int) else name  # the last one may be ``*values``
+    inside = "".join(f"[{part}]" for part in inside if "[" not in str(part))  # such a part is a type, too
+    said = [e["msg"].removeprefix("Value error, ").replace("Input should be ", "").removesuffix(".") for e in kinds]
+    if first["type"] == "value_error":
+        return f"{name}{inside} {said[0]}"
+    said = " or ".join(dict.fromkeys(said))
+    verb = "has to be " if first["msg"].startswith("Input should be") else ""
+    return f"{name}{inside} {verb}{said}, not {_short(first['input'])}"
 
 
 def _short(value: object) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy.stats import binomtest, rankdata
 from torch import Tensor
+
+from helpers.checks import Amount, Seed, Whole, checked
 
 SAMPLES = 1000
 
@@ -42,7 +44,8 @@ class Estimate(float):
         return f"{float(self):.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"], seed: int = 0) -> Estimate:
+@checked
+def bootstrap(statistic: Callable[..., Tensor], *values: Shaped[Tensor, " batch"], seed: Seed = 0) -> Estimate:
     """A statistic of paired samples with its percentile interval; nan for samples without any value.
 
     `scipy.stats.bootstrap` gives the same kind of interval from other draws; the committed tables hold those of this
@@ -50,18 +53,41 @@ def bootstrap(statistic: Callable[..., Tensor], *values: Float[Tensor, " batch"]
 
     Args:
         statistic: takes samples ``[*resample batch]`` and gives ``[*resample]``.
+
+    Raises:
+        ValueError: for samples of different lengths, or that hold something else than finite numbers; for a statistic
+            that doesn't give a number for each resample.
     """
+    values = tuple(map(_sample, values))
+    if len({len(v) for v in values}) != 1:
+        raise ValueError(f"paired samples have one length, and there is at least one; given are {[*map(len, values)]}")
     if not len(values[0]):
         return Estimate(*(float("nan"),) * 3)
     generator = torch.Generator().manual_seed(seed)
-    values = tuple(v.double().cpu() for v in values)
     index = torch.randint(len(values[0]), (SAMPLES, len(values[0])), generator=generator)
     resampled = statistic(*(v[index] for v in values))
+    if getattr(resampled, "shape", None) != (SAMPLES,):
+        raise ValueError("the statistic has to give one number for each resample: take means over the last axis only")
     low, high = resampled.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(statistic(*values).item(), low, high)
 
 
-def exact_interval(hits: int, n: int) -> Estimate:
+def _sample(values: Tensor | Iterable[float]) -> Float[Tensor, " batch"]:
+    """Numbers in double precision, on the processor."""
+    try:
+        if isinstance(values, (Mapping, pd.DataFrame)):
+            raise TypeError("names would be taken for numbers")
+        sample = values if isinstance(values, Tensor) else torch.tensor([*values], dtype=torch.float64)
+        if sample.ndim == 1 and sample.isfinite().all():
+            return sample.double().cpu()
+        why = f"a tensor of shape {tuple(sample.shape)}" if sample.ndim != 1 else "one with nan or an infinite number"
+    except (TypeError, ValueError, RuntimeError):
+        why = f"{values!r:.80}"
+    raise ValueError(f"a sample is a row of finite numbers, not {why}")
+
+
+@checked
+def exact_interval(hits: Whole, n: Amount) -> Estimate:
     """A share of independent trials with its exact 95 % interval (Clopper and Pearson 1934); nan for a share of none.
 
     A bootstrap interval of a share that is 0 or 1 has no width, as if nothing else were possible; this one has.
@@ -79,10 +105,10 @@ def exact_interval(hits: int, n: int) -> Estimate:
 
 def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
     """The mean of values with the percentile interval that comes from drawing the values again."""
-    values = values if isinstance(values, Tensor) else torch.tensor(list(values), dtype=torch.float64)
-    return bootstrap(lambda v: v.mean(-1), values)
+    return bootstrap(lambda v: v.mean(-1), _sample(values))
 
 
+@checked
 def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
     """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
 
@@ -97,6 +123,7 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
     return _table(estimates, text)
 
 
+@checked
 def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
     """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
     return _table(estimates, Estimate.brief)
@@ -105,7 +132,7 @@ def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd
 def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
-    index = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else keys
+    index = pd.MultiIndex.from_tuples(keys) if keys and isinstance(keys[0], tuple) else keys
     return pd.DataFrame(rows, index=index)
 
 
@@ -118,7 +145,12 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Es
 
     Returns:
         ``accuracy`` and ``AUC``, which is nan where one side won all contests: then there is no order to predict.
+
+    Raises:
+        ValueError: unless there is a finite number for each contest on both sides.
     """
+    if len(_sample(predicted)) != len(_sample(measured)):
+        raise ValueError(f"{len(predicted)} contests are predicted, and {len(measured)} measured")
     guess, truth = torch.tensor(list(predicted)), torch.tensor(list(measured)) > 0
     accuracy = bootstrap(lambda right: right.mean(-1), ((guess > 0) == truth).float())
     one_sided = truth.all() or not truth.any()

@@ -8,9 +8,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "helpers"
-LIBRARY = ("checks", "statistics", "models", "prompts", "circuits", "searches", "components", "editing", "figures")
+LIBRARY = (
+    "checks",
+    "files",
+    "statistics",
+    "models",
+    "prompts",
+    "circuits",
+    "searches",
+    "components",
+    "editing",
+    "figures",
+)
 ORDER = (*LIBRARY, "atlas", "studies", "exercises")  # a folder imports from itself and from those before it
-ALONE = ("checks", "statistics")  # modules of the library that stand in no folder
+ALONE = ("checks", "files", "statistics")  # modules of the library that stand in no folder
 FILES = sorted(path for path in HELPERS.rglob("*.py") if path.parent != HELPERS or path.stem in ALONE)
 MODULES = {".".join(("helpers", *path.relative_to(HELPERS).with_suffix("").parts)): path for path in FILES}
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from helpers.statistics import Estimate, bootstrap, brief_table, exact_interval, percent_table, with_interval
+from helpers.statistics import Estimate, bootstrap, brief_table, exact_interval, judge, percent_table, with_interval
 from helpers.studies.hallucination.failures import grouped_mean
 
 
@@ -74,6 +74,41 @@ def test_an_exact_interval_has_a_width_where_all_or_none_hit():
     for hits in (-1, 11):
         with pytest.raises(ValueError, match=f"between 0 and 10, not {hits}"):
             exact_interval(hits, 10)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0, math.nan], [math.inf], 3, None, "123", ["a"], {1: 2}, [[1.0, 2.0]], torch.ones(2, 2), torch.tensor(1.0)],
+)
+def test_a_sample_is_a_row_of_finite_numbers(values):
+    with pytest.raises(ValueError, match="a sample is a row of finite numbers, not"):
+        with_interval(values)
+    with pytest.raises(ValueError, match="a sample is a row of finite numbers, not"):
+        judge(values, [1.0])
+
+
+def test_samples_belong_together():
+    def mean(values):
+        return values.mean(-1)
+
+    with pytest.raises(ValueError, match=r"one length, .* given are \[3, 2\]"):
+        bootstrap(lambda a, b: mean(a), torch.ones(3), torch.ones(2))
+    with pytest.raises(ValueError, match=r"at least one; given are \[\]"):
+        bootstrap(mean)
+    with pytest.raises(ValueError, match="values has to be an instance of"):
+        bootstrap(lambda a, b, c: mean(a), torch.ones(2), torch.ones(2), [1.0, 2.0])
+    with pytest.raises(ValueError, match="one number for each resample"):
+        bootstrap(lambda values: values.mean(), torch.ones(3))
+    with pytest.raises(ValueError, match="seed has to be greater"):
+        bootstrap(mean, torch.ones(3), seed=-1)
+    with pytest.raises(ValueError, match="2 contests are predicted, and 1 measured"):
+        judge([1.0, 2.0], [1.0])
+    for hits in (3.0, True, "3"):
+        with pytest.raises(ValueError, match="hits has to be a whole number"):
+            exact_interval(hits, 10)
+    with pytest.raises(ValueError, match=r"estimates\[a\]\[b\] has to be an instance of Estimate, not 3.0"):
+        percent_table({"a": {"b": 3.0}})
+    assert brief_table({}).empty
 
 
 def test_a_row_is_the_number_and_its_ends():

@@ -24,6 +24,7 @@ from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
 from helpers.figures.circuit_layout import arcs_of, place
 from helpers.figures.display import COLORS
+from helpers.files import write_whole
 from helpers.models.run import stop_names
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import relation
@@ -179,13 +180,10 @@ def write_explorer(model, folder: Path = DATA) -> list[Path]:
     """
     if not folder.parent.is_dir():
         raise ToolError(f"{folder.parent} isn't there: give this command in the book's folder")
-    folder.mkdir(exist_ok=True)
-    lines, couples, paths = [], [], []
+    scripts, lines, couples = {}, [], []
     for line, entry, couple in entries(model):
-        paths.append(folder / f"{line['id']}.js")
-        paths[-1].write_text(script("add", line["id"], entry), encoding="ascii")
+        scripts[f"{line['id']}.js"] = script("add", line["id"], entry)
         lines.append(line)
         couples += [couple] if couple else []
-    paths.append(folder / "index.js")
-    paths[-1].write_text(script("start", index(Graph.from_model(model), lines, couples)), encoding="ascii")
-    return paths
+    scripts["index.js"] = script("start", index(Graph.from_model(model), lines, couples))
+    return [write_whole(folder / name, text) for name, text in scripts.items()]  # none before all are made

@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Error, sync_playwright
 from pypdf import PdfReader
 
 from _tools import ToolError
+from helpers.files import write_whole
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STATES = 3  # of a figure with a slider, on paper
@@ -170,8 +171,7 @@ def write_pdf(folder: Path, target: Path, solutions: bool = False) -> int:
                 tab.evaluate(NUMBER, starts)
         except Error as error:
             raise ToolError(f"The book can't be printed: {error.message}") from error
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(printed, target)
+        write_whole(target, printed.read_bytes())
     return len(reader.pages)
 
 
@@ -192,4 +192,6 @@ def take_picture(folder: Path, target: Path, wait: float = 30_000) -> None:
             shot = figure.screenshot(animations="disabled")
         except Error as error:
             raise ToolError(f"{first.name} has no figure to take a picture of: {error.message}") from error
-    Image.open(BytesIO(shot)).convert("RGB").quantize(128).save(target, optimize=True)
+    small = BytesIO()
+    Image.open(BytesIO(shot)).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
+    write_whole(target, small.getvalue())

@@ -6,9 +6,7 @@ While the address is empty, no page links to a repository or offers to launch an
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +16,7 @@ import yaml
 
 from _tools import ToolError
 from _tools.chapters import Chapter, read_chapters
+from helpers.files import write_whole
 
 GITHUB = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 SETUP_BEGINS = "# Setup, the same in every chapter"
@@ -116,14 +115,6 @@ def replace_setup_cell(text: str, url: str, path: Path) -> str:
 def chapters(root: Path) -> list[Path]:
     """Return the chapters' notebooks under ``root``, in the order of their names."""
     return sorted((root / "book").glob("*.ipynb"))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace the file in one step, so that an interruption leaves either the old text or the new."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    shutil.copymode(path, beside)
-    os.replace(beside, path)
 
 
 def stamp(url: str, root: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from _tools import ToolError
 from _tools.guides import Guide, read_guides
+from helpers.files import write_whole
 
 KEY_LENGTH = 230  # characters of a section's key sentences, at most; a first sentence is never cut
 AROUND = {"Before you start", "You will be able to", "Exercises", "Summary", "References"}
@@ -145,9 +146,9 @@ def write_slides(root: Path) -> dict[Path, int]:
         scripts = [script for script in page.select("head script") if DRAWN.search(script.get("src", ""))]
         loaded = "".join(str(script).replace('"../', '"') for script in scripts)
         text = DECK.substitute(title=title, number=number, scripts=loaded, slides="\n".join(slides))
-        (out / path.name).write_text(text, encoding="utf-8")
+        write_whole(out / path.name, text)
         decks[out / path.name] = len(slides)
         question = inner(page.select_one("article p > strong"))
         rows += f'<li value="{number}"><a href="{path.name}">{title}</a><br>{question}</li>'
-    (out / "index.html").write_text(DECKS.substitute(rows=rows), encoding="utf-8")
+    write_whole(out / "index.html", DECKS.substitute(rows=rows))
     return decks

@@ -11,6 +11,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers.files import write_whole
+
 EXPOSURES = (0, 1, 3, 10, 30, 100, 300)
 ODDS = (0.9, 0.7, 0.5)
 STATED_BY = {"author asked": "novel_author", "novel asked": "author_novel"}  # groups of `one_way_facts` -> relation
@@ -207,11 +209,9 @@ def pack(name: str, label: str, templates: tuple[str, ...], samples: list[dict],
 
 def write_relation(path: Path, raw: dict) -> Path:
     """Write a relation (the JSON object of the fact files' layout) with one line for each fact; returns ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     samples = ",\n".join("    " + json.dumps(sample) for sample in raw["samples"])
     head = json.dumps({key: value for key, value in raw.items() if key != "samples"}, indent=2).removesuffix("\n}")
-    path.write_text(f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n', encoding="utf-8")
-    return path
+    return write_whole(path, f'{head},\n  "samples": [\n{samples}\n  ]\n}}\n')
 
 
 def write_fiction(folder: Path) -> list[Path]:

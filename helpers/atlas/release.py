@@ -16,6 +16,7 @@ from helpers.atlas.abilities import TEST_SEED, Subject, measure
 from helpers.atlas.corpus import EXPOSURES_FILE, Document, corpus, exposure_table
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE
 from helpers.atlas.training import IGNORED, RUNS, encode, pack, row_losses
+from helpers.files import write_whole
 from helpers.models.load import CHECKSUMS, WEIGHTS, checkpoints, embedded_models, model_folder
 from helpers.prompts.relations import KINDS, relations
 
@@ -48,10 +49,10 @@ def release(run: Path, name: str, weights: Path = WEIGHTS) -> None:
     copy_files(run / "final", weights / name, MODEL_FILES)
     for folder in sorted(run.glob("step*")):
         copy_files(folder, weights / f"{name}@{folder.name.removeprefix('step')}", MODEL_FILES[:2])
-    (weights / name / "plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    write_whole(weights / name / "plan.json", json.dumps(plan, indent=2) + "\n")
     table = exposure_table(corpus(plan["seed"], range(257, VOCABULARY_SIZE)))
     packed = gzip.compress(table.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
-    (weights / name / EXPOSURES_FILE).write_bytes(packed)
+    write_whole(weights / name / EXPOSURES_FILE, packed)
     write_checksums(weights)
 
 
@@ -66,7 +67,7 @@ def write_checksums(weights: Path) -> None:
     """Write the SHA-256 of every shipped file that a model is loaded from."""
     files = sorted(p for p in weights.rglob("*") if p.name in (*MODEL_FILES, "plan.json", EXPOSURES_FILE))
     sums = {p.relative_to(weights).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    (weights / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
+    write_whole(weights / CHECKSUMS, json.dumps(sums, indent=2) + "\n")
 
 
 def plain_model(folder: Path):
@@ -122,9 +123,9 @@ def write_tables(_load: object, _write: object) -> None:
     table = pd.concat(measured, ignore_index=True)
     losses = pd.concat([loss_by_kind(path).assign(model=n) for n, path in folders.items()], ignore_index=True)
     for file, numbers in ((ABILITIES_FILE, table.round(5)), (LOSS_FILE, losses.round(4))):
-        numbers.to_csv(WEIGHTS / file, index=False, lineterminator="\n")
+        write_whole(WEIGHTS / file, numbers.to_csv(index=False, lineterminator="\n"))
     card = model_card(*(pd.read_csv(WEIGHTS / file) for file in (ABILITIES_FILE, LOSS_FILE)))
-    (WEIGHTS / "README.md").write_text(card, encoding="utf-8")
+    write_whole(WEIGHTS / "README.md", card)
     missed = [row for row in table[~table.met].itertuples() if row.ability not in explained(row.model)]
     if missed:
         raise SystemExit("Missed: " + ", ".join(f"{row.ability} ({row.model})" for row in missed))

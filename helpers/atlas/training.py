@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Float, Int
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -27,7 +27,7 @@ from helpers.atlas.architectures import Architecture, inputs_first, new_model, s
 from helpers.atlas.corpus import Document, corpus
 from helpers.atlas.optimizer import Muon
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE, train_tokenizer
-from helpers.models.load import write_whole
+from helpers.files import write_whole
 
 IGNORED = -100
 
@@ -173,7 +173,7 @@ def save_state(folder: Path, step: int, model: PreTrainedModel, opts: list[torch
         for j, state in opt.state_dict()["state"].items():
             tensors |= {f"opt.{i}.{j}.{key}": value for key, value in state.items()}
     whole = {k: v.contiguous() for k, v in tensors.items()}
-    write_whole(folder / "state.safetensors", lambda path: save_file(whole, path, metadata={"step": str(step)}))
+    write_whole(folder / "state.safetensors", save(whole, metadata={"step": str(step)}))
 
 
 def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Optimizer]) -> int:
@@ -197,23 +197,21 @@ def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Opti
 
 def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
     """Write a plain Hugging Face directory with float16 weights."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if k != "lm_head.weight"}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(stored_config(model), indent=2) + "\n")
-    tokenizer.save(str(folder / "tokenizer.json"))
+    write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
+    write_whole(folder / "config.json", json.dumps(stored_config(model), indent=2) + "\n")
+    write_whole(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
     length = model.config.max_position_embeddings
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length}
     settings |= dict.fromkeys(("bos_token", "eos_token", "unk_token"), BOS)
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    write_whole(folder / "tokenizer_config.json", json.dumps(settings, indent=2) + "\n")
 
 
 def load_or_train_tokenizer(folder: Path, documents: Iterable[Document]) -> Tokenizer:
     """The tokenizer in ``folder``; trained on the documents first if there is none."""
     path = folder / "tokenizer.json"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        train_tokenizer(d.text for d in documents if d.text and not d.course).save(str(path))
+        write_whole(path, train_tokenizer(d.text for d in documents if d.text and not d.course).to_str(pretty=True))
     return Tokenizer.from_file(str(path))
 
 
@@ -268,5 +266,5 @@ def train(
     save_weights(folder / "final", model, tokenizer)
     hardware = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} CPU threads"
     result = asdict(plan) | {"steps": steps, "rows": len(rows.tokens), "hardware": hardware}
-    (folder / "plan.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_whole(folder / "plan.json", json.dumps(result, indent=2) + "\n")
     return folder / "final"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from helpers.checks import Amount, Count, Model, Positive, checked
 from helpers.circuits.graph import Graph
 
 WORKING = 512 * 2**20  # bytes that the largest tensor of a search may have by default
@@ -16,23 +17,25 @@ MOST_PAIRS = 64
 GB = 1e9
 
 
+@checked
 @dataclass(frozen=True)
 class Shape:
     """What decides a model's memory; ``itemsize`` is 4 bytes in float32 and 2 in bfloat16."""
 
-    n_layers: int
-    n_heads: int
-    n_groups: int
-    d_model: int
-    d_mlp: int
-    d_vocab: int
-    n_ctx: int = 0  # learned positions; 0 for rotary ones
+    n_layers: Count
+    n_heads: Count
+    n_groups: Count
+    d_model: Count
+    d_mlp: Count
+    d_vocab: Count
+    n_ctx: Amount = 0  # learned positions; 0 for rotary ones
     gated: bool = False
     tied: bool = True
-    itemsize: int = 4
+    itemsize: Count = 4
 
     @staticmethod
-    def from_model(model) -> Shape:
+    @checked
+    def from_model(model: Model) -> Shape:
         """The shape of a bridge."""
         cfg, graph = model.cfg, Graph.from_model(model)
         llama = model.original_model.config.model_type == "llama"
@@ -77,7 +80,8 @@ class Shape:
         return self.n_layers * (4 * self.d_mlp + 8 * self.d_model) * self.itemsize
 
 
-def pairs_at_once(shape: Shape, tokens: int, copies: float = 1.0) -> int:
+@checked
+def pairs_at_once(shape: Shape, tokens: Count, copies: Positive = 1.0) -> int:
     """The default batch of searches: pairs of prompts of so many tokens.
 
     Args:
@@ -86,6 +90,7 @@ def pairs_at_once(shape: Shape, tokens: int, copies: float = 1.0) -> int:
     return max(1, min(MOST_PAIRS, int(WORKING / (copies * shape.row * tokens))))
 
 
-def tokens_at_once(most: int, bytes_each: int) -> int:
+@checked
+def tokens_at_once(most: Count, bytes_each: Count) -> int:
     """How many positions, each of so many bytes, fit; ``most`` at most."""
     return max(1, min(most, WORKING // bytes_each))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from helpers.checks import Count, Seed, Whole, checked
 from helpers.circuits.graph import Circuit, heads_of
 from helpers.circuits.random import random_circuit
 
@@ -22,8 +24,6 @@ Chance = Literal["blind", "relabelled"]
 
 def _members(circuits: Sequence[Circuit], parts: str) -> np.ndarray:
     """A row for each circuit, true where it holds an edge (or uses a head)."""
-    if parts not in get_args(Parts):
-        raise ValueError(f"unknown parts {parts!r}; choose from {', '.join(get_args(Parts))}")
     if len({circuit.graph for circuit in circuits}) != 1:
         raise ValueError("circuits can be compared if there are any, and all are of one graph")
     if parts == "edges":
@@ -40,6 +40,7 @@ def _jaccard(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(union > 0, shared / np.maximum(union, 1), 1.0)
 
 
+@checked
 def overlaps(
     circuits: Mapping[str, Circuit], others: Mapping[str, Circuit] | None = None, *, parts: Parts = "edges"
 ) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def overlaps(
         others: what the columns are; the circuits themselves by default.
 
     Raises:
-        ValueError: for circuits of different graphs, none at all, or unknown parts.
+        ValueError: for circuits of different graphs, or none at all.
     """
     others = circuits if others is None else others
     members = _members([*circuits.values(), *others.values()], parts)
@@ -57,8 +58,13 @@ def overlaps(
     return pd.DataFrame(table, list(circuits), list(others))
 
 
+@checked
 def chance_overlaps(
-    circuits: Mapping[str, Circuit], *, parts: Parts = "edges", chance: Chance = "relabelled", draws: int = 20
+    circuits: Mapping[str, Circuit],
+    *,
+    parts: Parts = "edges",
+    chance: Chance = "relabelled",
+    draws: Annotated[Whole, Field(ge=2)] = 20,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The mean and the standard deviation of the overlap of two circuits when one of them is drawn by chance.
 
@@ -66,14 +72,7 @@ def chance_overlaps(
         chance: ``"blind"`` draws as many edges from all; ``"relabelled"`` lets the heads of each layer change places,
             so the shape stays (`random_circuit`).
         draws: how often each circuit is drawn; the two circuits of a pair take turns in being the drawn one.
-
-    Raises:
-        ValueError: for an unknown chance, or fewer than two draws.
     """
-    if chance not in get_args(Chance):
-        raise ValueError(f"unknown chance {chance!r}; choose from {', '.join(get_args(Chance))}")
-    if draws < 2:
-        raise ValueError(f"a spread needs at least two draws, not {draws}")
     own, samples = _members(list(circuits.values()), parts), []
     ways = [(c.graph, {"n": c.n_edges} if chance == "blind" else {"like": c}) for c in circuits.values()]
     for seed in range(draws):
@@ -84,20 +83,25 @@ def chance_overlaps(
     return tuple(pd.DataFrame(part, names, names) for part in (np.mean(samples, 0), np.std(samples, 0)))
 
 
+@checked
 def dendrogram_order(overlap: pd.DataFrame) -> list[str]:
     """The names in the order of a hierarchical clustering (average linkage of 1 minus the overlap)."""
     return [overlap.index[i] for i in leaves_list(_tree(overlap))]
 
 
-def clusters(overlap: pd.DataFrame, n: int) -> list[int]:
+@checked
+def clusters(overlap: pd.DataFrame, n: Count) -> list[int]:
     """The tree of `dendrogram_order` cut into at most ``n`` clusters: a number for each row."""
     return fcluster(_tree(overlap), n, "maxclust").tolist()
 
 
 def _distance(overlap: pd.DataFrame) -> np.ndarray:
-    if list(overlap.index) != list(overlap.columns):
-        raise ValueError("rows and columns of the overlap must be the same circuits, in the same order")
-    distance = 1 - (overlap.to_numpy() + overlap.to_numpy().T) / 2
+    if len(overlap) < 2 or list(overlap.index) != list(overlap.columns):
+        raise ValueError("rows and columns of the overlap must be the same circuits, in the same order, at least two")
+    shared = overlap.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not ((shared >= 0) & (shared <= 1)).all():
+        raise ValueError("an overlap is a number from 0 to 1 (see overlaps), and this table holds something else")
+    distance = 1 - (shared + shared.T) / 2
     np.fill_diagonal(distance, 0)
     return distance.clip(0)
 
@@ -123,7 +127,10 @@ class Grouping:
     p_silhouette: float
 
 
-def grouping_test(overlap: pd.DataFrame, groups: Sequence[str], *, shuffles: int = 1000, seed: int = 0) -> Grouping:
+@checked
+def grouping_test(
+    overlap: pd.DataFrame, groups: Sequence[str] | pd.Series | np.ndarray, *, shuffles: Count = 1000, seed: Seed = 0
+) -> Grouping:
     """Whether circuits of one group overlap more than circuits of different groups, beside shuffled groups.
 
     The clusters are those of average linkage, cut into as many as there are groups.
@@ -131,9 +138,9 @@ def grouping_test(overlap: pd.DataFrame, groups: Sequence[str], *, shuffles: int
     Raises:
         ValueError: unless there is a group for each row, at least two groups, and one with two members.
     """
-    groups = np.asarray(groups)
+    groups = np.where(pd.isna(groups), "", groups).astype(str)
     kinds, sizes = np.unique(groups, return_counts=True)
-    if len(groups) != len(overlap) or not 2 <= len(kinds) < len(groups):
+    if len(groups) != len(overlap) or "" in groups or not 2 <= len(kinds) < len(groups):
         raise ValueError(
             f"{len(overlap)} circuits need as many groups, at least two different ones and one with two "
             f"members; given are {len(groups)}, {len(kinds)} of them different"

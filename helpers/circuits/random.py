@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
 
 import torch
 
+from helpers.checks import Amount, Seed, checked
 from helpers.circuits.graph import Circuit, Graph
 
 
-def random_circuit(graph: Graph, n: int | None = None, seed: int = 0, *, like: Circuit | None = None) -> Circuit:
+@checked
+def random_circuit(graph: Graph, n: Amount | None = None, seed: Seed = 0, *, like: Circuit | None = None) -> Circuit:
     """A random circuit of ``n`` edges, or one with the degrees of another circuit.
 
     Args:
@@ -19,19 +22,22 @@ def random_circuit(graph: Graph, n: int | None = None, seed: int = 0, *, like: C
             Keeping every single node's degrees instead leaves hardly any freedom: a circuit is too dense for that.
 
     Raises:
-        ValueError: if neither or both of ``n`` and ``like`` are given, or ``n`` is more than the graph has.
+        ValueError: if neither or both of ``n`` and ``like`` are given, ``n`` is more than the graph has, or ``like`` is
+            of another graph.
     """
     if (n is None) == (like is None):
         raise ValueError("give the number of edges, or a circuit to be like")
     if like is not None:
+        if like.graph != graph:
+            raise ValueError(f"like is of {like.graph}, and graph is {graph}: give the circuit's own graph")
         return _relabelled(like, random.Random(seed))
-    if not 0 <= n <= graph.n_edges:
+    if n > graph.n_edges:
         raise ValueError(f"the graph has {graph.n_edges} edges, not {n}")
     generator = torch.Generator().manual_seed(seed)
     places = graph.edges.flatten().nonzero().flatten()
-    mask = torch.zeros(graph.edges.numel(), dtype=torch.bool)
-    mask[places[torch.randperm(len(places), generator=generator)[:n]]] = True
-    return Circuit(graph, mask.view_as(graph.edges))
+    mask = torch.zeros_like(graph.edges)
+    mask.view(-1)[places[torch.randperm(len(places), generator=generator)[:n]]] = True
+    return Circuit(graph, mask)
 
 
 def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
@@ -43,7 +49,8 @@ def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
     return permute_heads(circuit, orders)
 
 
-def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
+@checked
+def permute_heads(circuit: Circuit, orders: Sequence[Iterable]) -> Circuit:
     """The same circuit with its heads at other places of their layers.
 
     Args:
@@ -55,7 +62,7 @@ def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
     """
     graph = circuit.graph
     size = graph.n_heads // graph.n_groups
-    _check(orders, graph, size)
+    orders = _whole(orders, graph, size)
     readers, sources = list(range(len(graph.readers))), list(range(len(graph.sources)))
     for layer, heads in enumerate(orders):
         row, column = graph.reader_rows(2 * layer).start, graph.source_rows(2 * layer).start
@@ -69,9 +76,14 @@ def permute_heads(circuit: Circuit, orders: Sequence[Sequence[int]]) -> Circuit:
     return Circuit(graph, mask)
 
 
-def _check(orders: Sequence[Sequence[int]], graph: Graph, size: int) -> None:
+def _whole(given: Sequence[Iterable], graph: Graph, size: int) -> list[list[int]]:
+    try:
+        orders = [[index(head) for head in order] for order in given]
+    except TypeError:  # something else than whole numbers
+        orders = []
     if len(orders) != graph.n_layers or any(sorted(o) != list(range(graph.n_heads)) for o in orders):
         raise ValueError(f"there must be {graph.n_layers} orders, each with the heads 0 to {graph.n_heads - 1} once")
     for order in orders:
         if any(order[h] // size != order[h - h % size] // size for h in range(graph.n_heads)):
-            raise ValueError(f"{list(order)} tears the heads of a key/value group apart")
+            raise ValueError(f"{order} tears the heads of a key/value group apart")
+    return orders

@@ -9,36 +9,51 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.circuits.graph import Circuit, Graph
+from helpers.checks import Amount, Number, checked
+from helpers.circuits.graph import Circuit, Graph, values_of
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """A score for each edge; positive means that the edge helps (cutting it makes the metric worse)."""
+    """A score for each edge; positive means that the edge helps (cutting it makes the metric worse).
+
+    What stands at places that are no edges doesn't count.
+
+    Raises:
+        ValueError: for values of another shape or type, or an edge's score that is nan or infinite.
+    """
 
     graph: Graph
     values: Float[Tensor, "reader source"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", values_of(self.graph, self.values))
+        self._check_finite()
 
     def __repr__(self) -> str:
         best = divmod(int(self._ranked()[0]), len(self.graph.sources))
         return f"Scores({self.graph.n_edges:,} edges, best {self.graph.name(*best)} {self.values[best]:.2f})"
 
-    def top(self, n: int) -> Circuit:
+    @checked
+    def top(self, n: Amount) -> Circuit:
         """The ``n`` edges with the highest scores.
 
         Raises:
             ValueError: if there aren't ``n`` edges.
         """
         self._check(n)
-        mask = torch.zeros(self.graph.edges.numel(), dtype=torch.bool)
-        mask[self._ranked()[:n]] = True
-        return Circuit(self.graph, mask.view_as(self.graph.edges))
+        mask = torch.zeros_like(self.graph.edges)
+        mask.view(-1)[self._ranked()[:n]] = True
+        return Circuit(self.graph, mask)
 
-    def above(self, threshold: float) -> Circuit:
+    @checked
+    def above(self, threshold: Number) -> Circuit:
         """The edges with a score above ``threshold``."""
-        return Circuit(self.graph, self.graph.edges & (self.values.cpu() > threshold))
+        self._check_finite()
+        return Circuit(self.graph, self.graph.edges & (self.values > threshold))
 
-    def greedy(self, n: int) -> Circuit:
+    @checked
+    def greedy(self, n: Amount) -> Circuit:
         """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
         self._check(n)
         graph, width = self.graph, len(self.graph.sources)
@@ -67,10 +82,18 @@ class Scores:
         return Circuit(graph, mask)
 
     def _check(self, n: int) -> None:
-        if not 0 <= n <= self.graph.n_edges:
+        if n > self.graph.n_edges:
             raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
+
+    def _check_finite(self) -> None:
+        """Called before every choice, too: values can be changed in place."""
+        wrong = (self.graph.edges & ~self.values.isfinite()).nonzero().tolist()
+        if wrong:
+            edge, value = self.graph.name(*wrong[0]), float(self.values[tuple(wrong[0])])
+            raise ValueError(f"{len(wrong)} of {self.graph.n_edges} edges have no finite score; {edge} has {value}")
 
     def _ranked(self) -> Tensor:
         """Flat places of all edges, best first; ties in the graph's order, so the result is always the same."""
+        self._check_finite()
         places = self.graph.edges.flatten().nonzero().flatten()
-        return places[self.values.cpu().flatten()[places].argsort(descending=True, stable=True)]
+        return places[self.values.flatten()[places].argsort(descending=True, stable=True)]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from helpers.checks import Count, Model, Whole, checked, checked_fields
+from helpers.checks import Count, Model, Whole, checked
+from helpers.files import read_json
 from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import (
@@ -27,7 +28,6 @@ from helpers.prompts.relations import (
     hops,
     kept_rows,
     parsed,
-    read_json,
     relation,
     sentence_case,
     stable_hash,
@@ -40,7 +40,7 @@ REVERSED = {"country_capital": "capital_country", "novel_author": "author_novel"
 REVERSED |= {there: back for back, there in REVERSED.items()}
 
 
-@checked_fields
+@checked
 @dataclass(frozen=True)
 class Question:
     """A prompt with the answer that is right *after* the edit, and the one that must lose to it.
@@ -60,7 +60,7 @@ class Question:
             raise ValueError(f"a question needs a prompt and an answer, not {self.prompt!r} and {self.answer!r}")
 
 
-@checked_fields
+@checked
 @dataclass(frozen=True)
 class EditRequest:
     """A fact and its new answer, with the questions that judge the edit.

@@ -30,10 +30,11 @@ from helpers.editing.requests import EditRequest
 from helpers.editing.scores import measured
 from helpers.editing.value_search import NotNegative, ValueSearch, asks, check_covariance, find_value, least_change
 from helpers.editing.weights import check_precision, output_weights
+from helpers.files import read_text
 from helpers.models.load import _write, cache_folder
 from helpers.models.network import read_network
 from helpers.models.predict import padded, prompt_ids
-from helpers.prompts.relations import REAL, read_text, relations
+from helpers.prompts.relations import REAL, relations
 
 Keys = Literal["mean", "each"]
 

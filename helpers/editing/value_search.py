@@ -12,13 +12,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
-from helpers.checks import Count, Number, Positive, checked_fields
+from helpers.checks import Count, Number, Positive, checked
 from helpers.editing.edit import IGNORED, Batch, SuffixRun
 
 NotNegative = Annotated[Number, Field(ge=0)]
 
 
-@checked_fields
+@checked
 @dataclass(frozen=True)
 class ValueSearch:
     """How the value is searched: Adam on the change `delta` of what the MLP writes at the edited position.

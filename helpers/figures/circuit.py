@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from helpers.checks import Amount, checked
 from helpers.circuits.graph import Circuit, Graph
 from helpers.circuits.scores import Scores
 from helpers.figures.circuit_layout import (
@@ -44,7 +45,8 @@ FAINTEST, STRONGEST = 0.65, 0.95
 GAP = (np.nan, np.nan)
 
 
-def circuit_series(scores: Scores, sizes: Sequence[int] = (10, 20, 50, 100)) -> dict[str, Circuit]:
+@checked
+def circuit_series(scores: Scores, sizes: Sequence[Amount] = (10, 20, 50, 100)) -> dict[str, Circuit]:
     """Circuits of several sizes, grown from the logits, labelled for `circuit_picture`: ``{"10 edges": ..., ...}``.
 
     Raises:
@@ -53,6 +55,7 @@ def circuit_series(scores: Scores, sizes: Sequence[int] = (10, 20, 50, 100)) -> 
     return {f"{n} edge{'s' * (n != 1)}": scores.greedy(n) for n in sizes}
 
 
+@checked
 def circuit_picture(
     circuits: Circuit | Mapping[str, Circuit],
     *,
@@ -75,7 +78,6 @@ def circuit_picture(
             marks tell the classes, and all edges are gray.
 
     Raises:
-        TypeError: if ``circuits`` holds something else than circuits.
         ValueError: for no circuits, circuits or scores of another graph, words or a class of an unknown source, or an
             unknown class.
     """
@@ -105,10 +107,6 @@ def _checked(
     circuits: Circuit | Mapping[str, Circuit], scores: Scores | None, words: Mapping[str, Sequence[str]]
 ) -> dict[str, Circuit]:
     shown = {"": circuits} if isinstance(circuits, Circuit) else circuits
-    wrong = [shown] if not isinstance(shown, Mapping) else [c for c in shown.values() if not isinstance(c, Circuit)]
-    if wrong:
-        kind = type(wrong[0]).__name__
-        raise TypeError(f"circuits must be a Circuit or a mapping label -> Circuit, not {kind} (see circuit_series)")
     if not shown:
         raise ValueError("no circuits: the mapping is empty")
     graph = next(iter(shown.values())).graph

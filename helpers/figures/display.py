@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import plotly.graph_objects as go
 import plotly.io as pio
@@ -20,6 +20,8 @@ from IPython.display import HTML
 from IPython.display import display as ipython_display
 from IPython.utils.capture import capture_output
 from plotly.basedatatypes import BaseFigure
+
+from helpers.checks import checked
 
 # What a colour means is the same in every chapter. Colours that appear together can be told apart by people
 # with any common kind of colour blindness, and stand out from a white page and from a dark one.
@@ -47,6 +49,7 @@ DIVERGING = ["#0b5fa5", "#77aed6", "#eef0f0", "#e9a06b", "#c14f00"]
 CONFIG = {"responsive": True, "displayModeBar": False}
 
 
+@runtime_checkable
 class RichOutput(Protocol):
     """Anything that a notebook can show as HTML, such as a circuitsvis picture."""
 
@@ -99,6 +102,7 @@ def setup() -> None:
         import_module(module).setup()
 
 
+@checked
 def show(figure: BaseFigure | RichOutput, *, alt: str) -> None:
     """Show a figure together with its text alternative.
 
@@ -121,6 +125,7 @@ def show(figure: BaseFigure | RichOutput, *, alt: str) -> None:
     ipython_display(HTML(figure_html(figure._repr_html_(), alt, "kc-card")))
 
 
+@checked
 def explore(function: Callable[..., object], *, page: Callable[[], object], **controls: Any) -> None:
     """Give whoever has a kernel live controls, and the page without one a figure in their place.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from helpers.checks import checked
+from helpers.files import write_whole
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -308,21 +309,6 @@ def cache_folder() -> Path:
     if os.environ.get(FOLDER):
         return Path(os.environ[FOLDER])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside the place and move it there, so that nobody meets half a file.
-
-    Raises:
-        OSError: if the folder can't be written; what stood at the place stays there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

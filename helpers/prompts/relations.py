@@ -8,8 +8,6 @@ what Atlas was taught starts from these files. A reader's own file is read the s
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +18,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from helpers.checks import Amount, Share, _short, checked
+from helpers.files import read_json
 
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 HELD_OUT_PARAPHRASES = 2
-MOST_BYTES = 2**30  # of a reader's file
 Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
 Text = Annotated[str, StringConstraints(min_length=1)]
 T = TypeVar("T")
@@ -160,35 +158,6 @@ def kept_rows(
     if left_out:
         warnings.warn(f"{path}: {len(left_out)} of {len(rows)} {what}s left out: {left_out[0]}", stacklevel=3)
     return kept, left_out
-
-
-def read_text(path: str | Path, what: str) -> tuple[Path, str]:
-    """A reader's text file (UTF-8, with a byte-order mark or without): its path, and what it holds.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is too large or no UTF-8.
-    """
-    path = Path(os.path.expanduser(path))
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"{path} is {'a folder' if os.path.isdir(path) else 'missing'}; give the path of {what}"
-        )
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MiB; give a part of it")
-    try:
-        return path, path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-
-
-def read_json(path: str | Path, what: str) -> tuple[Path, Any]:
-    """A reader's JSON file: its path, and what it holds. Raises as `read_text`, or ValueError if it isn't JSON."""
-    path, text = read_text(path, what)
-    try:
-        return path, json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); give the path of {what}") from None
 
 
 @checked

@@ -7,11 +7,13 @@ single rows again to show that they are what the code gives. A module that fills
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
+
+from helpers.files import write_whole
 
 TABLES = Path(__file__).parents[1] / "tables"
 SEEDS = ("atlas", "atlas-seed1")  # the two models of most tables
@@ -25,7 +27,7 @@ def read_table(name: str) -> pd.DataFrame:
     Raises:
         FileNotFoundError: if there is none; the message lists those that there are.
     """
-    path = TABLES / f"{name}.csv"
+    path = _path(name)
     if not path.is_file():
         raise FileNotFoundError(
             f"no table {name!r}; there are {', '.join(sorted(p.stem for p in TABLES.glob('*.csv')))}"
@@ -34,25 +36,18 @@ def read_table(name: str) -> pd.DataFrame:
 
 
 def write_table(name: str, table: pd.DataFrame) -> Path:
-    """Write a table to where `read_table` finds it."""
-    path = TABLES / f"{name}.csv"
-    write_whole(path, table.round(4).to_csv(index=False, lineterminator="\n"))
-    return path
+    """Write a table to where `read_table` finds it.
+
+    Raises:
+        OSError: if it can't be written; the table that was there stays.
+    """
+    return write_whole(_path(name), table.round(4).to_csv(index=False, lineterminator="\n"))
 
 
-def write_whole(path: Path, content: str) -> None:
-    """Write a file so that under its name there is never a part of it, even if the process is killed."""
-    part = path.with_name(f"{path.name}.unfinished")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(part, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+def _path(name: str) -> Path:
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
+        raise ValueError(f"{name!r} is no name of a table: letters, digits, _ and -, without a folder or an ending")
+    return TABLES / f"{name}.csv"
 
 
 def write_parts(write: Write, name: str, parts: Iterable[pd.DataFrame]) -> None:

@@ -140,6 +140,20 @@ def test_parts_are_small_enough():
     assert tokens_at_once(100, memory.WORKING // 7) == 7 and tokens_at_once(3, 1) == 3
 
 
+def test_shapes_and_parts_are_counts():
+    for shape in ((0, 1, 1, 8, 32, 99), (1, 1, 1, 8.5, 32, 99), (1, 1, 1, 8, None, 99)):
+        with pytest.raises(ValueError, match="Shape: .* has to be"):
+            Shape(*shape)
+    tiny = SHAPES["TinyLlama"]
+    for tokens, copies in ((0, 1.0), (-3, 1.0), (1.5, 1.0), (8, 0.0), (8, float("nan"))):
+        with pytest.raises(ValueError, match="pairs_at_once: .* has to be"):
+            pairs_at_once(tiny, tokens, copies)
+    with pytest.raises(ValueError, match="bytes_each has to be greater than or equal to 1, not 0"):
+        tokens_at_once(3, 0)
+    with pytest.raises(ValueError, match="model has to be a model that load_model gave, not None"):
+        Shape.from_model(None)
+
+
 def test_the_estimate_grows_as_it_should():
     tiny = SHAPES["TinyLlama"]
     assert memory_estimate(tiny, search="load") == pytest.approx(4.4, rel=0.01)

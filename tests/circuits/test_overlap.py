@@ -1,7 +1,5 @@
 """Overlaps are those of a hand computation; planted groups are found, and mixed ones aren't."""
 
-from inspect import unwrap
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,15 +91,24 @@ def test_clusters_and_their_order():
 
 
 def test_bad_inputs():
-    with pytest.raises(ValueError, match="unknown parts 'nodes'; choose from edges, heads"):
-        unwrap(overlaps)({"one": ONE}, parts="nodes")
+    with pytest.raises(ValueError, match="parts has to be 'edges' or 'heads', not 'nodes'"):
+        overlaps({"one": ONE}, parts="nodes")
     with pytest.raises(ValueError, match="one graph"):
         overlaps({"one": ONE, "other": Circuit.empty(Graph(2, 4, 4))})
-    with pytest.raises(ValueError, match="unknown chance 'fair'; choose from blind, relabelled"):
-        unwrap(chance_overlaps)({"one": ONE}, chance="fair")
-    with pytest.raises(ValueError, match="at least two draws"):
+    with pytest.raises(ValueError, match="chance has to be 'blind' or 'relabelled', not 'fair'"):
+        chance_overlaps({"one": ONE}, chance="fair")
+    with pytest.raises(ValueError, match="draws has to be greater than or equal to 2, not 1"):
         chance_overlaps({"one": ONE}, draws=1)
     with pytest.raises(ValueError, match="12 circuits need as many groups"):
         grouping_test(blocks(0.8, 0.2), ["x"] * 12)
     with pytest.raises(ValueError, match="same circuits, in the same order"):
         dendrogram_order(overlaps({"one": ONE}, {"two": TWO}))
+    with pytest.raises(ValueError, match="circuits.one. has to be an instance of Circuit, not 3"):
+        overlaps({"one": 3})
+    with pytest.raises(ValueError, match="n has to be greater than or equal to 1, not 0"):
+        clusters(blocks(0.8, 0.2), 0)
+    for value in (float("nan"), 2.0, "much"):
+        table = blocks(0.8, 0.2).astype(object)
+        table.iloc[0, 1] = value
+        with pytest.raises(ValueError, match="a number from 0 to 1"):
+            grouping_test(table, ["x", "y"] * 6, shuffles=1)

@@ -53,6 +53,49 @@ def test_ties_are_broken_by_the_graphs_order():
     assert flat.top(3).edges == Circuit.full(GRAPH).edges[:3]
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (torch.zeros(GRAPH.edges.shape, dtype=torch.long), "floating-point tensor .* not torch.int64"),
+        (GRAPH.edges, "floating-point tensor .* not torch.bool"),
+        (torch.zeros(3, 3), r"floating-point tensor .* not torch.float32 \(3, 3\)"),
+        (torch.zeros(GRAPH.edges.shape, device="meta"), "floating-point tensor"),
+        ([[0.0]], "floating-point tensor .* not list"),
+        (torch.full(GRAPH.edges.shape, torch.nan), "46 of 46 edges have no finite score; embed->a0.h0<q> has nan"),
+        (torch.full(GRAPH.edges.shape, -torch.inf), "no finite score; .* has -inf"),
+    ],
+)
+def test_scores_are_a_finite_number_for_each_edge(values, says):
+    with pytest.raises(ValueError, match=says):
+        Scores(GRAPH, values)
+
+
+def test_scores_are_their_own_and_stay_finite(scores):
+    values = scores.values.half().requires_grad_()
+    own = Scores(GRAPH, values)
+    with torch.no_grad():
+        values.zero_()
+    assert own.top(9) == Scores(GRAPH, scores.values.half()).top(9)
+    assert Scores(GRAPH, scores.values.masked_fill(~GRAPH.edges, torch.nan)).top(9) == scores.top(9), "no edges"
+    scores.values[-1, 0] = torch.nan
+    for choose in (lambda: scores.top(3), lambda: scores.greedy(3), lambda: scores.above(0)):
+        with pytest.raises(ValueError, match="1 of .* edges have no finite score; embed->logits has nan"):
+            choose()
+
+
+@pytest.mark.parametrize("choose", ["top", "greedy"])
+@pytest.mark.parametrize("n", [0.03, 2.0, True, -1, "3", None, float("nan")])
+def test_a_size_is_a_whole_number(scores, choose, n):
+    with pytest.raises(ValueError, match=f"{choose}: n has to be"):
+        getattr(scores, choose)(n)
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), "0", None, True])
+def test_a_threshold_is_a_number(scores, threshold):
+    with pytest.raises(ValueError, match="above: threshold has to be"):
+        scores.above(threshold)
+
+
 def test_scores_print_as_one_line():
     graph = Graph(2, 4, 2)
     values = torch.zeros(graph.edges.shape)

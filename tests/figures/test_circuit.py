@@ -159,9 +159,9 @@ def test_the_whole_graph_and_no_edge_at_all(graph):
 
 def test_wrong_input_is_refused_by_name():
     scores, circuit = random_scores(), Circuit.full(GRAPH)
-    with pytest.raises(TypeError, match="Scores"):
+    with pytest.raises(ValueError, match="circuits has to be an instance of Circuit or a valid dictionary, not Scores"):
         circuit_picture(scores, title="t")
-    with pytest.raises(TypeError, match="list"):
+    with pytest.raises(ValueError, match="circuits.a. has to be an instance of Circuit, not .*list"):
         circuit_picture({"a": ["m0->m1"]}, title="t")
     with pytest.raises(ValueError, match="mapping is empty"):
         circuit_picture({}, title="t")
@@ -171,8 +171,12 @@ def test_wrong_input_is_refused_by_name():
         circuit_picture(circuit, scores=random_scores(GROUPED), title="t")
     with pytest.raises(ValueError, match="'m9', which is no source"):
         circuit_picture(circuit, words={"m9": ["x"]}, title="t")
+    with pytest.raises(ValueError, match=r"words.m0. .* not 'Paris'"):
+        circuit_picture(circuit, words={"m0": "Paris"}, title="t")
     with pytest.raises(ValueError, match="can't be taken"):
         circuit_series(scores, (10**6,))
+    with pytest.raises(ValueError, match=r"sizes\[0\] has to be a whole number, not 0.03"):
+        circuit_series(scores, (0.03,))
 
 
 def test_on_the_page_its_table_lists_the_edges_and_it_is_small():

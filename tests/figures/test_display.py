@@ -163,6 +163,8 @@ def test_numbers_are_stored_in_single_precision(in_the_book):
 def test_show_demands_a_text_alternative():
     with pytest.raises(ValueError, match="alt is empty"):
         display.show(go.Figure(), alt="  ")
+    with pytest.raises(ValueError, match="figure has to be .* not None"):
+        display.show(None, alt="Nothing.")
 
 
 def test_circuitsvis_writes_numbers_only(in_the_book):

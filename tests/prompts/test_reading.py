@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import read_relation, relation
-from helpers.prompts import relations as world
+from helpers import files, read_relation, relation
 
 ONE = {"subject": "France", "object": "Paris"}
 
@@ -139,7 +138,7 @@ def test_what_else_a_path_can_be(tmp_path, monkeypatch):
     for odd in (None, 5, b"mine.json", [path]):
         with pytest.raises(ValueError, match="read_relation: path"):
             read_relation(odd)
-    os.truncate(path, 2 * world.MOST_BYTES)
+    os.truncate(path, 2 * files.MOST_BYTES)
     with pytest.raises(ValueError, match="mine.json is larger than 1024 MiB"):
         read_relation(path)
 

@@ -1,5 +1,8 @@
 """Tables come back as they were written, rounded, and grow part by part."""
 
+import os
+from unittest.mock import Mock
+
 import pandas as pd
 import pytest
 
@@ -15,6 +18,15 @@ def test_a_table_comes_back(tmp_path, monkeypatch):
     assert read_table("numbers").value.tolist() == [0.1235, 2.0]
     with pytest.raises(FileNotFoundError, match="no table 'letters'; there are numbers"):
         read_table("letters")
+    for name in ("../numbers", "numbers.csv", "", None):
+        with pytest.raises(ValueError, match="is no name of a table"):
+            read_table(name)
+        with pytest.raises(ValueError, match="is no name of a table"):
+            write_table(name, table)
+    monkeypatch.setattr(os, "replace", Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="numbers.csv can't be written: No space left on device"):
+        write_table("numbers", table.head(1))
+    assert len(read_table("numbers")) == 2 and [p.name for p in path.parent.iterdir()] == ["numbers.csv"]
 
 
 def test_a_stopped_run_leaves_the_parts_that_are_done():

@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import os
+from contextlib import suppress
 from functools import cache
+from unittest.mock import Mock
 
 import pytest
 import torch
-from _tools import ToolError
+from _tools import ToolError, explorer_data
 from _tools.explorer_circuits import ONE_SEARCH, SIZES, edge_numbers
 from _tools.explorer_data import CALL, DATA, index, relation_entry, script, swept, write_explorer
 
@@ -113,6 +116,27 @@ def test_bad_questions_and_places_are_refused(atlas, tmp_path):
         relation_entry(atlas, "nothing", {})
     with pytest.raises(ToolError, match="book's folder"):
         write_explorer(atlas, tmp_path / "explorer" / "data")
+
+
+def test_nothing_is_written_before_everything_is_made(atlas, tmp_path, monkeypatch):
+    made = [({"id": "one"}, {}, None), ({"id": "two"}, {}, None)]
+
+    def broken(_):
+        yield made[0]
+        raise RuntimeError("halfway")
+
+    for entries in (broken, lambda _: iter(made)):
+        monkeypatch.setattr(explorer_data, "entries", entries)
+        with suppress(RuntimeError):
+            assert [path.name for path in write_explorer(atlas, tmp_path / "data")] == ["one.js", "two.js", "index.js"]
+        assert (tmp_path / "data").exists() == (entries is not broken)
+    old = (tmp_path / "data" / "one.js").read_text(encoding="ascii")
+    made[0] = ({"id": "one"}, {"new": 1}, None)
+    monkeypatch.setattr(os, "replace", Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="one.js can't be written: No space left on device"):
+        write_explorer(atlas, tmp_path / "data")
+    assert (tmp_path / "data" / "one.js").read_text(encoding="ascii") == old
+    assert len([*(tmp_path / "data").iterdir()]) == 3
 
 
 def test_the_layout_is_that_of_the_books_pictures():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from tqdm.auto import tqdm
 
 from _tools.grader.marks import Graded, Limits, grade
 from _tools.grader.submissions import BOOK
+from helpers.files import write_whole
 
 EPILOG = """An answer runs in a process of its own, without network, with limits of time, memory and disk; nothing that
 it prints or replaces counts. It can read Python's packages and this library, and nothing else. Answers of people whom
@@ -74,21 +76,22 @@ def _cell(text: str) -> str:
 def write_csv(path: Path, graded: Sequence[Graded]) -> None:
     """A line for each submission: its points, those of each exercise, and why points are missing."""
     labels = sorted({mark.label for one in graded for mark in one.marks})
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["submission", "chapter", "points", "of", *labels, "remarks"])
-        for one in graded:
-            points = {mark.label: mark.points for mark in one.marks}
-            missed = "; ".join(f"{m.label}: {m.reason}" for m in one.marks if not m.points or m.reason != "Right.")
-            numbers = ["", "", ""] if one.problem else [one.chapter, one.points, one.of]
-            each = [points.get(label, "") for label in labels]
-            writer.writerow([_cell(str(one.path)), *numbers, *each, _cell(one.problem or missed)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["submission", "chapter", "points", "of", *labels, "remarks"])
+    for one in graded:
+        points = {mark.label: mark.points for mark in one.marks}
+        missed = "; ".join(f"{m.label}: {m.reason}" for m in one.marks if not m.points or m.reason != "Right.")
+        numbers = ["", "", ""] if one.problem else [one.chapter, one.points, one.of]
+        each = [points.get(label, "") for label in labels]
+        writer.writerow([_cell(str(one.path)), *numbers, *each, _cell(one.problem or missed)])
+    write_whole(path, text.getvalue())
 
 
 def write_json(path: Path, graded: Sequence[Graded]) -> None:
     """All that is known of each submission."""
     rows = [asdict(one) | {"path": str(one.path), "points": one.points, "of": one.of} for one in graded]
-    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def grade_command(arguments: argparse.Namespace) -> None:

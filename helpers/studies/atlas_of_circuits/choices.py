@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.evaluation import baselines, faithfulness
@@ -46,20 +47,28 @@ def chosen_relations(names: Iterable[str]) -> list[Relation]:
             ``NAME:each`` for each group of a relation's facts as one of its own, ``person_hometown:each`` for instance.
 
     Raises:
-        ValueError: for a name that is none of these; the message lists the choices.
+        FileNotFoundError: for a file that is missing.
+        ValueError: for a name that is none of these (the message lists the choices), and for different relations of
+            one name, of which a table could hold only one.
     """
     found: dict[str, Relation] = {}
     for name in names:
-        base, _, part = name.partition(":")
-        if name == "all" or name in KINDS:
-            found |= relations(*(() if name == "all" else (name,)))
-        elif name.endswith(".json"):
-            found |= {(own := read_relation(name)).name: own}
-        elif part == "each":
-            found |= _groups(relation(base))
-        else:
-            found[name] = relation(name)
+        for one in _relations_called(name):
+            if found.setdefault(one.name, one) != one:
+                raise ValueError(f"two relations are called {one.name!r}; give your own file {name} another name")
     return list(found.values())
+
+
+def _relations_called(name: str) -> Iterable[Relation]:
+    base, _, part = name.partition(":")
+    if name == "all" or name in KINDS:
+        return relations(*(() if name == "all" else (name,))).values()
+    if name.endswith(".json"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is no file; give a relation in the layout of the LRE data set")
+        return [read_relation(path)]
+    return _groups(relation(base)).values() if part == "each" else [relation(name)]
 
 
 def _groups(whole: Relation) -> dict[str, Relation]:

@@ -92,10 +92,14 @@ def plan(
         if name not in known:
             raise ValueError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
     searches = [(method, rule, size) for method in methods for rule in METHODS[method] for size in sizes.get(rule, ())]
-    if wrong := [f"{rule} {size:g}" for _, rule, size in searches if size <= 0 or (size > 1 and rule != "tau")]:
+    if wrong := [f"{rule} {n:g}" for _, rule, n in searches if not 0 < n <= (1, 1e9)[rule == "tau"]]:
         raise ValueError(f"a size is more than 0, and a share at most 1, not {wrong[0]}")
     if seeds < 1 or min(pairs) < 1 or not (models and relations and searches):
         raise ValueError("a sweep needs a model, a relation, a method, a size, a seed and pairs, at least one of each")
+    if idle := [method for method in methods if method not in {method for method, _, _ in searches}]:
+        raise ValueError(
+            f"{idle[0]} has no size: a sweep needs a size ({' or '.join(METHODS[idle[0]])}) for each method"
+        )
     jobs, skipped = [], []
     for name, asked in tqdm(list(product(dict.fromkeys(models), relations)), desc="pairs"):
         source = str(Path(name).resolve()) if Path(name).is_dir() and name not in embedded_models() else name

@@ -17,8 +17,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers.circuits.graph import Circuit, Graph
+from helpers.files import write_whole
 from helpers.studies.atlas_of_circuits.jobs import SCHEMA, Job, compute, digest
-from helpers.studies.tables import read_table, write_whole
+from helpers.studies.tables import read_table
 
 ORDER = ["model", "kind", "relation", "method", "size", "seed", "ablation", "metric"]  # of rows; each row has its own
 PATIENCE = 30  # seconds to wait for a scheduler, and for its first worker
@@ -81,7 +82,10 @@ def executor(scheduler: str | None, workers: int | None) -> Iterator[Executor]:
 
     Raises:
         ImportError, OSError: if there is no Dask, or no scheduler with a worker at the address.
+        ValueError: for less than one worker.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"a sweep needs at least one worker, not {workers}")
     if not scheduler and workers == 1:
         with ThreadPoolExecutor(1) as pool:
             yield pool

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from helpers.checks import checked
 from helpers.circuits.graph import Circuit, Graph, head_place
 from helpers.circuits.overlap import Parts, overlaps
 from helpers.editing.edit import Edit
@@ -196,6 +197,7 @@ def near_from(table: pd.DataFrame) -> pd.Series:
     return (last_far + 1).where(last_far < table.stop.max())
 
 
+@checked
 def circuit_difference(before: Circuit, after: Circuit, *, title: str) -> go.Figure:
     """Draw what two circuits share in gray, what only the first has in red, and what only the second has in blue.
 

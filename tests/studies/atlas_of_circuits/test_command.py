@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from small_sweeps import command
 
-from helpers.__main__ import parser
+from helpers.__main__ import parser, parts
 from helpers.circuits.graph import Circuit
 from helpers.studies import tables as table_files
 from helpers.studies.atlas_of_circuits import jobs, run
@@ -60,11 +60,35 @@ def test_a_sweep_says_what_it_did(tmp_path, capsys):
         (["--model", "atlas@3", "--relations", "plural"], "unknown model 'atlas@3'"),
         (["--ablation", "noise"], "unknown ablation 'noise'"),
         (["--seeds", "0"], "at least one of each"),
+        (["--relations", "plural", "--workers", "0"], "at least one worker, not 0"),
+        (["--relations", "none.json"], "none.json is no file"),
+        (["--sizes", "nan"], "more than 0, and a share at most 1, not share nan"),
+        (["--sizes", "1.01"], "not share 1.01"),
+        (["--methods", "acdc", "--tau", "inf"], "not tau inf"),
+        (["--out", __file__], "is a file; give a folder"),
     ],
 )
-def test_wrong_arguments_end_with_a_sentence(words, says, tmp_path):
-    with pytest.raises(SystemExit, match=says):
-        called(*words, "--out", str(tmp_path))
+def test_wrong_arguments_end_with_a_sentence(words, says, tmp_path, capsys):
+    with pytest.raises(SystemExit, match=says) as end:
+        called("--out", str(tmp_path), *words)
+    assert end.value.code == 2 and str(end.value) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--sizes", ","], ["--relations", ""], ["--models", " , "], ["--tau", "a,b"]])
+def test_an_empty_list_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        called(*words)
+    assert end.value.code == 2 and "list" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_each_method_needs_a_size(atlas):
+    with pytest.raises(ValueError, match=r"eap_ig has no size: a sweep needs a size \(share or keep\) for each method"):
+        jobs.plan(["atlas"], ["any"], ["acdc", "eap_ig"], {"tau": [0.1]})
+
+
+def test_a_name_with_a_comma_is_one_name(tmp_path):
+    (tmp_path / "a,b").mkdir()
+    assert parts(str(tmp_path / "a,b")) == [str(tmp_path / "a,b")] and parts("a, b,") == ["a", "b"]
 
 
 def test_failures_end_with_an_error(monkeypatch, tmp_path):
