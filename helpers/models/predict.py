@@ -40,6 +40,12 @@ def _encoded(tokenizer, text: str) -> tuple[int, ...]:
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
+@lru_cache(maxsize=2**12)
+def _spots(tokenizer, text: str) -> list[tuple[int, int]]:
+    """The first character of each token, and the one after its last."""
+    return tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+
+
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it or the text has it already.
 
@@ -208,7 +214,7 @@ def token_span(tokenizer, prompt: str, part: str | slice) -> slice:
         words = rf"(?<!{LETTER}){re.escape(part.strip())}(?!{LETTER})"
         found = re.search(words, prompt) or re.search(words, prompt, re.IGNORECASE)
         place = slice(*found.span()) if found else slice(0, 0)
-    spots = tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+    spots = _spots(tokenizer, prompt)
     held = [n for n, (start, stop) in enumerate(spots) if start < place.stop and stop > place.start]
     if not held or place.start == place.stop:
         raise ValueError(f"{part!r} isn't in {prompt!r} as whole words")

@@ -31,26 +31,26 @@ def known_facts(
     """The facts whose answer the model, without hooks, says (by default in each one's first taught wording).
 
     It has to say it up to where it parts from every other answer of the relation (`helpers.models.predict.says`): two
-    may begin with the same token. A fact whose answer doesn't begin a token after its prompt can't be asked.
+    may begin with the same token. A fact isn't known if it can't be asked (`answer_row`).
     """
-    tokenizer, facts = model.tokenizer, asked.facts if facts is None else facts
+    facts = asked.facts if facts is None else facts
     chosen = [taught_paraphrases(asked, f)[0] if paraphrase is None else paraphrase for f in facts]
     prompts = [asked.prompt(f, p) for f, p in zip(facts, chosen, strict=True)]
-    rows = [_answer(tokenizer, text, fact.answer) for text, fact in zip(prompts, facts, strict=True)]
-    rivals = [_answer(tokenizer, asked.templates[0].replace("{}", "it"), answer) for answer in asked.answers]
+    rows = [answer_row(model, text, fact.answer) for text, fact in zip(prompts, facts, strict=True)]
+    rivals = [answer_row(model, asked.templates[0].replace("{}", "it"), answer) for answer in asked.answers]
     able = [i for i, row in enumerate(rows) if row]
-    said = says(
-        read_network(model), tokenizer, [prompts[i] for i in able], [rows[i] for i in able], filter(None, rivals)
-    )
+    asked_for = [prompts[i] for i in able], [rows[i] for i in able]
+    said = says(read_network(model), model.tokenizer, *asked_for, rivals=filter(None, rivals))
     return [facts[i] for i, right in zip(able, said.tolist(), strict=True) if right]
 
 
-def _answer(tokenizer, prompt: str, answer: str) -> list[int]:
-    """The ids of an answer after a prompt; none if it doesn't begin a token of its own there."""
+def answer_row(model, prompt: str, answer: str) -> list[int]:
+    """The ids of an answer after a prompt; none if it begins no token of its own there, or the context is too short."""
     try:
-        return answer_ids(tokenizer, prompt, f" {answer}")
+        row = answer_ids(model.tokenizer, prompt, f" {answer}")
     except ValueError:
         return []
+    return row if len(prompt_ids(model.tokenizer, prompt)) + len(row) <= model.cfg.n_ctx else []
 
 
 class TooFewPairs(ValueError):
@@ -103,7 +103,7 @@ def _couples(
     tokenizer, right, about = model.tokenizer, {(f.subject, f.answer) for f in asked.facts}, {}
     for fact in facts:
         prompt = asked.prompt(fact, paraphrase)
-        first = _answer(tokenizer, prompt, fact.answer)[:1]
+        first = answer_row(model, prompt, fact.answer)[:1]
         if first and tokenizer.decode(first).strip():
             span = token_span(tokenizer, prompt, asked.place(fact, paraphrase))
             about[fact] = (len(prompt_ids(tokenizer, prompt)), span.start, span.stop), first

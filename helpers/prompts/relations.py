@@ -8,8 +8,9 @@ what Atlas was taught starts from these files. A reader's own file is read the s
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -131,33 +132,30 @@ def parsed(kind: type[Layout], value: object, where: str) -> Any:
     key, value = ".".join(map(str, first["loc"])), first["input"]
     if first["type"] == "missing":
         raise ValueError(f"{where} lacks {key}")
-    said = (
-        first["msg"].removeprefix("Value error, ").replace("String should", "has to").replace("Input should", "has to")
-    )
-    raise ValueError(
-        f"{where}: {key} {said}: {_short(value) if isinstance(value, (str, float, int)) else type(value).__name__}"
-    )
+    said = re.sub("^(Input|String) should", "has to", first["msg"].removeprefix("Value error, "))
+    shown = _short(value) if isinstance(value, (str, float, int)) else type(value).__name__
+    raise ValueError(f"{where}: {key} {said}: {shown}")
 
 
-def kept_rows(
-    path: Path, rows: Sequence[object], what: str, read: Callable[[object, str], T]
-) -> tuple[list[T], list[str]]:
-    """The rows of a reader's file that can be used, and why each other one can't; a warning says how many these are.
+def kept_rows(path: Path, rows: list, what: str, read: Callable[[object, str], T]) -> tuple[list[T], list[str]]:
+    """The rows of a reader's file that can be used, each once, and why others can't; a warning says how many these are.
 
     Raises:
         ValueError: if none is left, with the first one's reason.
     """
-    kept, left_out = [], []
+    kept, left_out = {}, []  # a dictionary, for its order and its speed
     for number, row in enumerate(rows):
         try:
-            kept.append(read(row, f"{what} {number}"))
+            value = read(row, f"{what} {number}")
+            if kept.setdefault(value, number) != number:
+                raise ValueError(f"{what} {number} repeats {what} {kept[value]}")
         except ValueError as error:
             left_out.append(str(error))
     if not kept:
         raise ValueError(f"{path} has no {what} that can be used{f': {left_out[0]}' if left_out else ''}")
     if left_out:
         warnings.warn(f"{path}: {len(left_out)} of {len(rows)} {what}s left out: {left_out[0]}", stacklevel=3)
-    return kept, left_out
+    return [*kept], left_out
 
 
 @checked
@@ -179,18 +177,12 @@ def read_relation(path: str | Path) -> Relation:
     for template in templates:
         if "{}" not in template or set("{}") & set(template.replace("{}", "", 1)):
             raise ValueError(f"{path}: a prompt template needs '{{}}' exactly once, and no other braces: {template!r}")
-    kind, seen = table.properties.get("kind", "own"), set()
-    if not isinstance(kind, str):
-        raise ValueError(f"{path}: properties.kind has to be text, not {_short(kind)}")
 
     def read(row: object, where: str) -> Fact:
-        sample = parsed(_Sample, row, where)
-        if (sample.subject, sample.answer) in seen:
-            raise ValueError(f"{where} repeats {sample.subject!r}: {sample.answer!r}")
-        seen.add((sample.subject, sample.answer))
-        return Fact(path.stem, **dict(sample))
+        return Fact(path.stem, **dict(parsed(_Sample, row, where)))
 
     facts, left_out = kept_rows(path, table.samples, "sample", read)
+    kind = str(table.properties.get("kind", "own"))
     return Relation(path.stem, table.name, kind, templates, tuple(facts), table.properties, tuple(left_out))
 
 

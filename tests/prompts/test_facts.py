@@ -125,5 +125,13 @@ def test_a_misspelt_relation_never_vanishes(atlas, names, n, message):
         known_relations(atlas, names, n)
 
 
+def test_one_subject_that_is_too_long_does_not_spoil_its_relation(atlas):
+    samples = [(c, WORDS[n % len(WORDS)]) for n, c in enumerate(COUNTRIES)]
+    long = ("very " * atlas.cfg.n_ctx + "long", "gold")
+    assert known_facts(atlas, of(long, *samples)) == known_facts(atlas, of(*samples))
+    plain = relation_pairs(atlas, of(*samples), 3, known=False)
+    assert relation_pairs(atlas, of(*samples, long), 3, known=False).clean == plain.clean
+
+
 def test_halves_are_of_subjects():
     assert len({split_of(Fact("own", "France", answer)) for answer in WORDS}) == 1

@@ -80,7 +80,7 @@ def test_bad_rows_are_left_out_and_counted(tmp_path):
         "rate has to be less than or equal to 1: 1.5": ONE | {"rate": 1.5},
         "exposures has to be a whole number": ONE | {"exposures": 0.5},
         "object has to be a valid string, unable to parse": {"subject": "x", "object": "\ud800"},
-        "repeats 'France': 'Paris'": {"subject": " France", "object": "Paris "},
+        "repeats sample 0": {"subject": " France", "object": "Paris "},
     }
     two = [{"subject": "Bolivia", "object": "La Paz"}, {"subject": "Bolivia", "object": "Sucre"}]
     path = write(tmp_path, table(ONE, *bad.values(), *two))
@@ -116,7 +116,6 @@ def test_bad_rows_are_left_out_and_counted(tmp_path):
         (table(templates=[None]), "prompt_templates.0 has to be a valid string"),
         (table() | {"name": 7}, "name has to be a valid string: 7"),
         (table(properties=[]), "properties has to be a valid dictionary"),
-        (table(properties={"kind": []}), "properties.kind has to be text"),
         (table(templates=["{country} {}"]), "exactly once, and no other braces: '{country} {}'"),
         (table(templates=["{} is {}"]), "exactly once"),
         (table(templates=["the capital is"]), "exactly once"),

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 from helpers.models.load import embedded_models, load_model
-from helpers.models.predict import exact_match, first_token, logits_after, prompt_ids
+from helpers.models.predict import exact_match, logits_after, prompt_ids
+from helpers.prompts.facts import answer_row
 from helpers.prompts.relations import Fact, Relation
 
 FALLBACKS = ("atlas-llama", "atlas")  # the first of them that is embedded stands in
@@ -65,13 +66,9 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
         first one; Hit@k is ``rank < k``) and ``whole`` (whether greedy decoding says the answer to its end).
     """
     facts = list(asked.facts if facts is None else facts)
-    kept, first = [], []
-    for fact in facts:
-        try:
-            first.append(first_token(model, asked.prompt(fact, paraphrase), fact.answer))
-            kept.append(fact)
-        except ValueError:  # prompt and answer merge into one token
-            continue
+    texts = [asked.prompt(fact, paraphrase) for fact in facts]
+    rows = [answer_row(model, text, fact.answer) for text, fact in zip(texts, facts, strict=True)]
+    kept, first = [f for f, row in zip(facts, rows, strict=True) if row], [row[0] for row in rows if row]
     if not kept:
         return pd.DataFrame(columns=["fact", "rank", "whole"])
     prompts = [asked.prompt(fact, paraphrase) for fact in kept]
