@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Float, Int
 from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -173,7 +173,7 @@ def save_state(folder: Path, step: int, model: PreTrainedModel, opts: list[torch
         for j, state in opt.state_dict()["state"].items():
             tensors |= {f"opt.{i}.{j}.{key}": value for key, value in state.items()}
     whole = {k: v.contiguous() for k, v in tensors.items()}
-    write_whole(folder / "state.safetensors", save(whole, metadata={"step": str(step)}))
+    write_whole(folder / "state.safetensors", lambda path: save_file(whole, path, metadata={"step": str(step)}))
 
 
 def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Optimizer]) -> int:
@@ -198,7 +198,7 @@ def load_state(folder: Path, model: PreTrainedModel, opts: list[torch.optim.Opti
 def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
     """Write a plain Hugging Face directory with float16 weights."""
     weights = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if k != "lm_head.weight"}
-    write_whole(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
+    write_whole(folder / "model.safetensors", lambda path: save_file(weights, path, metadata={"format": "pt"}))
     write_whole(folder / "config.json", json.dumps(stored_config(model), indent=2) + "\n")
     write_whole(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
     length = model.config.max_position_embeddings

@@ -48,7 +48,7 @@ class Circuit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", values_of(self.graph, self.mask, torch.bool))  # its own: no one changes it
-        if (self.mask & ~self.graph.edges).any():
+        if (self.mask > self.graph.edges).any():
             raise ValueError("the mask holds a (reader, source) that is no edge")
 
     @staticmethod
@@ -70,9 +70,11 @@ class Circuit:
         Raises:
             ValueError: for a name that is no edge of the graph.
         """
+        if not isinstance(graph, Graph):
+            raise ValueError(f"graph has to be a Graph, not {graph!r}")
         if isinstance(names, str) or not isinstance(names, Iterable):
             raise ValueError(f"names has to be a list of edges such as ['m0->a2.h5<v>'], not {names!r}")
-        mask = Circuit.empty(graph).mask
+        mask = torch.zeros_like(graph.edges)
         for name in names:
             mask[graph.place(name)] = True
         return Circuit(graph, mask)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from helpers.checks import Count, Model, checked
 
-LARGEST = 2**29  # (reader, source) places of a graph; a model with 405 billion weights has half as many
+LARGEST = 2**27  # (reader, source) places of a graph; Llama with 70 billion weights has a quarter of them
 
 
 def head_place(name: str) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class Graph:
             raise ValueError(f"{self.n_heads} heads can't be shared out evenly to {self.n_groups} groups")
         if self.n_layers**2 * (self.attention_readers + 1) * (self.n_heads + 1) > LARGEST:
             raise ValueError(
-                "so many layers and heads have more edges than fit into memory; no known model is as large"
+                "so many layers and heads have too many edges: {LARGEST:,} (reader, source) places at most"
             )
 
     @staticmethod

@@ -87,7 +87,7 @@ class Scores:
 
     def _check_finite(self) -> None:
         """Called before every choice, too: values can be changed in place."""
-        wrong = (self.graph.edges & ~self.values.isfinite()).nonzero().tolist()
+        wrong = (self.graph.edges > self.values.isfinite()).nonzero().tolist()
         if wrong:
             edge, value = self.graph.name(*wrong[0]), float(self.values[tuple(wrong[0])])
             raise ValueError(f"{len(wrong)} of {self.graph.n_edges} edges have no finite score; {edge} has {value}")

@@ -228,8 +228,8 @@ def test_any_file_is_a_circuit_or_named(content):
         (("6", 8, 8), "n_layers has to be a whole number, not '6'"),
         ((2, 4, 3), "4 heads can't be shared out evenly to 3 groups"),
         ((2, 2, 4), "2 heads can't be shared out evenly to 4 groups"),
-        ((10**9, 1, 1), "more edges than fit into memory"),
-        ((1, 10**400, 1), "more edges than fit into memory"),
+        ((10**9, 1, 1), "too many edges"),
+        ((1, 10**400, 1), "too many edges"),
     ],
 )
 def test_a_graph_has_a_shape_that_can_be(shape, says):
@@ -280,7 +280,7 @@ def test_a_circuit_is_made_of_what_it_says():
         with pytest.raises(ValueError, match="names has to be a list of edges"):
             Circuit.from_edges(ATLAS, names)
     for make in (Circuit.full, Circuit.empty, lambda graph: Circuit.from_edges(graph, [])):
-        with pytest.raises(ValueError, match="graph has to be an instance of Graph, not 'atlas'"):
+        with pytest.raises(ValueError, match="graph has to be .*Graph, not 'atlas'"):
             make("atlas")
     with pytest.raises(ValueError, match="a circuit can be combined with a circuit, not with 3"):
         Circuit.full(ATLAS) | 3
