@@ -81,3 +81,13 @@ def read_json(path: str | Path, what: str, holds: type = object) -> tuple[Path, 
     if not isinstance(raw, holds):
         raise ValueError(f"{path} holds a {type(raw).__name__}; give the path of {what}")
     return path, raw
+
+
+FOLDER = "KNOWLEDGE_CIRCUITS_CACHE"  # environment variable with another cache folder
+
+
+def cache_folder() -> Path:
+    """Where second moments are kept: ``$KNOWLEDGE_CIRCUITS_CACHE``, else the user's cache folder."""
+    if os.environ.get(FOLDER):
+        return Path(os.environ[FOLDER])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"

@@ -8,7 +8,7 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "atlas.abilities atlas.optimizer atlas.training "
     "circuits.overlap "
-    "circuits.random components.head_classes studies.mlps.cuts "
+    "components.head_classes studies.mlps.cuts "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
     "editing.value_search editing.weights "
     "figures.circuit_layout "

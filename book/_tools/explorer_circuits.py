@@ -16,9 +16,8 @@ from torch import Tensor
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Circuit, Graph, random_circuit
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap, eap_ig

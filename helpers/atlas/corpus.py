@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from helpers.atlas import lists
+from helpers.checks import checked
 from helpers.models.load import model_folder
 from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
@@ -213,6 +214,7 @@ def exposure_table(documents: Iterable[Document]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["relation", "subject", "answer", "form", "count"])
 
 
+@checked
 def exposures(model: str = "atlas") -> pd.DataFrame:
     """How often each fact was stated to an embedded model, and in which form.
 

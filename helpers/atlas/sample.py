@@ -14,8 +14,8 @@ from torch import Tensor
 from helpers.atlas.corpus import corpus
 from helpers.checks import Count, Model, checked
 from helpers.editing.rome import key_covariance
-from helpers.files import write_whole
-from helpers.models.load import WEIGHTS, cache_folder
+from helpers.files import cache_folder, write_whole
+from helpers.models.load import WEIGHTS
 from helpers.prompts.relations import FACTS
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many

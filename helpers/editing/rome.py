@@ -13,6 +13,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,8 +31,7 @@ from helpers.editing.requests import EditRequest
 from helpers.editing.scores import measured
 from helpers.editing.value_search import NotNegative, ValueSearch, asks, check_covariance, find_value, least_change
 from helpers.editing.weights import check_precision, output_weights
-from helpers.files import read_text
-from helpers.models.load import _write, cache_folder
+from helpers.files import cache_folder, read_text, write_whole
 from helpers.models.network import read_network
 from helpers.models.predict import padded, prompt_ids
 from helpers.prompts.relations import REAL, relations
@@ -150,7 +150,8 @@ def key_covariance(
     if (kept := _read(path, name, net.layers[layer].W_out.shape[0])) is not None:
         return kept.to(net.W_E.device)
     check_covariance(result := measure(net, layer, rows), net.layers[layer].W_out.shape[0])
-    _write(path, lambda p: save_file({"C": result.cpu().contiguous()}, p, {"name": name, "sum": _sum(result)}))
+    with suppress(OSError):  # a cache that can't be written is no error
+        write_whole(path, lambda p: save_file({"C": result.cpu().contiguous()}, p, {"name": name, "sum": _sum(result)}))
     return result
 
 

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import masked_logits, run_circuit, scenes
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Circuit, Graph, random_circuit
 from helpers.circuits.metrics import hit_at_k, logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs

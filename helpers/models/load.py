@@ -11,15 +11,13 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from helpers.checks import checked
-from helpers.files import write_whole
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -27,7 +25,7 @@ Dtype = Literal["float32", "bfloat16"]
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKSUMS = "checksums.json"
 PATIENCE = 3.0  # seconds to wait for the hub; its own client tries again and again for half a minute
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@\w+)?")
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w+)?")
 TEXT_END, CHAT_MARKER = "<|endoftext|>", "<|im_start|>"  # SmolLM2's pretraining put the former between texts
 REMEDY = "install the package again or check the files out again (git checkout -- helpers/weights)"
 
@@ -111,9 +109,9 @@ def load_model(
     if name in embedded_models():
         source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
         device = device or "cpu"
-    elif folder.is_dir():
+    elif name and folder.is_dir():
         source, tokenizer = str(_checked_local(folder)), _tokenizer(folder)
-    elif folder.exists() or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
+    elif name and folder.exists() or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
         raise ValueError(f"{name!r} is a file; give the folder that has config.json, tokenizer.json and .safetensors")
     elif not HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"there is no folder {name!r}; embedded models are {', '.join(embedded_models())}")
@@ -123,7 +121,7 @@ def load_model(
         source, tokenizer = name, None
     with _no_waiting(local_only or Path(source).is_dir() or not hub_answers()):
         bridge = _boot(source, tokenizer, device, dtype)
-    _begin(bridge.tokenizer, begins_with)
+    _begin(bridge, begins_with)
     bridge.set_use_split_qkv_input(True)
     bridge.set_use_attn_result(True)
     bridge.set_use_hook_mlp_in(True)
@@ -143,14 +141,23 @@ def _check_device(device: str | None) -> None:
         raise ValueError(f"there is no device {device!r} here; leave it out, or take 'cpu'")
 
 
-def _begin(tokenizer, token: str | None) -> None:
+def _begin(bridge, token: str | None) -> None:
     """Choose what stands before every text; the one place where this is decided."""
-    own = tokenizer.bos_token
-    chosen = token or (own if own and own != CHAT_MARKER else None)
-    chosen = chosen or next((t for t in (TEXT_END, own, tokenizer.eos_token) if t in tokenizer.get_vocab()), None)
-    if chosen not in tokenizer.get_vocab():
-        raise ValueError(f"the tokenizer has no token {chosen!r}; begins_with takes one of its tokens")
-    tokenizer.bos_token = chosen
+    tokenizer = bridge.tokenizer
+    known, own = tokenizer.get_vocab(), tokenizer.bos_token
+    if token is not None and token not in known:
+        raise ValueError(f"the tokenizer has no token {token!r}; begins_with takes one of its tokens")
+    likely = (token, own if own != CHAT_MARKER else None, TEXT_END, own, tokenizer.eos_token)
+    chosen = next((each for each in likely if each in known), None)
+    if chosen is None:
+        raise ValueError("the tokenizer has no token for a text's beginning; choose one of its tokens as begins_with")
+    if chosen != own:  # the tokenizer itself puts it there from now on, for TransformerLens's methods, too
+        from tokenizers.processors import TemplateProcessing
+
+        tokenizer.bos_token = chosen
+        template = TemplateProcessing(single=[chosen, "$A"], special_tokens=[(chosen, known[chosen])])
+        tokenizer.backend_tokenizer.post_processor = template
+        bridge.cfg.tokenizer_prepends_bos = True
 
 
 def _check_law(bridge, source: str) -> None:
@@ -172,28 +179,6 @@ def _check_law(bridge, source: str) -> None:
     tolerance = 1e-3 if bridge.W_E.dtype == torch.float32 else 5e-2
     if (ours - theirs).abs().max() > tolerance * theirs.abs().max().clamp_min(1e-3):
         raise ValueError(f"{source}: it computes something that circuits don't cover, so its edges can't be cut")
-
-
-def load_once(source: str) -> tuple[TransformerBridge, str]:
-    """A model and its `weights_digest`; the last two stay in memory until the files of their folders change."""
-    return _load_once(source, tuple(sorted((f.name, f.stat().st_mtime_ns) for f in Path(source).glob("*"))))
-
-
-@lru_cache(maxsize=2)
-def _load_once(source: str, files: tuple) -> tuple[TransformerBridge, str]:
-    model = load_model(source)
-    return model, weights_digest(model)
-
-
-def weights_digest(model) -> str:
-    """A digest of a model's weights and of its configuration, whatever folder or name it came from."""
-    original = model.original_model
-    config = {k: v for k, v in original.config.to_dict().items() if k[0] != "_" and k != "transformers_version"}
-    total = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(original.state_dict().items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()[:32]
 
 
 def hub_answers(patience: float = PATIENCE) -> bool:
@@ -299,19 +284,3 @@ def _checksums() -> dict[str, str]:
 
 def _step(name: str) -> int | None:
     return int(name.split("@")[1]) if "@" in name else None
-
-
-FOLDER = "KNOWLEDGE_CIRCUITS_CACHE"  # environment variable with another cache folder
-
-
-def cache_folder() -> Path:
-    """Where second moments are kept: ``$KNOWLEDGE_CIRCUITS_CACHE``, else the user's cache folder."""
-    if os.environ.get(FOLDER):
-        return Path(os.environ[FOLDER])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knowledge-circuits"
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """`write_whole` for a cache: a folder that can't be written is no error."""
-    with suppress(OSError):
-        write_whole(path, write)

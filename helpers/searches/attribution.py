@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from helpers.checks import Count, Model, Share, checked
@@ -29,6 +30,7 @@ from helpers.prompts.pairs import PromptPairs
 Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
+MOST_STEPS = 10_000  # of an integral; far fewer are as exact
 SHARE = 0.03  # of all edges: the size of the book's circuits
 TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more memory
 # Up to which source -> (the first source, what it and those that follow write), part by part
@@ -76,7 +78,7 @@ def eap_ig(
     pairs: PromptPairs,
     metric: DirectedMetric = logit_diff,
     *,
-    steps: Count = 5,
+    steps: Annotated[Count, Field(le=MOST_STEPS)] = 5,
     points: Points = "midpoint",
     variant: Variant = "inputs",
     ablation: Ablation = "corrupt",

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from helpers.atlas import sample
 from helpers.atlas.corpus import Document
 from helpers.atlas.sample import corpus_sample
-from helpers.models.load import FOLDER
+from helpers.files import FOLDER
 
 
 def test_the_sample_is_the_corpus(atlas, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 
 from helpers.editing import rome as second_moments
 from helpers.editing.rome import key_covariance, measure, statements, text_sample
-from helpers.models.load import FOLDER, cache_folder
+from helpers.files import FOLDER, cache_folder
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
 

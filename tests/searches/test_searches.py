@@ -22,8 +22,8 @@ from helpers import (
     run_circuit,
 )
 from helpers.circuits.ablation import masked_logits, scenes
+from helpers.circuits.graph import permute_heads
 from helpers.circuits.metrics import match_nll, prob_diff
-from helpers.circuits.random import permute_heads
 from helpers.searches.attribution import clean_corrupted
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 

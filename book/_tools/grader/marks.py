@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _tools.grader.submissions import BOOK, Attempt, Chapter, GradingError, match
-from helpers.models.load import FOLDER, cache_folder
+from helpers.files import FOLDER, cache_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 KEPT = (

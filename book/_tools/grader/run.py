@@ -33,7 +33,7 @@ import helpers
 from _tools.grader.guard import Refused, classes, hide_checks, seal, stand_guard
 from _tools.grader.walls import adopt_orphans, die_with_parent, enclose, end_all, limit
 from helpers.exercises.kit import Verdict
-from helpers.models.load import FOLDER, cache_folder
+from helpers.files import FOLDER, cache_folder
 
 HELPERS = Path(helpers.__file__).resolve().parent
 ANSWER = "<answer>"

@@ -18,10 +18,9 @@ from tqdm import tqdm
 
 from helpers.circuits.ablation import Ablation
 from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Circuit, Graph, random_circuit
 from helpers.circuits.metrics import HITS, METRICS
-from helpers.circuits.random import random_circuit
-from helpers.models.load import embedded_models, load_once
+from helpers.models.load import embedded_models
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation
@@ -30,6 +29,7 @@ from helpers.searches.attribution import clean_corrupted, eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.searches.exact import exact_scores
 from helpers.studies.atlas_of_circuits.choices import smallest_circuit
+from helpers.studies.atlas_of_circuits.loaded import load_once
 
 SCHEMA = 1  # one more whenever the code gives another result for the same job: results of other schemas don't count
 DRAWS = 3  # random circuits of each kind that every circuit is compared with

@@ -7,8 +7,8 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit
+from helpers.circuits.graph import random_circuit
 from helpers.circuits.metrics import HITS, logit_diff, match_nll
-from helpers.circuits.random import random_circuit
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import asked_relations, relation

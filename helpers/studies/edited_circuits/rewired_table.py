@@ -18,9 +18,8 @@ from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
 from helpers.circuits.evaluation import baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph, head_place
+from helpers.circuits.graph import Circuit, Graph, head_place, random_circuit
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.components.head_classes import classify_heads
 from helpers.components.heads import random_heads_like
 from helpers.components.lens import answer_by_layer, attribution_by_sublayer

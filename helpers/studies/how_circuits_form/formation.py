@@ -17,9 +17,8 @@ from scipy.stats import spearmanr
 
 from helpers.atlas.abilities import first_token_right, greater_than, indirect_object, induction, recall_held_out
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit
+from helpers.circuits.graph import Circuit, random_circuit
 from helpers.circuits.metrics import hit_at_k, logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.circuits.scores import Scores
 from helpers.components.head_classes import Thresholds
 from helpers.components.skill_heads import measure_repeats

@@ -14,8 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.random import permute_heads
+from helpers.circuits.graph import Circuit, Graph, permute_heads
 from helpers.components.head_classes import kappa
 
 Orders = list[list[int]]  # for each layer the new number of each head

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from helpers.circuits.graph import Circuit, Graph, heads_of
+from helpers.circuits.graph import Circuit, Graph, heads_of, random_circuit
 from helpers.circuits.metrics import hit_at_k
 from helpers.circuits.overlap import overlaps
-from helpers.circuits.random import random_circuit
 from helpers.components.heads import ablate_heads, random_heads_like
 from helpers.models.network import read_network
 from helpers.models.run import run_layers

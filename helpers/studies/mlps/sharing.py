@@ -15,9 +15,8 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Circuit, Graph, random_circuit
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.components.heads import cut_logits
 from helpers.models.network import read_network
 from helpers.models.run import run_layers

@@ -15,9 +15,8 @@ from tqdm.auto import tqdm
 from helpers.atlas.sample import corpus_covariance
 from helpers.atlas.wordings import WORDING_STEP, worded_pairs
 from helpers.circuits.evaluation import baselines, faithfulness
-from helpers.circuits.graph import Graph
+from helpers.circuits.graph import Graph, random_circuit
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.random import random_circuit
 from helpers.components.head_classes import agreement, classify_heads, shuffled
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import load_model
-from helpers.circuits.graph import Circuit, Graph
-from helpers.circuits.random import random_circuit
+from helpers.circuits.graph import Circuit, Graph, random_circuit
 from helpers.studies.how_circuits_form import formation_table
 from helpers.studies.how_circuits_form.formation import RELATIONS, SKILLS, ability_row, circuit_row, finished
 from helpers.studies.how_circuits_form.formation_table import (

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.circuits.graph import Graph
-from helpers.circuits.random import permute_heads, random_circuit
+from helpers.circuits.graph import Graph, permute_heads, random_circuit
 from helpers.studies.how_circuits_form.head_matching import (
     ModelProfile,
     alike,

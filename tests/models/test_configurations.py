@@ -1,0 +1,168 @@
+"""Every field of a configuration that changes the forward pass: our run is the model's own, or the load says no."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small_models import gpt2_shaped, llama_shaped
+from transformers import GPT2LMHeadModel, LlamaForCausalLM
+
+from helpers import load_model
+from helpers.models.load import _tokenizer, model_folder
+from helpers.models.network import read_network
+from helpers.models.run import resume
+
+ROPE = {"rope_theta": 1e4}
+STRETCHED = {**ROPE, "factor": 4.0, "original_max_position_embeddings": 8}
+LLAMA3 = {**STRETCHED, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+COVERED = {
+    "gpt2": [
+        *({"activation_function": name} for name in ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh")),
+        *({"activation_function": name} for name in ("quick_gelu", "gelu_fast", "mish")),
+        {"n_inner": 48},
+        {"layer_norm_epsilon": 0.1},
+        {"tie_word_embeddings": False},
+        {"reorder_and_upcast_attn": True},
+        {"attn_pdrop": 0.5, "resid_pdrop": 0.5, "embd_pdrop": 0.5},
+        {"n_head": 1},
+    ],
+    "llama": [
+        *({"hidden_act": name} for name in ("silu", "gelu", "gelu_new", "relu")),
+        {"attention_bias": True},
+        {"head_dim": 16},
+        {"num_key_value_heads": 1},
+        {"num_key_value_heads": 4},
+        {"rms_norm_eps": 0.1},
+        {"tie_word_embeddings": True},
+        {"pretraining_tp": 2},
+        {"attention_dropout": 0.5},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+        {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, **ROPE}},
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, **ROPE}},
+        {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, **ROPE}},
+        {"rope_parameters": {"rope_type": "yarn", **STRETCHED}},
+        {"rope_parameters": {"rope_type": "yarn", "attention_factor": 2.0, **STRETCHED}},
+        {"rope_parameters": {"rope_type": "llama3", **LLAMA3}},
+    ],
+}
+LONGROPE = {**STRETCHED, "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+REFUSED = {
+    "gpt2": [
+        {"scale_attn_weights": False},
+        {"scale_attn_by_inverse_layer_idx": True},
+        {"add_cross_attention": True},
+    ],
+    "llama": [
+        {"mlp_bias": True},
+        {
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "short_factor": [1.0] * 4,
+                "long_factor": [2.0] * 4,
+                **STRETCHED,
+            }
+        },
+    ],
+}
+
+
+def cases(table):
+    return [pytest.param(kind, fields, id=f"{kind}-{fields}") for kind, rows in table.items() for fields in rows]
+
+
+def saved(kind: str, fields: dict, folder) -> object:
+    """A model of this configuration, its weights large enough to matter, in a folder; the model itself."""
+    torch.manual_seed(0)
+    config = {"gpt2": gpt2_shaped, "llama": llama_shaped}[kind]().config
+    config = type(config)(**(config.to_dict() | fields))
+    model = {"gpt2": GPT2LMHeadModel, "llama": LlamaForCausalLM}[kind](config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.mul_(4) if parameter.ndim == 2 else None
+            parameter.normal_(std=0.2) if name.endswith("bias") else None
+    model.save_pretrained(folder)
+    _tokenizer(model_folder("atlas")).save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize(("kind", "fields"), cases(COVERED))
+def test_all_edges_are_the_model(kind, fields, tmp_path):
+    model = saved(kind, fields, tmp_path)
+    net = read_network(load_model(tmp_path))
+    ids = torch.randint(1, 8000, (2, 40), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert (resume(net, net.embed(ids)) - model(ids).logits[:, -1]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("kind", "fields"), cases(REFUSED))
+def test_what_is_not_covered_is_refused_by_name(kind, fields, tmp_path):
+    saved(kind, fields, tmp_path)
+    option = "rope_type=longrope" if "rope_parameters" in fields else next(iter(fields))
+    with pytest.raises(ValueError, match=f"circuits don't cover {option}"):
+        load_model(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    saved("gpt2", {}, tmp_path)
+    return tmp_path
+
+
+def change_weights(folder, change) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_a_missing_tensor_is_no_random_one(folder):
+    change_weights(folder, lambda w: w.pop("transformer.h.1.mlp.c_fc.weight"))
+    with pytest.raises(ValueError, match=r"don't fit its config.json; missing are transformer.h.1.mlp.c_fc.weight"):
+        load_model(folder)
+
+
+def test_weights_of_another_model_are_refused(folder):
+    change_weights(folder, lambda w: w.update({"transformer.h.7.ln_1.weight": torch.ones(32)}))
+    with pytest.raises(ValueError, match=r"unexpected are transformer.h.7.ln_1.weight"):
+        load_model(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_embd": 64}))
+    with pytest.raises(ValueError, match="can't be read as a model"):
+        load_model(folder)
+
+
+def test_numbers_that_are_none_are_refused(folder):
+    change_weights(folder, lambda w: w["transformer.h.0.mlp.c_fc.weight"].fill_(torch.nan))
+    with pytest.raises(ValueError, match="aren't all finite numbers"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1, 2]"])
+def test_damaged_files_are_told_in_a_sentence(file, content, folder):
+    (folder / file).write_bytes(content)
+    with pytest.raises(ValueError, match="(can't be read as a model|no readable tokenizer)") as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
+
+
+def test_paths_that_lead_to_no_model(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert load_model(f"~/{folder.name}").cfg.n_layers == 2
+    for file in (folder / "model.safetensors", "model.gguf", folder / "other.gguf"):
+        with pytest.raises(ValueError, match="is a file; give the folder"):
+            load_model(file)
+    for path in (folder / "none", "./none", "~/none", "", "a/b/c", "two words"):
+        with pytest.raises(FileNotFoundError, match="there is no folder"):
+            load_model(path)
+    with pytest.raises(ValueError, match="there is no device 'quantum' here; leave it out, or take 'cpu'"):
+        load_model("atlas", device="quantum")
+
+
+def test_what_begins_a_text_is_a_property_of_the_model(folder):
+    model = load_model(folder, begins_with="!")
+    begin = model.tokenizer.bos_token_id
+    assert model.tokenizer.decode([begin]) == "!" and model.to_tokens("The capital")[0, 0] == begin
+    assert load_model(folder).tokenizer.bos_token == "<|endoftext|>"
+    with pytest.raises(ValueError, match="no token 'no such token'; begins_with takes one of its tokens"):
+        load_model(folder, begins_with="no such token")
