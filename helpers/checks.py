@@ -7,7 +7,7 @@ count has no fraction, that a rate is finite, that a model is one that `load_mod
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, MappingView
 from functools import cache, wraps
 from inspect import signature
 from numbers import Real
@@ -84,6 +84,7 @@ def checked(function: F) -> F:
             for value in given.values():
                 if hasattr(value, "check_model"):
                     value.check_model(given["model"])
+        args, options = [_plain(value) for value in args], {name: _plain(value) for name, value in options.items()}
         try:
             with jaxtyped("context"):  # names of sizes are of this call, not of a caller that checks them, too
                 return validated()(*args, **options)
@@ -93,6 +94,14 @@ def checked(function: F) -> F:
             raise ValueError(f"{name}: {_sentence(error, places)}") from None
 
     return call
+
+
+def _plain(value: object) -> object:
+    """Ranges, views of dicts, and the numbers and columns of numpy and pandas, as Python's own."""
+    if isinstance(value, (range, MappingView)):
+        return list(value)
+    foreign = type(value).__module__.split(".")[0] in ("numpy", "pandas")
+    return value.tolist() if foreign and hasattr(value, "tolist") else value
 
 
 def _sentence(error: ValidationError, names: list[str]) -> str:

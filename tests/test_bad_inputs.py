@@ -92,7 +92,7 @@ def scene(atlas, tmp_path_factory) -> dict[str, object]:
         "circuit": scores.top(40),
         "request": request,
         "ids": [list(row) for row in pairs.clean_ids],
-        "indirect": indirect_object_pairs(atlas, 4),
+        "indirect": indirect_object_pairs(atlas, 1),
         "folder": tmp_path_factory.mktemp("files"),
     }
 
@@ -160,7 +160,7 @@ CALLS: dict[str, Call] = {
     "eap": (helpers.eap, pairs_of, {**SEARCH, "at": "choice", "chunk": "optional count"}),
     "clean_corrupted": (clean_corrupted, pairs_of, SEARCH),
     "eap_ig": (helpers.eap_ig, pairs_of, {**SEARCH, "steps": "count", "points": "choice", "variant": "choice"}),
-    "exact_scores": (helpers.exact_scores, pairs_of, SEARCH),
+    "exact_scores": (helpers.exact_scores, lambda s: {"model": s["model"], "pairs": s["pairs"].select([0])}, SEARCH),
     "acdc": (helpers.acdc, lambda s: {**pairs_of(s), "tau": 0.1}, {**SEARCH, "tau": "positive"}),
     "edge_pruning": (
         helpers.edge_pruning,

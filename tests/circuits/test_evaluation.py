@@ -8,6 +8,7 @@ from transformer_lens.tools.analysis import attribution_patching
 from helpers import (
     Circuit,
     Graph,
+    PromptPairs,
     completeness,
     cpr_cmd,
     eap,
@@ -116,3 +117,47 @@ def test_the_smallest_circuit_that_keeps_a_share(planted):
     assert faithfulness(planted.model, circuit, planted.pairs) >= 0.95
     smaller = scores.greedy(circuit.n_edges - 1)
     assert faithfulness(planted.model, smaller, planted.pairs) < 0.95
+
+
+def test_a_share_of_nothing_is_refused(planted):
+    model, circuit = planted.model, Circuit.from_edges(Graph.from_model(planted.model), planted.edges)
+    same = PromptPairs.from_tokens(
+        model,
+        planted.pairs.clean_ids,
+        planted.pairs.clean_ids,
+        planted.pairs.answer_ids.tolist(),
+        planted.pairs.wrong_ids.tolist(),
+        alike=True,
+    )
+    with pytest.raises(ValueError, match=r"give the same logit_diff \(.*\), so there is nothing to keep a share of"):
+        faithfulness(model, circuit, same)
+
+
+def test_a_scale_is_of_its_pairs_and_of_the_model_as_it_is(small):
+    model, pairs = small
+    circuit = random_circuit(Graph.from_model(model), 60)
+    scale = baselines(model, pairs, logit_diff, "corrupt")
+    assert faithfulness(model, circuit, pairs, scale=scale) == faithfulness(model, circuit, pairs)
+    half = pairs.select(range(len(pairs) // 2))
+    tries = [(half, logit_diff, "corrupt"), (pairs, match_nll, "corrupt"), (pairs, logit_diff, "zero")]
+    for some, metric, ablation in tries:
+        with pytest.raises(ValueError, match="measured for other pairs, another metric or ablation, or before"):
+            faithfulness(model, circuit, some, metric, ablation=ablation, scale=scale)
+    weight = model.original_model.lm_head.weight
+    kept = weight.detach().clone()
+    try:
+        with torch.no_grad():
+            weight.mul_(2)
+        with pytest.raises(ValueError, match="before the model changed; measure it again with baselines"):
+            faithfulness(model, circuit, pairs, scale=scale)
+        assert faithfulness(model, Circuit.full(circuit.graph), pairs) == pytest.approx(1, abs=1e-3)
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
+
+
+def test_sizes_of_a_curve_rise(planted):
+    scores = eap(planted.model, planted.pairs)
+    for sizes in ([1.0], [1.0, 0.5], [0.5, 0.5], []):
+        with pytest.raises(ValueError, match="two sizes or more, the smallest first"):
+            cpr_cmd(planted.model, scores, planted.pairs, sizes=sizes)

@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
+from small_models import random_model
 
-from helpers import PromptPairs, load_model, read_relation, relation, relation_pairs
+from helpers import PromptPairs, eap, load_model, read_relation, relation, relation_pairs
 from helpers.prompts.facts import known_relations, split_of
 
 CLEAN, CORRUPT = "The capital of France is", "The capital of Poland is"
@@ -130,3 +131,54 @@ def test_relations_that_a_model_knows_too_little_of_are_left_out(atlas):
         known_relations(early, ["novel_author", "country_capital"], 30)
     with pytest.raises(ValueError, match="knows none of plural"):
         known_relations(atlas, ["plural"], none)
+
+
+def test_logits_are_those_of_the_model_as_it_is(small):
+    model, pairs = small
+    before = pairs.clean_logits(model)
+    weight = model.original_model.lm_head.weight
+    kept = weight.detach().clone()
+    with torch.no_grad():
+        weight.mul_(2)
+        assert not torch.allclose(pairs.clean_logits(model), before)
+        weight.copy_(kept)
+    assert torch.equal(pairs.clean_logits(model), before)
+
+
+def test_pairs_know_whose_tokens_they_are(atlas, tmp_path):
+    pairs = relation_pairs(atlas, "country_capital", 2)
+    other = random_model("gpt2", tmp_path)  # as many tokens, of the same tokenizer: another seed is no mistake
+    assert pairs.clean_logits(other).shape == pairs.clean_logits(atlas).shape
+    begun = load_model(tmp_path, begins_with="!")
+    for ask in (pairs.clean_logits, lambda model: eap(model, pairs)):
+        with pytest.raises(ValueError, match="another tokenizer, or another token before each text"):
+            ask(begun)
+
+
+def test_a_pair_has_something_to_tell_apart(atlas):
+    one, other = "The capital of France is", "The capital of Japan is"
+    make = PromptPairs.from_prompts
+    with pytest.raises(ValueError, match="pair 0: its two prompts are the same"):
+        make(atlas, [one], [one], [" Paris"], [" Tokyo"])
+    with pytest.raises(ValueError, match="pair 0: its two answers begin with the same token"):
+        make(atlas, [one], [other], [" Paris"], [" Paris"])
+    assert len(make(atlas, [one], [one], [" Paris"], [" Paris"], alike=True)) == 1
+    with pytest.raises(ValueError, match="9000000 is no token of this model"):
+        PromptPairs.from_tokens(atlas, [[0, 9_000_000]], [[0, 300]], [301], [302])
+
+
+def test_pairs_are_chosen_by_place_or_by_mask(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 4)
+    mask = torch.tensor([False, True, False, True])
+    for chosen in (pairs.select(mask), pairs.select([1, 3]), pairs.select(torch.tensor([1, 3]))):
+        assert chosen.clean == (pairs.clean[1], pairs.clean[3])
+        assert chosen.answer_ids.tolist() == pairs.answer_ids[[1, 3]].tolist()
+    for wrong in ([4], [-5], [0.5], torch.tensor([True, False]), torch.zeros(1, 1, dtype=torch.long)):
+        with pytest.raises(ValueError, match="select takes places from 0 to 3, or a mask of 4 pairs"):
+            pairs.select(wrong)
+
+
+def test_unknown_places_are_refused(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 1)
+    with pytest.raises(ValueError, match="unknown place 'subjects'; choose from subject, subject_last"):
+        pairs.positions("subjects")
