@@ -241,7 +241,8 @@ def _local_weights(folder: str, dtype: object) -> object:
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        model, found = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        config.output_attentions = True  # as TransformerLens loads it, whose hooks give the patterns
+        model, found = AutoModelForCausalLM.from_pretrained(folder, config=config, output_loading_info=True, **options)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         why = str(error).strip().split("\n")[0][:200]
         raise ValueError(f"{folder} can't be read as a model ({why}); copy or save it again") from error
