@@ -46,9 +46,7 @@ class Graph:
         if self.n_heads % self.n_groups:
             raise ValueError(f"{self.n_heads} heads can't be shared out evenly to {self.n_groups} groups")
         if self.n_layers**2 * (self.attention_readers + 1) * (self.n_heads + 1) > LARGEST:
-            raise ValueError(
-                "so many layers and heads have too many edges: {LARGEST:,} (reader, source) places at most"
-            )
+            raise ValueError(f"so many layers and heads have too many edges; at most {LARGEST:,} places for them")
 
     @staticmethod
     @checked
