@@ -212,6 +212,17 @@ CALLS: dict[str, Call] = {
         lambda s: {"model": s["model"], "n": 2},
         {"model": "model", "seed": "amount", "split": "choice", "template": "choice", "starts": "names"},
     ),
+    "next_token_probabilities": (
+        helpers.next_token_probabilities,
+        lambda s: {"model": s["model"], "prompts": ["The capital of France is"]},
+        {"model": "model", "prompts": "texts"},
+    ),
+    "answer_ids": (
+        helpers.answer_ids,
+        lambda s: {"tokenizer": s["model"].tokenizer, "prompt": "The capital of France is", "answer": " Paris"},
+        {"prompt": "text", "answer": "text"},
+    ),
+    "read_network": (helpers.read_network, lambda s: {"model": s["model"]}, {"model": "model"}),
     "Graph.from_model": (Graph.from_model, lambda s: {"model": s["model"]}, {"model": "model"}),
     "Circuit.from_edges": (
         Circuit.from_edges,

@@ -213,6 +213,8 @@ def read_network(model) -> Network:
         ValueError: for an architecture that is neither GPT-2-shaped nor Llama-shaped, one of the `UNCOVERED` options,
             or a compatibility mode that has moved norms into weights.
     """
+    if not hasattr(model, "original_model"):
+        raise ValueError(f"a network is read from a model that load_model gave, not from {type(model).__name__}")
     hf = model.original_model.config
     if hf.model_type not in SHAPES:
         raise ValueError(f"circuits are computed for {' and '.join(SHAPES)} architectures, not for {hf.model_type!r}")

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.checks import checked
+from helpers.checks import Count, checked
 from helpers.models.network import Network
 from helpers.models.run import resume
 
@@ -33,17 +33,16 @@ class Askable(Protocol):
         """The logits at all positions."""
 
 
+def _ids(tokenizer, *parts: str) -> tuple[int, ...]:
+    for text in parts:
+        if not isinstance(text, str):
+            raise ValueError(f"a prompt or an answer is a text, not {text!r} ({type(text).__name__})")
+    return _encoded(tokenizer, "".join(parts))
+
+
 @lru_cache(maxsize=2**16)  # the same prompts are asked many times over
 def _encoded(tokenizer, text: str) -> tuple[int, ...]:
-    if not isinstance(text, str):
-        raise ValueError(f"a prompt or an answer is a text, not {text!r} ({type(text).__name__})")
     return tuple(tokenizer.encode(text, add_special_tokens=False))
-
-
-@lru_cache(maxsize=2**12)
-def _spots(tokenizer, text: str) -> list[tuple[int, int]]:
-    """The first character of each token, and the one after its last."""
-    return tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
 
 
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
@@ -51,7 +50,7 @@ def prompt_ids(tokenizer, prompt: str) -> list[int]:
 
     BOS is the tokenizer's own, or what `helpers.load_model` was told that texts begin with.
     """
-    ids = _encoded(tokenizer, prompt)
+    ids = _ids(tokenizer, prompt)
     return list(ids) if ids[:1] == (tokenizer.bos_token_id,) else [tokenizer.bos_token_id, *ids]
 
 
@@ -66,7 +65,7 @@ def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
         ValueError: if prompt and answer merge into one token, so that there is no place between them, a space stands
             at the prompt's end instead of before the answer, or is missing between two words.
     """
-    before, both = _encoded(tokenizer, prompt), _encoded(tokenizer, prompt + str(answer))
+    before, both = _ids(tokenizer, prompt), _ids(tokenizer, prompt, answer)
     ends, begins = prompt[-1:], answer[:1]
     if ends.isspace() or (_cased(ends) and _cased(begins)):
         raise ValueError(f"{prompt!r}, {answer!r}: the space between them has to be the answer's, at its beginning")
@@ -115,11 +114,13 @@ def logits_after(
     return torch.stack([rows[i] for i in range(len(ids))])
 
 
+@checked
 def next_token_probabilities(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
     """The probabilities of the token after each prompt."""
     return _next_logits(model, prompts).softmax(-1)
 
 
+@checked
 def likeliest_ids(model: Askable, prompts: Sequence[str]) -> Int[Tensor, " prompt"]:
     """The likeliest token after each prompt."""
     return _next_logits(model, prompts).argmax(-1)
@@ -129,7 +130,8 @@ def _next_logits(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "promp
     return logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0]
 
 
-def likeliest(model: Askable, prompt: str, k: int = 3) -> list[str]:
+@checked
+def likeliest(model: Askable, prompt: str, k: Count = 3) -> list[str]:
     """The ``k`` likeliest next tokens with their probabilities, written out for a reader: ``"Tokyo 98%"``."""
     top = next_token_probabilities(model, [prompt])[0].topk(k)
     words = [model.tokenizer.decode([i]).strip() for i in top.indices.tolist()]
