@@ -45,6 +45,12 @@ def _encoded(tokenizer, text: str) -> tuple[int, ...]:
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
+@lru_cache(maxsize=2**12)
+def _spots(tokenizer, text: str) -> list[tuple[int, int]]:
+    """The first character of each token, and the one after its last."""
+    return tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+
+
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it or the text has it already.
 
