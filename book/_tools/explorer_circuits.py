@@ -15,8 +15,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from helpers.circuits.ablation import Ablation
+from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs

@@ -19,7 +19,8 @@ from _tools import ToolError
 from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
 from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
 from helpers.atlas.sample import corpus_covariance
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
 from helpers.figures.circuit_layout import arcs_of, place

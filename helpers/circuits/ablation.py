@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.checks import Count, Model, checked
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.circuits.metrics import Metric
 from helpers.models.network import Layer, Network, read_network

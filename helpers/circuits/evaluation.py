@@ -15,7 +15,8 @@ from torch import Tensor
 
 from helpers.checks import Count, Model, Share, checked
 from helpers.circuits.ablation import Ablation, run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import HITS, AnyMetric, DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.models.network import read_network

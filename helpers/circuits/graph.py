@@ -1,281 +1,192 @@
-"""Circuits: sets of edges of a graph, and their files. A circuit is a boolean matrix ``[reader, source]``."""
+"""The graph of a transformer: who writes to the residual stream, and who reads from it.
+
+Sources stand in the order in which they write, readers in the order in which they read; so the sources that a reader
+can see are the first ones.
+"""
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from operator import index
-from pathlib import Path
+import operator
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from helpers.checks import Amount, Seed, checked
-from helpers.circuits.nodes import Graph, head_place
-from helpers.files import read_json, write_whole
+from helpers.checks import Count, Model, checked
 
-__all__ = ["Circuit", "Graph", "head_place", "heads_of", "values_of"]
-SAVED = "a circuit that Circuit.save wrote"
+LARGEST = 2**27  # (reader, source) places of a graph; Llama with 70 billion weights has a quarter of them
 
 
-def values_of(graph: Graph, values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """A value for each (reader, source) of a graph, as a copy on the processor; floating-point without a ``dtype``.
+def head_place(name: str) -> tuple[int, int]:
+    """Layer and number of a head: ``(2, 5)`` for ``"a2.h5"``.
 
     Raises:
-        ValueError: for something of another kind, type or shape.
+        ValueError: for another name.
     """
-    if not isinstance(graph, Graph):
-        raise ValueError(f"graph has to be a Graph, not {graph!r}")
-    shape, kind = tuple(graph.edges.shape), "boolean" if dtype else "floating-point"
-    if (
-        not isinstance(values, Tensor)
-        or values.shape != shape
-        or values.is_meta
-        or (values.dtype != dtype if dtype else not values.is_floating_point())
-    ):
-        given = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        raise ValueError(f"{graph} needs a {kind} tensor {shape}, [reader, source], not {given}")
-    return values.detach().to("cpu", copy=True)
+    place = isinstance(name, str) and re.fullmatch(r"a(0|[1-9][0-9]{0,8})\.h(0|[1-9][0-9]{0,8})", name)
+    if not place:
+        raise ValueError(f"{name!r} is no head; heads are called like 'a2.h5'")
+    return int(place[1]), int(place[2])
 
 
-@dataclass(frozen=True, eq=False)
-class Circuit:
-    """A set of edges of a graph."""
+@checked
+@dataclass(frozen=True)
+class Graph:
+    """All edges of a transformer of a given shape; ``n_groups`` counts key/value heads of a layer."""
 
-    graph: Graph
-    mask: Bool[Tensor, "reader source"]
+    n_layers: Count
+    n_heads: Count
+    n_groups: Count
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", values_of(self.graph, self.mask, torch.bool))  # its own: no one changes it
-        if (self.mask > self.graph.edges).any():
-            raise ValueError("the mask holds a (reader, source) that is no edge")
+        if self.n_heads % self.n_groups:
+            raise ValueError(f"{self.n_heads} heads can't be shared out evenly to {self.n_groups} groups")
+        if self.n_layers**2 * (self.attention_readers + 1) * (self.n_heads + 1) > LARGEST:
+            raise ValueError(f"so many layers and heads have too many edges; at most {LARGEST:,} places for them")
 
     @staticmethod
     @checked
-    def full(graph: Graph) -> Circuit:
-        """All edges."""
-        return Circuit(graph, graph.edges)
+    def from_model(model: Model) -> Graph:
+        """The graph of a TransformerLens bridge."""
+        cfg = model.cfg
+        return Graph(cfg.n_layers, cfg.n_heads, getattr(cfg, "n_key_value_heads", None) or cfg.n_heads)
 
-    @staticmethod
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The names of everything that writes, in order."""
+        layers = [[*(f"a{n}.h{h}" for h in range(self.n_heads)), f"m{n}"] for n in range(self.n_layers)]
+        return ("embed", *(name for layer in layers for name in layer))
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The names of all attention heads, in order."""
+        return tuple(name for name in self.sources if ".h" in name)
+
+    @cached_property
+    def readers(self) -> tuple[str, ...]:
+        """The names of everything that reads, in order: per layer q, k, v of all heads, then the MLP; logits last."""
+        group = "h" if self.n_groups == self.n_heads else "kv"
+        names = []
+        for n in range(self.n_layers):
+            names += [f"a{n}.h{h}<q>" for h in range(self.n_heads)]
+            names += [f"a{n}.{group}{g}<{letter}>" for letter in "kv" for g in range(self.n_groups)]
+            names.append(f"m{n}")
+        return (*names, "logits")
+
     @checked
-    def empty(graph: Graph) -> Circuit:
-        """No edge."""
-        return Circuit(graph, torch.zeros_like(graph.edges))
-
-    @staticmethod
-    def from_edges(graph: Graph, names: Iterable[str]) -> Circuit:
-        """The edges with the given names.
-
-        Raises:
-            ValueError: for a name that is no edge of the graph.
-        """
-        if not isinstance(graph, Graph):
-            raise ValueError(f"graph has to be a Graph, not {graph!r}")
-        if isinstance(names, str) or not isinstance(names, Iterable):
-            raise ValueError(f"names has to be a list of edges such as ['m0->a2.h5<v>'], not {names!r}")
-        mask = torch.zeros_like(graph.edges)
-        for name in names:
-            mask[graph.place(name)] = True
-        return Circuit(graph, mask)
+    def reader_of(self, head: str, letter: Literal["q", "k", "v"]) -> str:
+        """Where a head reads its queries, keys or values: ``"a2.h5<k>"``, or ``"a2.kv2<k>"`` if groups share them."""
+        layer, number = head_place(head)
+        if layer >= self.n_layers or number >= self.n_heads:
+            raise ValueError(f"{head!r} is no head of {self}")
+        if letter == "q" or self.n_groups == self.n_heads:
+            return f"{head}<{letter}>"
+        return f"a{layer}.kv{number * self.n_groups // self.n_heads}<{letter}>"
 
     @property
-    def edges(self) -> tuple[str, ...]:
-        """The names of its edges, in the graph's order."""
-        return tuple(self.graph._name(r, s) for r, s in self.mask.nonzero().tolist())
+    def attention_readers(self) -> int:
+        """How many readers a layer's attention has."""
+        return self.n_heads + 2 * self.n_groups
+
+    def reader_rows(self, sublayer: int) -> slice:
+        """The readers of a sublayer: 0 is the first layer's attention, 1 its MLP, ...; 2 * n_layers is the logits."""
+        start = sublayer // 2 * (self.attention_readers + 1)
+        if sublayer == 2 * self.n_layers:
+            return slice(start, start + 1)
+        attention = slice(start, start + self.attention_readers)
+        return slice(attention.stop, attention.stop + 1) if sublayer % 2 else attention
+
+    def source_rows(self, sublayer: int) -> slice:
+        """The sources that a sublayer writes; -1 is the embedding."""
+        if sublayer < 0:
+            return slice(0, 1)
+        start = 1 + sublayer // 2 * (self.n_heads + 1)
+        heads = slice(start, start + self.n_heads)
+        return slice(heads.stop, heads.stop + 1) if sublayer % 2 else heads
+
+    def visible(self, sublayer: int) -> int:
+        """How many sources a sublayer's readers see."""
+        return self.source_rows(sublayer - 1).stop
+
+    @cached_property
+    def edges(self) -> Bool[Tensor, "reader source"]:
+        """Which (reader, source) are edges."""
+        mask = torch.zeros(len(self.readers), len(self.sources), dtype=torch.bool)
+        for sublayer in range(2 * self.n_layers + 1):
+            mask[self.reader_rows(sublayer), : self.visible(sublayer)] = True
+        return mask
 
     @property
     def n_edges(self) -> int:
-        """The number of its edges."""
-        return int(self.mask.sum())
+        """The number of edges."""
+        return int(self.edges.sum())
 
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The sources that it uses: those with an edge out or in, in order; without the logits."""
-        feeds = self.graph.feeds
-        only = feeds & (feeds.sum(1, keepdim=True) == 1)  # a key/value group's input is no single head's
-        used = self.mask.any(0) | (only & self.mask.any(1, keepdim=True)).any(0)
-        return tuple(name for name, flag in zip(self.graph.sources, used.tolist(), strict=True) if flag)
+    @cached_property
+    def _places(self) -> tuple[dict[str, int], dict[str, int]]:
+        return tuple({name: i for i, name in enumerate(names)} for names in (self.readers, self.sources))
 
-    def __len__(self) -> int:
-        return self.n_edges
-
-    def __repr__(self) -> str:
-        return f"Circuit({self.n_edges:,} of {self.graph.n_edges:,} edges)"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.edges)
-
-    def __contains__(self, edge: str) -> bool:
-        return bool(self.mask[self.graph.place(edge)])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Circuit) and self.graph == other.graph and torch.equal(self.mask, other.mask)
-
-    def __or__(self, other: Circuit) -> Circuit:
-        return Circuit(self.graph, self.mask | self._mask_of(other))
-
-    def __and__(self, other: Circuit) -> Circuit:
-        return Circuit(self.graph, self.mask & self._mask_of(other))
-
-    def __sub__(self, other: Circuit) -> Circuit:
-        return Circuit(self.graph, self.mask & ~self._mask_of(other))
-
-    def __xor__(self, other: Circuit) -> Circuit:
-        return Circuit(self.graph, self.mask ^ self._mask_of(other))
-
-    def __invert__(self) -> Circuit:
-        return Circuit(self.graph, self.graph.edges & ~self.mask)
-
-    def __le__(self, other: Circuit) -> bool:
-        return not (self.mask & ~self._mask_of(other)).any()
-
-    def jaccard(self, other: Circuit) -> float:
-        """Shared edges over all edges of both; 1 for two empty circuits."""
-        union = (self | other).n_edges
-        return (self & other).n_edges / union if union else 1.0
-
-    def _mask_of(self, other: Circuit) -> Bool[Tensor, "reader source"]:
-        if not isinstance(other, Circuit):
-            raise ValueError(f"a circuit can be combined with a circuit, not with {other!r}")
-        if self.graph != other.graph:
-            raise ValueError(f"circuits of different graphs can't be combined: {self.graph} and {other.graph}")
-        return other.mask
-
-    def pruned(self, *, both_ways: bool = True) -> Circuit:
-        """Without the edges that no path connects both to the embedding and to the logits.
-
-        With corrupted ablation, dropping them changes nothing: a node that no path reaches gives its corrupt output
-        anyway. With zero or mean ablation it may: such a node computes something from its biases, or from means. Not
-        ``both_ways``, only edges without a path to the logits are dropped; that never changes anything.
-        """
-        mask, feeds = self.mask.clone(), self.graph.feeds
-        sublayers = [self.graph.reader_rows(n) for n in range(2 * self.graph.n_layers + 1)]
-        if both_ways:
-            reached = torch.zeros(mask.shape[1], dtype=torch.bool)
-            reached[0] = True
-            for rows in sublayers:  # forward: an edge counts if its source is reached
-                mask[rows] &= reached
-                reached |= (feeds[rows] & mask[rows].any(1, keepdim=True)).any(0)
-        useful = mask[-1].clone()
-        for rows in reversed(sublayers[:-1]):  # backward: a reader counts if what it feeds is useful
-            mask[rows] &= (feeds[rows] & useful).any(1, keepdim=True)
-            useful |= mask[rows].any(0)
-        return Circuit(self.graph, mask)
-
-    @checked
-    def save(self, path: str | Path) -> None:
-        """Write the circuit to a JSON file.
+    def place(self, edge: str) -> tuple[int, int]:
+        """The (reader, source) indices of an edge by its name, such as ``"m0->a2.h5<v>"``.
 
         Raises:
-            OSError: if the file can't be written; what stood there stays.
+            ValueError: if there is no such edge; the message says which part is wrong.
         """
-        write_whole(path, json.dumps({"graph": asdict(self.graph), "edges": self.edges}, indent=1) + "\n")
+        if not isinstance(edge, str):
+            raise ValueError(f"{edge!r} is no name of an edge; edges are called like 'm0->a2.h5<v>'")
+        source, _, reader = edge.partition("->")
+        readers, sources = self._places
+        if source not in sources:
+            raise ValueError(f"{edge!r}: {source!r} is no source; sources are {self._some(self.sources)}")
+        if reader not in readers:
+            raise ValueError(f"{edge!r}: {reader!r} is no reader; readers are {self._some(self.readers)}")
+        place = readers[reader], sources[source]
+        if not self.edges[place]:
+            raise ValueError(f"{edge!r}: {source} writes only after {reader} has read")
+        return place
+
+    def name(self, reader: int, source: int) -> str:
+        """The name of an edge by its (reader, source) indices.
+
+        Raises:
+            ValueError: if there is no such edge.
+        """
+        reader, source = self._row(reader, self.readers, "reader"), self._row(source, self.sources, "source")
+        if not self.edges[reader, source]:
+            raise ValueError(f"{self.sources[source]} writes only after {self.readers[reader]} has read")
+        return self._name(reader, source)
+
+    def _name(self, reader: int, source: int) -> str:
+        return f"{self.sources[source]}->{self.readers[reader]}"
 
     @staticmethod
-    @checked
-    def load(path: str | Path) -> Circuit:
-        """Read a circuit that `save` wrote.
+    def _row(number: int, names: tuple[str, ...], kind: str) -> int:
+        if isinstance(number, bool) or not hasattr(number, "__index__") or not 0 <= number < len(names):
+            raise ValueError(f"there is no {kind} {number!r}: they have the numbers 0 to {len(names) - 1}")
+        return operator.index(number)
 
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if the file isn't a circuit. Both messages name the file.
-        """
-        path, raw = read_json(path, SAVED, dict)
-        if "cfg" in raw or isinstance(raw.get("edges"), dict):
-            raise ValueError(
-                f"{path} isn't {SAVED}, but a graph of EAP-IG or MIB, whose scores have the other sign; give the names "
-                "of the edges that are in_graph to Circuit.from_edges, with 'embed' in place of 'input'"
-            )
-        try:
-            circuit = Circuit.from_edges(Graph(**raw.get("graph", {})), raw.get("edges"))
-            if len(raw["edges"]) != circuit.n_edges:
-                raise ValueError("it names an edge twice")
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} isn't {SAVED}: {error}") from error
-        return circuit
+    def source_of(self, reader: int) -> slice:
+        """The sources whose output a reader feeds: one, or all heads of a key/value group; none for the logits."""
+        reader = self._row(reader, self.readers, "reader")
+        layer, within = divmod(reader, self.attention_readers + 1)
+        heads, size = self.source_rows(2 * layer), self.n_heads // self.n_groups
+        if layer == self.n_layers:
+            return slice(0, 0)
+        if self.n_heads <= within < self.attention_readers:  # keys and values of a group
+            first = heads.start + (within - self.n_heads) % self.n_groups * size
+            return slice(first, first + size)
+        first = heads.stop if within == self.attention_readers else heads.start + within
+        return slice(first, first + 1)
 
+    @cached_property
+    def feeds(self) -> Bool[Tensor, "reader source"]:
+        """Which sources write what a reader has read (`source_of`)."""
+        places, fed = torch.arange(len(self.sources)), map(self.source_of, range(len(self.readers)))
+        return torch.stack([(rows.start <= places) & (places < rows.stop) for rows in fed])
 
-@checked
-def heads_of(circuit: Circuit) -> tuple[str, ...]:
-    """The heads that a circuit uses, in order."""
-    return tuple(name for name in circuit.nodes if "." in name)
-
-
-@checked
-def random_circuit(graph: Graph, n: Amount | None = None, seed: Seed = 0, *, like: Circuit | None = None) -> Circuit:
-    """A random circuit of ``n`` edges, or one with the degrees of another circuit.
-
-    Args:
-        like: a circuit of the same shape with other heads: in each layer, the heads (with grouped queries: the groups,
-            and the heads within them) change places at random. So each layer keeps its degrees, and each MLP its place.
-            Keeping every single node's degrees instead leaves hardly any freedom: a circuit is too dense for that.
-
-    Raises:
-        ValueError: if neither or both of ``n`` and ``like`` are given, ``n`` is more than the graph has, or ``like`` is
-            of another graph.
-    """
-    if (n is None) == (like is None):
-        raise ValueError("give the number of edges, or a circuit to be like")
-    if like is not None:
-        if like.graph != graph:
-            raise ValueError(f"like is of {like.graph}, and graph is {graph}: give the circuit's own graph")
-        return _relabelled(like, random.Random(seed))
-    if n > graph.n_edges:
-        raise ValueError(f"the graph has {graph.n_edges} edges, not {n}")
-    generator = torch.Generator().manual_seed(seed)
-    places = graph.edges.flatten().nonzero().flatten()
-    mask = torch.zeros_like(graph.edges)
-    mask.view(-1)[places[torch.randperm(len(places), generator=generator)[:n]]] = True
-    return Circuit(graph, mask)
-
-
-def _relabelled(circuit: Circuit, rng: random.Random) -> Circuit:
-    graph = circuit.graph
-    size, orders = graph.n_heads // graph.n_groups, []
-    for _ in range(graph.n_layers):
-        groups = rng.sample(range(graph.n_groups), graph.n_groups)
-        orders.append([g * size + h for g in groups for h in rng.sample(range(size), size)])
-    return permute_heads(circuit, orders)
-
-
-@checked
-def permute_heads(circuit: Circuit, orders: Sequence[Iterable]) -> Circuit:
-    """The same circuit with its heads at other places of their layers.
-
-    Args:
-        orders: for each layer the new number of head 0, of head 1, ... With grouped queries, heads of one key/value
-            group have to stay together.
-
-    Raises:
-        ValueError: if the orders aren't permutations of the heads, or tear a group apart.
-    """
-    graph = circuit.graph
-    size = graph.n_heads // graph.n_groups
-    orders = _whole(orders, graph, size)
-    readers, sources = list(range(len(graph.readers))), list(range(len(graph.sources)))
-    for layer, heads in enumerate(orders):
-        row, column = graph.reader_rows(2 * layer).start, graph.source_rows(2 * layer).start
-        for old, new in enumerate(heads):
-            sources[column + old], readers[row + old] = column + new, row + new
-        for old in range(graph.n_groups):
-            for first in (row + graph.n_heads, row + graph.n_heads + graph.n_groups):
-                readers[first + old] = first + heads[old * size] // size
-    mask = torch.zeros_like(graph.edges)
-    mask[torch.tensor(readers)[:, None], torch.tensor(sources)] = circuit.mask
-    return Circuit(graph, mask)
-
-
-def _whole(given: Sequence[Iterable], graph: Graph, size: int) -> list[list[int]]:
-    try:
-        orders = [[index(head) for head in order] for order in given]
-    except TypeError:  # something else than whole numbers
-        orders = []
-    if len(orders) != graph.n_layers or any(sorted(o) != list(range(graph.n_heads)) for o in orders):
-        raise ValueError(f"there must be {graph.n_layers} orders, each with the heads 0 to {graph.n_heads - 1} once")
-    for order in orders:
-        if any(order[h] // size != order[h - h % size] // size for h in range(graph.n_heads)):
-            raise ValueError(f"{order} tears the heads of a key/value group apart")
-    return orders
+    @staticmethod
+    def _some(names: tuple[str, ...]) -> str:
+        return ", ".join((*names[:3], "...", *names[-2:]))

@@ -15,7 +15,7 @@ from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from helpers.checks import Count, Seed, Whole, checked
-from helpers.circuits.graph import Circuit, heads_of, random_circuit
+from helpers.circuits.circuit import Circuit, heads_of, random_circuit
 
 Parts = Literal["edges", "heads"]
 Chance = Literal["blind", "relabelled"]

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.checks import Amount, Number, checked
-from helpers.circuits.graph import Circuit, Graph, values_of
+from helpers.circuits.circuit import Circuit, values_of
+from helpers.circuits.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)

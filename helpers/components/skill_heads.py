@@ -11,7 +11,8 @@ from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, checked
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.graph import Circuit, Graph, head_place
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.components.heads import head_table
 from helpers.components.lens import against_mean, direct_logit_attribution

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import run_circuit
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import faithfulness
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Graph
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 

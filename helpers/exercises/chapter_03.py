@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import masked_logits, run_circuit, scenes
-from helpers.circuits.graph import Circuit, Graph, random_circuit
+from helpers.circuits.circuit import Circuit, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.exercises.kit import Compared, attempted, check, expect

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import Metric
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs

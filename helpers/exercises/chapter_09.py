@@ -9,7 +9,8 @@ import pandas as pd
 from torch import Tensor
 
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
 from helpers.prompts.pairs import PromptPairs

@@ -14,7 +14,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from helpers.checks import Amount, checked
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.scores import Scores
 from helpers.figures.circuit_layout import (
     Arc,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.scores import Scores
 from helpers.figures.display import COLORS, INK
 

@@ -9,7 +9,8 @@ from tqdm.auto import tqdm
 
 from helpers.checks import Count, Model, Positive, checked
 from helpers.circuits.ablation import Ablation, scenes
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.incremental import MaskedRun
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import DirectedMetric, Metric, kl

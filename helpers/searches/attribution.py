@@ -18,8 +18,9 @@ from torch import Tensor
 
 from helpers.checks import Count, Model, Share, checked
 from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.gradients import reader_gradients
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores

@@ -14,7 +14,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.figures.circuit import GAP, faint_nodes, picture_layout, slider
 from helpers.figures.circuit_layout import arcs_of, place, spine
 from helpers.figures.display import COLORS

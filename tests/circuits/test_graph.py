@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import Circuit, Graph, random_circuit, run_circuit
-from helpers.circuits.graph import head_place, heads_of
+from helpers.circuits.circuit import heads_of
+from helpers.circuits.graph import head_place
 
 ATLAS = Graph(6, 8, 8)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import Circuit, Graph, random_circuit
-from helpers.circuits.graph import heads_of
+from helpers.circuits.circuit import heads_of
 from helpers.circuits.overlap import chance_overlaps, clusters, dendrogram_order, grouping_test, overlaps
 from helpers.studies.edited_circuits.edited_circuits import mean_overlaps
 

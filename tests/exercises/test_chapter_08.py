@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from helpers import run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import year_diff
 from helpers.exercises import chapter_08
 from helpers.exercises.kit import Verdict

@@ -8,7 +8,8 @@ import pytest
 import torch
 from _tools.page_figures import PageRenderer, numbers_table
 
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.scores import Scores
 from helpers.figures import display
 from helpers.figures.circuit import KINDS, circuit_picture, circuit_series

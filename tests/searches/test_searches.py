@@ -22,7 +22,7 @@ from helpers import (
     run_circuit,
 )
 from helpers.circuits.ablation import masked_logits, scenes
-from helpers.circuits.graph import permute_heads
+from helpers.circuits.circuit import permute_heads
 from helpers.circuits.metrics import match_nll, prob_diff
 from helpers.searches.attribution import clean_corrupted
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc

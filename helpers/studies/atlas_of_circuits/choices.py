@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from helpers.circuits.ablation import Ablation
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import baselines, faithfulness
-from helpers.circuits.graph import Circuit
 from helpers.circuits.metrics import Metric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.prompts.pairs import PromptPairs

@@ -17,8 +17,9 @@ from typing import get_args
 from tqdm import tqdm
 
 from helpers.circuits.ablation import Ablation
+from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
-from helpers.circuits.graph import Circuit, Graph, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import HITS, METRICS
 from helpers.models.load import embedded_models
 from helpers.prompts.facts import relation_pairs

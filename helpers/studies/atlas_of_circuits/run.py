@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.files import write_whole
 from helpers.studies.atlas_of_circuits.jobs import SCHEMA, Job, compute, digest
 from helpers.studies.tables import read_table

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.circuits.ablation import in_places, masked_logits, run_circuit, scenes
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after

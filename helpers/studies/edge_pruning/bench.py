@@ -19,8 +19,9 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import faithfulness
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.load import WEIGHTS, load_model
 from helpers.prompts.facts import relation_pairs

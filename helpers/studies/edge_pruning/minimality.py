@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.circuits.ablation import Ablation, run_circuit
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import baselines, recovered
-from helpers.circuits.graph import Circuit
 from helpers.circuits.metrics import Metric, logit_diff
 from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import bootstrap

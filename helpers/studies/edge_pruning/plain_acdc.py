@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from helpers.circuits.ablation import Ablation, run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import Metric, logit_diff
 from helpers.prompts.pairs import PromptPairs
 

@@ -6,8 +6,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.circuits.ablation import run_circuit
+from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit
-from helpers.circuits.graph import random_circuit
 from helpers.circuits.metrics import HITS, logit_diff, match_nll
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs

@@ -20,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.checks import checked
-from helpers.circuits.graph import Circuit, Graph, head_place
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.overlap import Parts, overlaps
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest, fill

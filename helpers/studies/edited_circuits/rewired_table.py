@@ -17,8 +17,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
+from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph, head_place, random_circuit
+from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.components.head_classes import classify_heads
 from helpers.components.heads import random_heads_like

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from helpers.atlas.questions import type_ids
 from helpers.circuits.ablation import run_circuit, scenes
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.gradients import reader_gradients
-from helpers.circuits.graph import Circuit
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
 

@@ -16,8 +16,8 @@ import torch
 from scipy.stats import spearmanr
 
 from helpers.atlas.abilities import first_token_right, greater_than, indirect_object, induction, recall_held_out
+from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit, random_circuit
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.components.head_classes import Thresholds

@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 from helpers.atlas.corpus import corpus
 from helpers.atlas.tokenizer import VOCABULARY_SIZE
 from helpers.atlas.training import RUNS, encode
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.components.head_classes import LETTERS, classify_heads
 from helpers.models.load import checkpoints, embedded_models, model_folder
 from helpers.prompts.facts import TooFewPairs

@@ -14,7 +14,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from helpers.circuits.graph import Circuit, Graph, permute_heads
+from helpers.circuits.circuit import Circuit, permute_heads
+from helpers.circuits.graph import Graph
 from helpers.components.head_classes import kappa
 
 Orders = list[list[int]]  # for each layer the new number of each head

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from helpers.circuits.graph import Circuit, Graph, heads_of, random_circuit
+from helpers.circuits.circuit import Circuit, heads_of, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import hit_at_k
 from helpers.circuits.overlap import overlaps
 from helpers.components.heads import ablate_heads, random_heads_like

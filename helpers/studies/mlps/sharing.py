@@ -14,8 +14,9 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
-from helpers.circuits.graph import Circuit, Graph, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.components.heads import cut_logits
 from helpers.models.network import read_network

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from helpers.atlas.questions import ask
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
 from helpers.studies.two_hops_and_reversal.two_hops import WAYS, Parts, hop_questions, inside, pairs_of

@@ -15,7 +15,7 @@ import pandas as pd
 from helpers.atlas.composed import ALIASES
 from helpers.atlas.fiction import STATED_BY
 from helpers.atlas.questions import question_rows, type_ids
-from helpers.circuits.graph import Circuit
+from helpers.circuits.circuit import Circuit
 from helpers.models.predict import first_token, prompt_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Fact, hops, relation, stable_hash

@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
 from helpers.atlas.wordings import WORDING_STEP, worded_pairs
+from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, faithfulness
-from helpers.circuits.graph import Graph, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.components.head_classes import agreement, classify_heads, shuffled
 from helpers.editing.requests import edit_requests

@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 
 from helpers.atlas.architectures import gpt2_config, llama_config
 from helpers.circuits.ablation import run_circuit
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.memory import GB, Shape
 from helpers.models.load import WEIGHTS, Dtype, load_model
 from helpers.prompts.skills import random_pairs

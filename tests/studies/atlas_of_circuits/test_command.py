@@ -5,7 +5,7 @@ import pytest
 from small_sweeps import command
 
 from helpers.__main__ import parser, parts
-from helpers.circuits.graph import Circuit
+from helpers.circuits.circuit import Circuit
 from helpers.studies import tables as table_files
 from helpers.studies.atlas_of_circuits import jobs, run
 from helpers.studies.atlas_of_circuits.run import Swept

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from helpers.circuits.ablation import run_circuit, run_writes
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff, year_diff
 from helpers.models.network import read_network
 from helpers.prompts import skills

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from helpers import load_model
-from helpers.circuits.graph import Circuit, Graph, random_circuit
+from helpers.circuits.circuit import Circuit, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.studies.how_circuits_form import formation_table
 from helpers.studies.how_circuits_form.formation import RELATIONS, SKILLS, ability_row, circuit_row, finished
 from helpers.studies.how_circuits_form.formation_table import (

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.circuits.graph import Graph, permute_heads, random_circuit
+from helpers.circuits.circuit import permute_heads, random_circuit
+from helpers.circuits.graph import Graph
 from helpers.studies.how_circuits_form.head_matching import (
     ModelProfile,
     alike,

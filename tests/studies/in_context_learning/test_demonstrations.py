@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from helpers.circuits.graph import Circuit, Graph
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import hit_at_k
 from helpers.components.heads import ablate_heads
 from helpers.models.predict import prompt_ids

@@ -3,8 +3,8 @@
 import pytest
 
 from helpers import Graph, faithfulness, logit_diff, relation_pairs, run_circuit
+from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import baselines
-from helpers.circuits.graph import Circuit
 from helpers.searches.attribution import SHARE
 from helpers.studies.mlps.sharing import (
     DRAWS,

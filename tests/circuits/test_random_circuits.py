@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import Circuit, Graph, random_circuit
-from helpers.circuits.graph import permute_heads
+from helpers.circuits.circuit import permute_heads
 
 GRAPH = Graph(2, 4, 2)
 LIKE = random_circuit(GRAPH, 20)
