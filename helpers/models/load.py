@@ -47,7 +47,7 @@ def checkpoints(name: str = "atlas") -> dict[int, str]:
         runs = ", ".join(run for run in embedded_models() if "@" not in run)
         raise ValueError(f"no training run {name!r}; choose from {runs}")
     steps = {_step(n): n for n in embedded_models() if n.startswith(f"{name}@")}
-    plan = json.loads((WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
+    plan = json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8"))
     return dict(sorted(steps.items())) | {plan["steps"]: name}
 
 
@@ -105,28 +105,24 @@ def load_model(
         ConnectionError: a hub name without a network; the message names the embedded alternatives.
     """
     _check_device(device)
-    folder, name = Path(name).expanduser(), str(name)
+    name = str(name)
+    folder = Path(os.path.expanduser(name))
     if name in embedded_models():
-        source, tokenizer = str(model_folder(name)), _tokenizer(model_folder(name.split("@")[0]))
+        source, vocabulary = str(model_folder(name)), str(model_folder(name.split("@")[0]))
         device = device or "cpu"
-    elif name and folder.is_dir():
-        source, tokenizer = str(_checked_local(folder)), _tokenizer(folder)
-    elif name and folder.exists() or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
+    elif name and os.path.isdir(folder):
+        source = vocabulary = str(_checked_local(folder))
+    elif name and os.path.exists(folder) or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
         raise ValueError(f"{name!r} is a file; give the folder that has config.json, tokenizer.json and .safetensors")
     elif not HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"there is no folder {name!r}; embedded models are {', '.join(embedded_models())}")
     elif "@" in name or name.startswith("atlas"):
         raise ValueError(f"unknown model {name!r}; embedded are {', '.join(embedded_models())}")
     else:
-        source, tokenizer = name, None
-    with _no_waiting(local_only or Path(source).is_dir() or not hub_answers()):
-        bridge = _boot(source, tokenizer, device, dtype)
+        source = vocabulary = name
+    with _no_waiting(local_only or os.path.isdir(source) or not hub_answers()):
+        bridge = _boot(source, vocabulary, device, dtype)
     _begin(bridge, begins_with)
-    bridge.set_use_split_qkv_input(True)
-    bridge.set_use_attn_result(True)
-    bridge.set_use_hook_mlp_in(True)
-    bridge.eval().requires_grad_(False)
-    _check_law(bridge, source)
     return bridge
 
 
@@ -135,7 +131,7 @@ def _check_device(device: str | None) -> None:
 
     try:
         known = device is None or torch.empty(0, device=device).device.type != "meta"
-    except (RuntimeError, AssertionError):
+    except (RuntimeError, AssertionError, ImportError):
         known = False
     if not known:
         raise ValueError(f"there is no device {device!r} here; leave it out, or take 'cpu'")
@@ -144,10 +140,11 @@ def _check_device(device: str | None) -> None:
 def _begin(bridge, token: str | None) -> None:
     """Choose what stands before every text; the one place where this is decided."""
     tokenizer = bridge.tokenizer
-    known, own = tokenizer.get_vocab(), tokenizer.bos_token
+    own, end = tokenizer.bos_token, tokenizer.eos_token
+    known = {text: i for text, i in tokenizer.get_vocab().items() if i < bridge.cfg.d_vocab}
     if token is not None and token not in known:
-        raise ValueError(f"the tokenizer has no token {token!r}; begins_with takes one of its tokens")
-    likely = (token, own if own != CHAT_MARKER else None, TEXT_END, own, tokenizer.eos_token)
+        raise ValueError(f"the model has no token {token!r}; begins_with takes one of its tokenizer's tokens")
+    likely = (token, own if own != CHAT_MARKER else None, TEXT_END, own, end)
     chosen = next((each for each in likely if each in known), None)
     if chosen is None:
         raise ValueError("the tokenizer has no token for a text's beginning; choose one of its tokens as begins_with")
@@ -158,27 +155,6 @@ def _begin(bridge, token: str | None) -> None:
         template = TemplateProcessing(single=[chosen, "$A"], special_tokens=[(chosen, known[chosen])])
         tokenizer.backend_tokenizer.post_processor = template
         bridge.cfg.tokenizer_prepends_bos = True
-
-
-def _check_law(bridge, source: str) -> None:
-    """Raise ValueError unless our forward pass gives the original's logits on a short prompt."""
-    import torch
-
-    from helpers.models.network import SHAPES, read_network
-    from helpers.models.run import resume
-
-    if bridge.original_model.config.model_type not in SHAPES:
-        return  # it has hooks, and no circuits: `read_network` says so
-    size, device = bridge.W_E.shape[0], bridge.W_E.device
-    ids = torch.tensor([[i * size // 7 for i in range(min(7, bridge.cfg.n_ctx))]], device=device)
-    with torch.no_grad():
-        net = read_network(bridge)
-        ours, theirs = resume(net, net.embed(ids)), bridge.original_model(ids).logits[:, -1].float()
-    if not ours.isfinite().all():
-        raise ValueError(f"{source}: the weights aren't all finite numbers; get or save the model again")
-    tolerance = 1e-3 if bridge.W_E.dtype == torch.float32 else 5e-2
-    if (ours - theirs).abs().max() > tolerance * theirs.abs().max().clamp_min(1e-3):
-        raise ValueError(f"{source}: it computes something that circuits don't cover, so its edges can't be cut")
 
 
 def hub_answers(patience: float = PATIENCE) -> bool:
@@ -210,48 +186,41 @@ def _no_waiting(offline: bool) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def _boot(source: str, tokenizer: object, device: str | None, dtype: Dtype) -> TransformerBridge:
+def _boot(source: str, vocabulary: str, device: str | None, dtype: Dtype) -> TransformerBridge:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
+    from transformer_lens.utilities import get_device
     from transformers.utils import logging
+
+    from helpers.models.network import SHAPES
+    from helpers.models.original import check_law, read_original, read_tokenizer, said, told
 
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a bar for reading some tensors is noise on a page; downloads keep theirs
-    options = dict(tokenizer=tokenizer, device=device, dtype=getattr(torch, dtype))
+    options = dict(device=device or str(get_device()), dtype=getattr(torch, dtype))
     try:
-        local = _local_weights(source, options["dtype"]) if Path(source).is_dir() else None
-        return TransformerBridge.boot_transformers(source, hf_model=local, **options)
-    except OSError as error:  # what the hub client raises when it can't reach a file
+        tokenizer, expected = None, None
+        original = read_original(source, **options)
+        if original is not None:
+            tokenizer = read_tokenizer(vocabulary)
+            expected = said(original, source)  # now, because the bridge changes it and drops some options
+        with told(source, "TransformerLens can't open it"):
+            bridge = TransformerBridge.boot_transformers(source, hf_model=original, tokenizer=tokenizer, **options)
+    except OSError as error:
         raise ConnectionError(
-            f"{source!r} is neither an embedded model nor a local folder, and the hub can't be reached for it. "
-            f"Without a network, use one of: {', '.join(embedded_models())}"
+            f"{source!r} is neither an embedded model nor a local folder, and the hub has no such model or can't be "
+            f"reached for it. Without a network, use one of: {', '.join(embedded_models())}"
         ) from error
     finally:
         if bars:
             logging.enable_progress_bar()
-
-
-def _local_weights(folder: str, dtype: object) -> object:
-    """The Hugging Face model of a folder, if its files hold all that its configuration asks for, and nothing else."""
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    options = dict(dtype=dtype, attn_implementation="eager", use_safetensors=True, local_files_only=True)
-    from helpers.models.network import check_covered
-
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        config.output_attentions = True  # as TransformerLens loads it, whose hooks give the patterns
-        model, found = AutoModelForCausalLM.from_pretrained(folder, config=config, output_loading_info=True, **options)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        why = str(error).strip().split("\n")[0][:200]
-        raise ValueError(f"{folder} can't be read as a model ({why}); copy or save it again") from error
-    for kind in ("missing", "unexpected", "mismatched"):
-        if names := sorted(map(str, found[f"{kind}_keys"])):
-            raise ValueError(f"{folder}: its weights don't fit its config.json; {kind} are {', '.join(names[:3])}"
-                             f"{' and more' if len(names) > 3 else ''}; copy or save it again")  # fmt: skip
-    check_covered(config)  # before the bridge, which drops some options
-    return model
+    bridge.set_use_split_qkv_input(True)
+    bridge.set_use_attn_result(True)
+    bridge.set_use_hook_mlp_in(True)
+    bridge.eval().requires_grad_(False)
+    if bridge.original_model.config.model_type in SHAPES:  # others have hooks, and no circuits
+        check_law(bridge, source, expected)
+    return bridge
 
 
 def _checked_local(folder: Path) -> Path:
@@ -266,21 +235,14 @@ def _checked_local(folder: Path) -> Path:
     return folder
 
 
-def _tokenizer(folder: Path) -> object:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # the tokenizers' own library raises bare exceptions
-        why = str(error).strip().split("\n")[0][:200]
-        raise ValueError(f"{folder} has no readable tokenizer ({why}); copy or save it again") from error
-
-
 def _checksums() -> dict[str, str]:
     path = WEIGHTS / CHECKSUMS
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: {REMEDY}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {REMEDY}") from error
 
 
 def _step(name: str) -> int | None:

@@ -23,7 +23,10 @@ UNCOVERED = {
     "scale_attn_by_inverse_layer_idx": True,
     "add_cross_attention": True,
     "mlp_bias": True,
+    "is_causal": False,
+    "return_dict": False,
 }
+ROPES = ("default", "linear", "dynamic", "yarn", "llama3", "proportional")  # longrope's turns hang on a text's length
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ class Network:
 
 
 def read_network(model) -> Network:
-    """The weights of a TransformerLens bridge as it is now.
+    """The weights of a TransformerLens bridge as it is now, its edits included; hooks that are set on it don't count.
 
     Raises:
         ValueError: for an architecture that is neither GPT-2-shaped nor Llama-shaped, one of the `UNCOVERED` options,
@@ -230,7 +233,7 @@ def read_network(model) -> Network:
             return cos[0], sin[0]
 
     name = hf.activation_function if hf.model_type == "gpt2" else hf.hidden_act
-    activation = gelu_tanh if name in ("gelu_new", "gelu_pytorch_tanh") else _named_activation(name)
+    activation = gelu_tanh if name in ("gelu_new", "gelu_pytorch_tanh") else None
     return Network(
         W_E=model.W_E,
         W_pos=model.W_pos if hf.model_type == "gpt2" else None,
@@ -246,11 +249,14 @@ def read_network(model) -> Network:
 def check_covered(config) -> None:
     """Raise ValueError for an option of a Hugging Face configuration that the parts here don't compute."""
     for option, value in UNCOVERED.items():
-        if getattr(config, option, None) is value:
+        if getattr(config, option, not value) == value:
             raise ValueError(f"circuits don't cover {option}={value}; load a model without it")
     rope = getattr(config, "rope_parameters", None) or {}
-    if "longrope" in (rope.get("rope_type"), rope.get("type")):
-        raise ValueError("circuits don't cover rope_type=longrope: a text's length would change how it begins")
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind not in ROPES:
+        raise ValueError(f"circuits don't cover rope_type={kind}; they cover {', '.join(ROPES)}")
+    if kind not in ("default", "proportional") and (part := rope.get("partial_rotary_factor", 1)) != 1:
+        raise ValueError(f"circuits don't cover partial_rotary_factor={part} with rope_type={kind}")
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -258,16 +264,11 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return gelu(x, approximate="tanh")
 
 
-def _named_activation(name: str) -> Callable[[Tensor], Tensor]:
-    from transformers.activations import ACT2FN  # its import takes seconds
-
-    return ACT2FN[name]
-
-
-def _layer(block, activation: Callable) -> Layer:
+def _layer(block, activation: Callable | None) -> Layer:
     attn, mlp = block.attn, block.mlp
     group, _, d_head = attn.W_K.shape
-    like = attn.W_K
+    like, own = attn.W_K, mlp.original_component
+    own = own.act if hasattr(own, "act") else own.act_fn  # each layer's, because some have weights
     return Layer(
         norm1=_norm(block.ln1),
         norm2=_norm(block.ln2),
@@ -281,7 +282,7 @@ def _layer(block, activation: Callable) -> Layer:
         W_out=mlp.W_out,
         b_in=_bias(getattr(mlp, "b_in", None), like, mlp.W_in.shape[1]),
         b_out=_bias(getattr(mlp, "b_out", None), like, mlp.W_out.shape[1]),
-        activation=activation,
+        activation=activation or own,
     )
 
 

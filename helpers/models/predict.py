@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
+from unicodedata import category
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +18,8 @@ from helpers.models.network import Network
 from helpers.models.run import resume
 
 LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
-AT_ONCE = 2**26  # logits in one tensor: a quarter of a gigabyte
+UNSPACED = re.compile("[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+AT_ONCE = 2**26  # numbers in one tensor: a quarter of a gigabyte
 
 
 @runtime_checkable
@@ -54,63 +56,86 @@ def _spots(tokenizer, text: str) -> list[tuple[int, int]]:
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
     """The ids of a prompt, beginning with BOS once, whether or not the tokenizer adds it or the text has it already.
 
-    BOS is the tokenizer's own, or what `helpers.load_model` was told that texts begin with.
+    BOS is the tokenizer's own, or what `helpers.load_model` was told that texts begin with. (A bridge's ``to_tokens``
+    gives the same ids, but puts BOS before a text that has it already.)
+
+    Raises:
+        ValueError: for what isn't a text, or a tokenizer that has no BOS.
     """
-    ids = _ids(tokenizer, prompt)
-    return list(ids) if ids[:1] == (tokenizer.bos_token_id,) else [tokenizer.bos_token_id, *ids]
+    ids, begin = _ids(tokenizer, prompt), tokenizer.bos_token_id
+    if begin is None:
+        raise ValueError("the tokenizer has no token that begins a text; load_model chooses one (begins_with)")
+    return list(ids) if ids[:1] == (begin,) else [begin, *ids]
 
 
 def answer_ids(tokenizer, prompt: str, answer: str) -> list[int]:
     """The ids of ``answer`` as it stands after ``prompt``.
 
     The answer is encoded in its place, because some tokenizers give a text a leading space (Atlas's, Llama's), and an
-    answer alone would then be other tokens. An answer without a space may only follow what isn't a word of letters:
-    digits go on with digits ("17", "32"), scripts without spaces with themselves.
+    answer alone would then be other tokens. Between two words stands a space, and it is the answer's: Atlas's and
+    GPT-2's tokens begin with it, and a prompt that ends in it has other tokens (Llama's, too) than any text the model
+    has read. Without one, only digits go on with digits ("17", "32"), scripts that have no spaces with anything, and
+    anything after a mark (``="``).
 
     Raises:
         ValueError: if prompt and answer merge into one token, so that there is no place between them, a space stands
-            at the prompt's end instead of before the answer, or is missing between two words.
+            at the prompt's end instead of before the answer, or is missing between two words; or for an empty answer.
     """
     before, both = _ids(tokenizer, prompt), _ids(tokenizer, prompt, answer)
-    ends, begins = prompt[-1:], answer[:1]
-    if ends.isspace() or (_cased(ends) and _cased(begins)):
+    if not answer.strip():
+        raise ValueError(f"an answer is a text that says something, not {answer!r}")
+    if prompt[-1:].isspace() or not _go_on(prompt[-1:], answer[0]):
         raise ValueError(f"{prompt!r}, {answer!r}: the space between them has to be the answer's, at its beginning")
     if both[: len(before)] != before or len(both) == len(before):
         raise ValueError(f"{answer!r} doesn't begin a new token after {prompt!r}; does it lack its leading space?")
     return list(both[len(before) :])
 
 
-def _cased(letter: str) -> bool:
-    """Whether it is a letter of a script that puts spaces between words (such scripts have capitals)."""
-    return letter.upper() != letter.lower()
+def _go_on(end: str, begin: str) -> bool:
+    """Whether a text may go on from one character to the next without a space that would part two words."""
+    if UNSPACED.search(end + begin) or (end.isdecimal() and begin.isdecimal()):
+        return True
+    return not all(each and (each.isalnum() or category(each)[0] == "M") for each in (end, begin))
 
 
+@checked
 @torch.no_grad()
 def logits_after(
-    model: Askable | Network, ids: Sequence[Sequence[int]], last: int = 1, batch: int | None = None
+    model: Askable | Network, ids: Sequence, last: Count = 1, batch: Count | None = None
 ) -> Float[Tensor, "prompt last d_vocab"]:
     """The logits at the ``last`` positions of each row of ids, computed in batches of equal length (no padding).
 
     Args:
         model: a bridge, whatever else is `Askable`, or a `Network`, which takes half the time and knows no hooks.
+        ids: rows of token ids ``[prompt][pos]``.
         batch: rows at a time; by default as many as fit.
+
+    Raises:
+        ValueError: for no rows, rows that are too short or longer than the model reads, ids that aren't the model's,
+            or a bridge in training mode.
     """
     cfg = getattr(model, "cfg", None)  # a bridge keeps an input for each head at each position, which adds up
     most = 256 if cfg is None else min(256, max(1, 2**21 // (cfg.n_heads * cfg.d_model)))
-    n_ctx = cfg.n_ctx if cfg else getattr(model, "n_ctx", None)
+    if cfg is not None and getattr(model, "training", False):
+        raise ValueError("the model is in training mode, where dropout makes runs differ; call model.eval() first")
+    n_ctx, heads = cfg and cfg.n_ctx or getattr(model, "n_ctx", None), getattr(cfg or model, "n_heads", 1)
     groups, rows = defaultdict(list), {}
     for i, row in enumerate(ids):
         groups[len(row)].append(i)
-    if not ids or n_ctx and max(groups) > n_ctx:
-        raise ValueError(f"a prompt has {max(groups)} tokens; this model reads {n_ctx}" if ids else "no prompts given")
+    if not groups:
+        raise ValueError("no prompts given")
+    if n_ctx and max(groups) > n_ctx:
+        raise ValueError(f"a prompt has {max(groups)} tokens; this model reads {n_ctx}, so shorten it")
+    if min(groups) < last:
+        raise ValueError(f"a prompt has {min(groups)} tokens; the logits at its last {last} are asked for")
     weights = getattr(model, "W_E", None)
     device, words = (None, 1) if weights is None else (weights.device, len(weights))
     for length, members in groups.items():
-        fits = max(1, AT_ONCE // (words * (last if isinstance(model, Network) else length)))
-        size = batch or min(most, fits)
+        kept = last if isinstance(model, Network) else length
+        size = batch or min(most, max(1, AT_ONCE // max(words * kept, heads * length**2)))
         for start in range(0, len(members), size):
             part = members[start : start + size]
-            tokens = torch.tensor([ids[i] for i in part], device=device)
+            tokens = _tokens([ids[i] for i in part], None if weights is None else words).to(device)
             if isinstance(model, Network):
                 keep = torch.arange(length - last, length, device=device).expand(len(part), -1)
                 logits = resume(model, model.embed(tokens), keep=keep)
@@ -118,6 +143,17 @@ def logits_after(
                 logits = model(tokens)[:, -last:]
             rows.update(zip(part, logits.float().clone(), strict=True))
     return torch.stack([rows[i] for i in range(len(ids))])
+
+
+def _tokens(rows: list, d_vocab: int | None) -> Int[Tensor, "row pos"]:
+    try:
+        tokens = torch.tensor(rows)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        tokens = torch.empty(0)
+    if tokens.dtype != torch.int64 or tokens.min() < 0 or d_vocab and tokens.max() >= d_vocab:
+        most = f"0 to {d_vocab - 1}" if d_vocab else "0 and up"
+        raise ValueError(f"ids have to be whole numbers, {most} for this model; these are texts or another model's")
+    return tokens
 
 
 @checked
@@ -139,7 +175,8 @@ def _next_logits(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "promp
 @checked
 def likeliest(model: Askable, prompt: str, k: Count = 3) -> list[str]:
     """The ``k`` likeliest next tokens with their probabilities, written out for a reader: ``"Tokyo 98%"``."""
-    top = next_token_probabilities(model, [prompt])[0].topk(k)
+    shares = next_token_probabilities(model, [prompt])[0]
+    top = shares.topk(min(k, len(shares)))
     words = [model.tokenizer.decode([i]).strip() for i in top.indices.tolist()]
     return [f"{word} {share:.0%}" for word, share in zip(words, top.values.tolist(), strict=True)]
 

@@ -9,8 +9,9 @@ from small_models import gpt2_shaped, llama_shaped
 from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 from helpers import load_model
-from helpers.models.load import _tokenizer, model_folder
+from helpers.models.load import model_folder
 from helpers.models.network import read_network
+from helpers.models.original import check_law, read_tokenizer, said
 from helpers.models.run import resume
 
 ROPE = {"rope_theta": 1e4}
@@ -21,6 +22,7 @@ COVERED = {
         *({"activation_function": name} for name in ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh")),
         *({"activation_function": name} for name in ("quick_gelu", "gelu_fast", "mish")),
         {"n_inner": 48},
+        {"activation_function": "prelu"},
         {"layer_norm_epsilon": 0.1},
         {"tie_word_embeddings": False},
         {"reorder_and_upcast_attn": True},
@@ -44,6 +46,8 @@ COVERED = {
         {"rope_parameters": {"rope_type": "yarn", **STRETCHED}},
         {"rope_parameters": {"rope_type": "yarn", "attention_factor": 2.0, **STRETCHED}},
         {"rope_parameters": {"rope_type": "llama3", **LLAMA3}},
+        {"rope_parameters": {"rope_type": "proportional", "partial_rotary_factor": 0.5, **ROPE}},
+        {"hidden_act": "xielu"},
     ],
 }
 LONGROPE = {**STRETCHED, "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
@@ -52,9 +56,13 @@ REFUSED = {
         {"scale_attn_weights": False},
         {"scale_attn_by_inverse_layer_idx": True},
         {"add_cross_attention": True},
+        {"is_causal": False},
+        {"return_dict": False},
     ],
     "llama": [
         {"mlp_bias": True},
+        {"is_causal": False},
+        {"rope_parameters": {"rope_type": "linear", "partial_rotary_factor": 0.5, "factor": 2.0, **ROPE}},
         {
             "rope_parameters": {
                 "rope_type": "longrope",
@@ -81,8 +89,9 @@ def saved(kind: str, fields: dict, folder) -> object:
         for name, parameter in model.named_parameters():
             parameter.mul_(4) if parameter.ndim == 2 else None
             parameter.normal_(std=0.2) if name.endswith("bias") else None
+            parameter.add_(0.3) if ".act" in name else None  # activations that are learned
     model.save_pretrained(folder)
-    _tokenizer(model_folder("atlas")).save_pretrained(folder)
+    read_tokenizer(model_folder("atlas")).save_pretrained(folder)
     return model
 
 
@@ -98,7 +107,9 @@ def test_all_edges_are_the_model(kind, fields, tmp_path):
 @pytest.mark.parametrize(("kind", "fields"), cases(REFUSED))
 def test_what_is_not_covered_is_refused_by_name(kind, fields, tmp_path):
     saved(kind, fields, tmp_path)
-    option = "rope_type=longrope" if "rope_parameters" in fields else next(iter(fields))
+    option = next(iter(fields))
+    if rope := fields.get("rope_parameters"):
+        option = "rope_type=longrope" if rope["rope_type"] == "longrope" else "partial_rotary_factor=0.5"
     with pytest.raises(ValueError, match=f"circuits don't cover {option}"):
         load_model(tmp_path)
 
@@ -125,15 +136,68 @@ def test_weights_of_another_model_are_refused(folder):
     change_weights(folder, lambda w: w.update({"transformer.h.7.ln_1.weight": torch.ones(32)}))
     with pytest.raises(ValueError, match=r"unexpected are transformer.h.7.ln_1.weight"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "field, value, said",
+    [
+        ("n_embd", 64, "mismatched are .*transformer.h.0.attn.c_attn.bias"),
+        ("n_positions", 16, "mismatched are transformer.wpe.weight"),
+        ("n_layer", 1, "unexpected are transformer.h.1.attn.c_attn.bias"),
+        ("n_layer", 3, "missing are transformer.h.2.attn.c_attn.bias"),
+        ("n_layer", "two", "config.json can't be read"),
+        ("n_head", 5, "weights can't be read"),
+        ("model_type", "gpt9", "config.json can't be read"),
+        ("activation_function", "nonsense", "there is no activation_function 'nonsense'; correct its config.json"),
+        ("layer_norm_epsilon", float("nan"), "its logits aren't finite numbers"),
+        ("quantization_config", {"quant_method": "gptq", "bits": 4}, "weights can't be read"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_told(field, value, said, folder):
+    change_config(folder, **{field: value})
+    with pytest.raises(ValueError, match=said) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+def change_config(folder, **fields) -> None:
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"n_embd": 64}))
-    with pytest.raises(ValueError, match="can't be read as a model"):
+    (folder / "config.json").write_text(json.dumps(config | fields))
+
+
+def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(folder, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question on the terminal"))
+    change_config(folder, model_type="own", auto_map={"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"})
+    with pytest.raises(ValueError, match="config.json can't be read"):
         load_model(folder)
 
 
+def test_what_is_computed_anyway_may_stand_in_old_files(folder):
+    change_weights(folder, lambda w: w.update({"transformer.h.0.attn.masked_bias": torch.tensor(-1e4)}))
+    assert load_model(folder).cfg.n_layers == 2
+
+
+def test_the_law_holds_for_the_bridge_and_for_our_forward_pass(folder):
+    bridge = load_model(folder)
+    expected = said(bridge.original_model, "it")
+    check_law(bridge, "it", expected)
+    with pytest.raises(ValueError, match="it: it computes something that circuits don't cover"):
+        check_law(bridge, "it", expected * 1.01)
+    with pytest.raises(ValueError, match="it: its logits aren't finite numbers"):
+        check_law(bridge, "it", expected * torch.nan)
+
+
+def test_a_model_is_where_it_was_asked_to_be(folder, monkeypatch):
+    moved = []
+    monkeypatch.setattr(GPT2LMHeadModel, "to", lambda model, where: moved.append(where) or model)
+    load_model(folder, device="cpu:0")
+    load_model("atlas")
+    assert moved == ["cpu:0", "cpu"]
+
+
 def test_numbers_that_are_none_are_refused(folder):
-    change_weights(folder, lambda w: w["transformer.h.0.mlp.c_fc.weight"].fill_(torch.nan))
-    with pytest.raises(ValueError, match="aren't all finite numbers"):
+    change_weights(folder, lambda w: w["transformer.wpe.weight"][50].fill_(torch.inf))  # no short prompt gets there
+    with pytest.raises(ValueError, match="transformer.wpe.weight has entries that aren't finite numbers"):
         load_model(folder)
 
 
@@ -141,7 +205,7 @@ def test_numbers_that_are_none_are_refused(folder):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1, 2]"])
 def test_damaged_files_are_told_in_a_sentence(file, content, folder):
     (folder / file).write_bytes(content)
-    with pytest.raises(ValueError, match="(can't be read as a model|no readable tokenizer)") as caught:
+    with pytest.raises(ValueError, match="(config.json|tokenizer|weights) can't be read") as caught:
         load_model(folder)
     assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
 
@@ -152,7 +216,7 @@ def test_paths_that_lead_to_no_model(folder, monkeypatch):
     for file in (folder / "model.safetensors", "model.gguf", folder / "other.gguf"):
         with pytest.raises(ValueError, match="is a file; give the folder"):
             load_model(file)
-    for path in (folder / "none", "./none", "~/none", "", "a/b/c", "two words"):
+    for path in (folder / "none", "./none", "~/none", "~nobody/none", "", "a/b/c", "two words", "a\0b"):
         with pytest.raises(FileNotFoundError, match="there is no folder"):
             load_model(path)
     with pytest.raises(ValueError, match="there is no device 'quantum' here; leave it out, or take 'cpu'"):
@@ -164,5 +228,5 @@ def test_what_begins_a_text_is_a_property_of_the_model(folder):
     begin = model.tokenizer.bos_token_id
     assert model.tokenizer.decode([begin]) == "!" and model.to_tokens("The capital")[0, 0] == begin
     assert load_model(folder).tokenizer.bos_token == "<|endoftext|>"
-    with pytest.raises(ValueError, match="no token 'no such token'; begins_with takes one of its tokens"):
+    with pytest.raises(ValueError, match="no token 'no such token'; begins_with takes one"):
         load_model(folder, begins_with="no such token")
