@@ -143,7 +143,7 @@ def test_weights_of_another_model_are_refused(folder):
     [
         ("n_embd", 64, "mismatched are .*transformer.h.0.attn.c_attn.bias"),
         ("n_positions", 16, "mismatched are transformer.wpe.weight"),
-        ("n_layer", 1, "unexpected are transformer.h.1.attn.c_attn.bias"),
+        ("n_layer", 1, "unexpected are transformer.h.1.attn.c_attn.weight"),
         ("n_layer", 3, "missing are transformer.h.2.attn.c_attn.bias"),
         ("n_layer", "two", "config.json can't be read"),
         ("n_head", 5, "weights can't be read"),

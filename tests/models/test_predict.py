@@ -1,6 +1,7 @@
 """Answers are encoded in their place, and batches by length give what single prompts give."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from helpers.atlas.abilities import Subject
 from helpers.models import predict
-from helpers.models.load import WEIGHTS
+from helpers.models.load import WEIGHTS, load_model
 from helpers.models.network import read_network
 
 
@@ -181,3 +182,102 @@ def test_likeliest_is_the_order_of_probabilities(model, tokenizer):
     best = shares.argmax().item()
     assert first == f"{tokenizer.decode([best]).strip()} {shares[best]:.0%}"
     assert second.endswith(f"{shares.sort(descending=True).values[1]:.0%}")
+
+
+@pytest.mark.parametrize(
+    "prompt, answer",
+    [
+        ("The capital of France is ", "Paris"),
+        ("The capital of France is\n", " Paris"),
+        ("The capital of France is", "Paris"),
+        ("He was born in", "1732"),
+        ("in the year 17", "th"),
+        ("\ud504\ub791\uc2a4\uc758 \uc218\ub3c4\ub294", "\ud30c\ub9ac"),  # Korean has spaces, and no capitals
+        (
+            "\u092b\u094d\u0930\u093e\u0902\u0938 \u0915\u0940",
+            "\u092a\u0947\u0930\u093f\u0938",
+        ),  # Hindi, after a vowel sign
+    ],
+)
+def test_the_space_between_words_is_the_answers(tokenizer, prompt, answer):
+    with pytest.raises(ValueError, match="the space between them has to be the answer's"):
+        predict.answer_ids(tokenizer, prompt, answer)
+
+
+def test_what_goes_on_without_a_space_may(tokenizer):
+    for prompt, answer in (
+        ("to the year 17", "45"),
+        ("\u9996\u90fd\u662f", "\u5df4\u9ece"),
+        ('The name is "', "Paris"),
+    ):
+        assert tokenizer.decode(predict.answer_ids(tokenizer, prompt, answer)).strip() == answer
+    for answer in ("", " ", None, 5):
+        with pytest.raises(ValueError, match="an answer is a text that says something"):
+            predict.answer_ids(tokenizer, "The capital of France is", answer)
+
+
+def test_a_tokenizer_without_a_beginning_says_so(tokenizer):
+    bare = AutoTokenizer.from_pretrained(WEIGHTS / "atlas")
+    bare.bos_token = None
+    with pytest.raises(ValueError, match="no token that begins a text"):
+        predict.prompt_ids(bare, "The")
+    begun = predict.prompt_ids(tokenizer, f"{tokenizer.bos_token}The")
+    assert begun == predict.prompt_ids(tokenizer, "The"), "never twice"
+
+
+@pytest.mark.parametrize("network", [False, True])
+@pytest.mark.parametrize(
+    "ids, options, said",
+    [
+        ([], {}, "no prompts given"),
+        ([[]], {}, "has 0 tokens; the logits at its last 1"),
+        ([[0, 1], [0]], {"last": 2}, "has 1 tokens; the logits at its last 2"),
+        ([[0] * 200], {}, "has 200 tokens; this model reads"),
+        ([[0, 8192]], {}, "whole numbers, 0 to 8191"),
+        ([[0, -1]], {}, "whole numbers"),
+        ([[0, 0.5]], {}, "whole numbers"),
+        (["The"], {}, "whole numbers"),
+        ("The", {}, "whole numbers"),
+        ([[0]], {"batch": 0}, "batch has to be"),
+        ([[0]], {"last": 0}, "last has to be"),
+    ],
+)
+def test_ids_that_the_model_cannot_read(atlas, network, ids, options, said):
+    with pytest.raises(ValueError, match=said):
+        predict.logits_after(read_network(atlas) if network else atlas, ids, **options)
+
+
+def test_asking_takes_prompts(atlas):
+    for ask in (predict.next_token_probabilities, predict.likeliest_ids):
+        for odd in ("The capital", None, [5], [None]):
+            with pytest.raises(ValueError, match="prompts"):
+                ask(atlas, odd)
+        with pytest.raises(ValueError, match="no prompts given"):
+            ask(atlas, [])
+    with pytest.raises(ValueError, match="k has to be"):
+        predict.likeliest(atlas, "The", 0)
+    assert len(predict.likeliest(atlas, "The", 10**6)) == atlas.cfg.d_vocab
+    with pytest.raises(ValueError, match="read_network: model has to be a model that load_model gave"):
+        read_network("atlas")
+
+
+def test_a_bridge_in_training_mode_is_refused():
+    atlas = load_model("atlas").train()
+    with pytest.raises(ValueError, match=r"training mode.*call model.eval\(\) first"):
+        predict.next_token_probabilities(atlas, ["The"])
+
+
+def test_long_prompts_come_in_small_batches():
+    """256 prompts of 618 tokens: neither their logits nor their attention may fill the memory."""
+    seen = []
+
+    class Large:
+        tokenizer, training, W_E = None, False, torch.empty(50_000, 1)
+        cfg = SimpleNamespace(n_heads=1, d_model=1, n_ctx=1024)
+
+        def __call__(self, tokens):
+            seen.append(tokens.shape)
+            return torch.zeros(1, 1, 1).expand(*tokens.shape, 1)
+
+    assert predict.logits_after(Large(), [[0] * 618] * 5 + [[0]] * 300).shape == (305, 1, 1)
+    assert seen == [(2, 618), (2, 618), (1, 618), (256, 1), (44, 1)]
