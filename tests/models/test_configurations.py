@@ -98,10 +98,13 @@ def saved(kind: str, fields: dict, folder) -> object:
 @pytest.mark.parametrize(("kind", "fields"), cases(COVERED))
 def test_all_edges_are_the_model(kind, fields, tmp_path):
     model = saved(kind, fields, tmp_path)
-    net = read_network(load_model(tmp_path))
+    bridge = load_model(tmp_path)
+    net = read_network(bridge)
     ids = torch.randint(1, 8000, (2, 40), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert (resume(net, net.embed(ids)) - model(ids).logits[:, -1]).abs().max() < 1e-4
+        expected = model(ids).logits[:, -1]
+        assert (resume(net, net.embed(ids)) - expected).abs().max() < 1e-4
+        assert (bridge(ids)[:, -1] - expected).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize(("kind", "fields"), cases(REFUSED))
@@ -177,7 +180,7 @@ def test_what_is_computed_anyway_may_stand_in_old_files(folder):
     assert load_model(folder).cfg.n_layers == 2
 
 
-def test_the_law_holds_for_the_bridge_and_for_our_forward_pass(folder):
+def test_the_law_is_that_all_edges_are_the_original(folder):
     bridge = load_model(folder)
     expected = said(bridge.original_model, "it")
     check_law(bridge, "it", expected)
