@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from helpers.atlas.fiction import write_relation
 from helpers.prompts import relations as world
 from helpers.studies.atlas_of_circuits.choices import chosen_relations
 
@@ -26,12 +27,12 @@ def test_relations_by_names_kinds_all_groups_and_files(tmp_path):
 @pytest.mark.parametrize("others", [["plural"], ["linguistic"], ["all"]])
 def test_two_relations_of_one_name_are_refused(tmp_path, others):
     raw = json.loads((world.FACTS / "linguistic" / "plural.json").read_text(encoding="utf-8"))
-    own = world.write_relation(tmp_path / "plural.json", raw | {"samples": raw["samples"][:9]})
+    own = write_relation(tmp_path / "plural.json", raw | {"samples": raw["samples"][:9]})
     for names in ([str(own), *others], [*others, str(own)]):
         with pytest.raises(ValueError, match="two relations are called 'plural'; give your own file .* another name"):
             chosen_relations(names)
     assert len(chosen_relations([str(own)])[0].facts) == 9
-    with pytest.raises(FileNotFoundError, match="none.json is no file; give a relation"):
+    with pytest.raises(FileNotFoundError, match="none.json is missing; give the path of a relation|none.json"):
         chosen_relations(["none.json"])
 
 
