@@ -39,13 +39,16 @@ class Baselines:
     ablated: Float[Tensor, " batch"]
     pairs: PromptPairs
     ablation: Ablation
+    metric: str
+    weights: Float[Tensor, "parameter 2"]
 
     def __repr__(self) -> str:
         return f"Baselines({len(self.full)} pairs: whole {self.full.mean():.2f}, ablated {self.ablated.mean():.2f})"
 
     def check(self, model, pairs: PromptPairs, metric: Metric, ablation: Ablation) -> None:
         """Raise ValueError if this scale isn't of these pairs, this metric and ablation, and the model as it is now."""
-        same = self.ablation == ablation and self.pairs.clean_ids == pairs.clean_ids
+        same = (self.ablation, self.metric) == (ablation, metric.__name__) and self.pairs.clean_ids == pairs.clean_ids
+        same = same and torch.equal(self.weights, _sums(model))  # of `kl`, the whole model's value is always 0
         if same and self.pairs.corrupt_ids == pairs.corrupt_ids:
             first = pairs.select([0])
             whole = first.clean_logits(model)
@@ -70,8 +73,15 @@ def baselines(
         empty = logits_after(read_network(model), pairs.corrupt_ids, batch=batch)[:, 0]
     else:
         empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
-    metric = metric.beside(whole)
-    return Baselines(metric(whole, pairs).float(), metric(empty, pairs).float(), pairs, ablation)
+    name, metric = metric.__name__, metric.beside(whole)
+    ends = metric(whole, pairs).float(), metric(empty, pairs).float()
+    return Baselines(*ends, pairs, ablation, name, _sums(model))
+
+
+@torch.no_grad()
+def _sums(model) -> Float[Tensor, "parameter 2"]:
+    """The sum and the norm of each weight tensor: other ones after an edit, the same again after its undoing."""
+    return torch.stack([torch.stack([p.sum(), p.norm()]) for p in model.original_model.parameters()]).float().cpu()
 
 
 def recovered(value: Tensor, full: Tensor, ablated: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from helpers import (
     eap,
     eap_ig,
     faithfulness,
+    kl,
     logit_diff,
     random_circuit,
     relation_pairs,
@@ -143,11 +144,15 @@ def test_a_scale_is_of_its_pairs_and_of_the_model_as_it_is(small):
     for some, metric, ablation in tries:
         with pytest.raises(ValueError, match="measured for other pairs, another metric or ablation, or before"):
             faithfulness(model, circuit, some, metric, ablation=ablation, scale=scale)
+    divergence = baselines(model, pairs, kl)
+    assert faithfulness(model, circuit, pairs, kl, scale=divergence) == faithfulness(model, circuit, pairs, kl)
     weight = model.original_model.lm_head.weight
     kept = weight.detach().clone()
     try:
         with torch.no_grad():
             weight.mul_(2)
+        with pytest.raises(ValueError, match="before the model changed"):
+            faithfulness(model, circuit, pairs, kl, scale=divergence)
         with pytest.raises(ValueError, match="before the model changed; measure it again with baselines"):
             faithfulness(model, circuit, pairs, scale=scale)
         assert faithfulness(model, Circuit.full(circuit.graph), pairs) == pytest.approx(1, abs=1e-3)
