@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from helpers.checks import checked
+from helpers.models.smollm2 import smollm2_folder
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 Dtype = Literal["float32", "bfloat16"]
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKSUMS = "checksums.json"
+SMOLLM2 = "smollm2"
 PATIENCE = 3.0  # seconds to wait for the hub; its own client tries again and again for half a minute
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w+)?")
 TEXT_END, CHAT_MARKER = "<|endoftext|>", "<|im_start|>"  # SmolLM2's pretraining put the former between texts
@@ -85,8 +87,9 @@ def load_model(
 
     Args:
         name: an embedded model (`embedded_models`: ``"atlas"``, ``"atlas-seed1"``, a checkpoint such as
-            ``"atlas@100"``), the path of a local Hugging Face directory, or a hub name (``"gpt2"``,
-            ``"TinyLlama/TinyLlama-1.1B-Chat-v1.0"``), which needs a network or a filled cache.
+            ``"atlas@100"``), ``"smollm2"`` (SmolLM2-135M, from its package), the path of a local Hugging Face
+            directory, or a hub name (``"gpt2"``, ``"HuggingFaceTB/SmolLM2-135M"``), which needs a network or a filled
+            cache.
         device: ``"cpu"``, ``"cuda"``, ...; by default the processor for an embedded model, which is so small that a
             GPU gains nothing, and TransformerLens's choice for local hardware for any other.
         dtype: of weights and activations. ``"bfloat16"`` needs half the memory; searches and circuit runs are then
@@ -110,6 +113,8 @@ def load_model(
     if name in embedded_models():
         source, vocabulary = str(model_folder(name)), str(model_folder(name.split("@")[0]))
         device = device or "cpu"
+    elif name == SMOLLM2:
+        source = vocabulary = str(smollm2_folder())
     elif name and os.path.isdir(folder):
         source = vocabulary = str(_checked_local(folder))
     elif name and os.path.exists(folder) or folder.suffix in (".gguf", ".safetensors", ".bin", ".pt"):
