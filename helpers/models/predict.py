@@ -15,7 +15,7 @@ from torch import Tensor
 
 from helpers.checks import Count, checked
 from helpers.models.network import Network
-from helpers.models.run import resume
+from helpers.models.run import resume, run_past
 
 LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
 UNSPACED = re.compile("[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -136,13 +136,18 @@ def logits_after(
         for start in range(0, len(members), size):
             part = members[start : start + size]
             tokens = _tokens([ids[i] for i in part], None if weights is None else words).to(device)
-            if isinstance(model, Network):
-                keep = torch.arange(length - last, length, device=device).expand(len(part), -1)
-                logits = resume(model, model.embed(tokens), keep=keep)
-            else:
-                logits = model(tokens)[:, -last:]
+            logits = _last_logits(model, tokens, last) if isinstance(model, Network) else model(tokens)[:, -last:]
             rows.update(zip(part, logits.float().clone(), strict=True))
     return torch.stack([rows[i] for i in range(len(ids))])
+
+
+def _last_logits(net: Network, tokens: Int[Tensor, "row pos"], last: int) -> Float[Tensor, "row last d_vocab"]:
+    """The logits at the last positions; what all rows begin with is computed once."""
+    alike = (tokens[:, :-last] == tokens[:1, :-last]).all(0)
+    start = int(alike.int().cumprod(0).sum())
+    keep = torch.arange(tokens.shape[1] - last, tokens.shape[1], device=tokens.device) - start
+    past = run_past(net, tokens[:, :start])
+    return resume(net, net.embed(tokens, start), past=past, keep=keep.expand(len(tokens), -1))
 
 
 def _tokens(rows: list, d_vocab: int | None) -> Int[Tensor, "row pos"]:
@@ -231,9 +236,14 @@ def says(
         longer = {row[stop] for row in known if row[:stop] == target and len(row) > stop} if begun[target] > own else ()
         groups[stop + bool(longer)].append((place, target[:stop], longer))
     right = torch.zeros(len(prompts), dtype=torch.bool)
+    if asked := [row for rows in groups.values() for row in rows]:  # most wrong answers show at their first token
+        first = logits_after(model, [prompt_ids(tokenizer, prompts[i]) for i, *_ in asked])[:, 0].argmax(-1).tolist()
+        for (i, target, _), said in zip(asked, first, strict=True):
+            right[i] = said == target[0]
     for length, rows in groups.items():
+        rows = [row for row in rows if right[row[0]] and length > 1]
         ids = [[*prompt_ids(tokenizer, prompts[i]), *target[: length - 1]] for i, target, _ in rows]
-        said = logits_after(model, ids, last=length).argmax(-1).tolist()
+        said = logits_after(model, ids, last=length).argmax(-1).tolist() if ids else []
         for (i, target, longer), row in zip(rows, said, strict=True):
             right[i] = tuple(row[: len(target)]) == target and row[-1] not in longer
     return right
