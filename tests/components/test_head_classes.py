@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from helpers import classify_heads, relation_pairs
-from helpers.components.head_classes import KNOWLEDGE, Thresholds, classify_skill_heads, name_heads, skill_rules
+from helpers.components.head_classes import KNOWLEDGE, Thresholds, name_heads
 from helpers.components.heads import measure_heads
-from helpers.components.skill_heads import name_attribution
+from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, name_attribution, skill_rules
 
 
 def test_planted_heads_answer(known):

@@ -5,17 +5,12 @@ import torch
 from by_hooks import as_table, cut_by_circuit, read_by_hand
 
 from helpers import Circuit, Graph, logit_diff, run_circuit
-from helpers.components.skill_heads import (
-    effect_via_queries,
-    measure_indirect,
-    measure_repeats,
-    name_positions,
-    repeated_tokens,
-)
+from helpers.components.skill_heads import measure_repeats, repeated_tokens
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
 from helpers.prompts.skills import indirect_object_pairs
 from helpers.studies.indirect_objects.name_swaps import end_looks
+from helpers.studies.indirect_objects.skill_classes import effect_via_queries, measure_indirect, name_positions
 
 
 def test_repeated_tokens_are_repeated_and_differ(small):
