@@ -1,9 +1,9 @@
-"""Numbers with their spread: bootstrap intervals, means of groups, the area under a curve, and tables of them."""
+"""Numbers with their spread: bootstrap intervals, the area under a curve; and how far two namings agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -109,34 +109,6 @@ def exact_interval(hits: Whole, n: Amount) -> Estimate:
 def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:
     """The mean of values with the percentile interval that comes from drawing the values again."""
     return bootstrap(lambda v: v.mean(-1), _sample(values))
-
-
-@checked
-def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
-
-    A dash stands for a share of nothing.
-    """
-
-    def text(e: Estimate) -> str:
-        if e != e:
-            return "-"
-        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
-
-    return _table(estimates, text)
-
-
-@checked
-def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
-    return _table(estimates, Estimate.brief)
-
-
-def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
-    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
-    keys = list(estimates)
-    index = pd.MultiIndex.from_tuples(keys) if keys and isinstance(keys[0], tuple) else keys
-    return pd.DataFrame(rows, index=index)
 
 
 def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Estimate]:
