@@ -39,6 +39,9 @@ class Question:
 
     ``kind`` says what is asked: ``taught`` or ``held out`` (a paraphrase in which training stated the fact, or never),
     ``same relation`` or ``same subject`` (neighbours), ``first hop``, ``second hop`` or ``reversed``.
+
+    Raises:
+        ValueError: without a prompt or an answer.
     """
 
     prompt: str
@@ -47,7 +50,6 @@ class Question:
     kind: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError without a prompt or an answer."""
         if not (self.prompt and self.answer):
             raise ValueError(f"a question needs a prompt and an answer, not {self.prompt!r} and {self.answer!r}")
 
@@ -59,6 +61,10 @@ class EditRequest:
 
     ``prompt`` and ``wordings`` are templates with ``{}`` for the subject; editors see them and nothing else of the
     evaluation. Answers stand without their leading space.
+
+    Raises:
+        ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
+            nothing would change.
     """
 
     subject: str
@@ -72,12 +78,6 @@ class EditRequest:
     relation: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse requests that no editor could understand.
-
-        Raises:
-            ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
-                nothing would change.
-        """
         for template in (self.prompt, *self.wordings):
             if template.count("{}") != 1:
                 raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
