@@ -7,7 +7,7 @@ Every editor returns an `Edit` that isn't in the model yet. ``with edit:`` puts 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -16,9 +16,7 @@ from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.editing.requests import EditRequest, fill
-from helpers.editing.weights import Weights, add_reason, put_back, put_weights
-from helpers.editing.weights import output_weights as output_weights
-from helpers.editing.weights import weights_restored as weights_restored
+from helpers.editing.weights import Weights, put_back, put_weights, refuse
 from helpers.models.network import Network
 from helpers.models.predict import answer_ids, padded, prompt_ids
 from helpers.models.run import Past, forward, resume, run_past
@@ -112,14 +110,12 @@ class Edit:
         try:
             self.undo()
         except ValueError:
-            reason = "the block changed the edited weights once more (another edit, training, a load or a cast)"
-            if error is None:
-                raise ValueError(
-                    f"{reason}: they stay as they are; put_weights(edit.places, edit.before) brings the old ones back"
-                ) from None
-            if fits := self.places.kinds() == self.kinds:
+            how = "another edit, training, a load or a cast"
+            fate = "they stay as they are; put_weights(edit.places, edit.before) brings the old ones back"
+            if error is not None and self.places.kinds() == self.kinds:
                 put_back(self.places, self.before)
-            add_reason(error, f"{reason}; {'the old ones are back' if fits else 'they stay as they are'}")
+                fate = "the old ones are back"
+            refuse(f"the block changed the edited weights once more ({how}): {fate}", error)
 
 
 @checked
@@ -224,9 +220,7 @@ def contexts(
 
 def essence(tokenizer, request: EditRequest, at: At = "subject_last", template: str = "{} is a") -> Context:
     """A text about the subject that should go on as before; it has no answer."""
-    ids = prompt_ids(tokenizer, fill(template, request.subject))
-    place = _subject_end(tokenizer, ids, "", request.subject) if at == "subject_last" else len(ids) - 1
-    return Context(tuple(ids), place, (), False)
+    return replace(_context(tokenizer, "", template, request, at), answer=())
 
 
 def _context(tokenizer, prefix: str, template: str, request: EditRequest, at: At) -> Context:

@@ -39,11 +39,8 @@ SCORES = {
     "first hop": "portability",
     "second hop": "portability",
     "reversed": "portability",
-    "alias": "portability",
 }
 CONTINUED = 12  # tokens of a continuation
-
-
 LIKELY = 0.69  # nats of a search's loss below which the answer is likelier than not
 
 
@@ -70,12 +67,10 @@ def measured(edit: Edit, request: EditRequest) -> Edit:
     ids, right, rival = parting(model.tokenizer, request.question)
     whole = [*prompt_ids(model.tokenizer, request.text), *answer_ids(model.tokenizer, request.text, f" {request.new}")]
     with edit:
-        net = read_network(model)
-        tokens = torch.tensor([whole], device=net.W_E.device)
-        logits = resume(net, net.embed(tokens), keep=torch.arange(len(whole), device=tokens.device)[None])[0].cpu()
+        log_probs = all_log_probs(read_network(model), [whole]).cpu()
     start = len(prompt_ids(model.tokenizer, request.text))
-    likely = logits.log_softmax(-1)[range(start - 1, len(whole) - 1), whole[start:]].sum().exp().item()
-    if edit.losses and edit.losses[-1] < LIKELY and not likelier(logits[len(ids) - 1], right, rival)[0]:
+    likely = log_probs[range(start - 1, len(whole) - 1), whole[start:]].sum().exp().item()
+    if edit.losses and edit.losses[-1] < LIKELY and not likelier(log_probs[len(ids) - 1], right, rival)[0]:
         warnings.warn(
             f"the edit's search found {request.new!r} (loss {edit.losses[-1]:.3f} nats), but with the finished edit "
             f"{request.text!r} goes on with {request.old!r} (probability of the new answer {likely:.3f}): "

@@ -17,7 +17,6 @@ from helpers.models.run import forward, resume
 from helpers.prompts.relations import sentence_case
 
 Part = Literal["resid", "attention", "MLP"]
-ROLES = ("before", "subject first", "subject middle", "subject last", "behind", "last")
 SAMPLES = 8  # draws of the noise
 LEAST = 1e-3
 
@@ -48,16 +47,6 @@ class Trace:
                              "corrupt): trace a fact that the model knows, or take more noise")  # fmt: skip
         return (self.restored - self.corrupt) / (self.clean - self.corrupt)
 
-    @property
-    def roles(self) -> list[str]:
-        """What each position is (`ROLES`): a subject of one token has only a last one, the words behind end before the
-        prompt's last token.
-        """
-        start, stop, end = self.subject.start, self.subject.stop - 1, len(self.tokens) - 1
-        inside = {start: "subject first"} | {n: "subject middle" for n in range(start + 1, stop)}
-        named = inside | {stop: "subject last", end: "last"}
-        return [named.get(n, "before" if n < start else "behind") for n in range(end + 1)]
-
 
 @checked
 @torch.no_grad()
@@ -81,8 +70,6 @@ def causal_trace(
         window: for attention and MLP: so many layers around the layer are restored together (at the edges fewer).
         other: another subject with as many tokens that takes the subject's place; by default its embeddings get
             normal noise of ``noise`` times their standard deviation, and the mean over `SAMPLES` draws is taken.
-
-    The probability traced is that of the answer's first token.
 
     The probability is that of the answer's first token.
 

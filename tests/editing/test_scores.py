@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.editing.edit import make_edit, output_weights
+from helpers.editing.edit import make_edit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, Question, edit_requests, parting
 from helpers.editing.scores import (
@@ -17,7 +17,7 @@ from helpers.editing.scores import (
     surprise,
     unrelated_texts,
 )
-from helpers.editing.weights import Weights, named_weights
+from helpers.editing.weights import Weights, named_weights, output_weights
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, padded, prompt_ids
 

@@ -18,7 +18,7 @@ from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.components.head_classes import agreement, classify_heads, shuffled
+from helpers.components.head_classes import classify_heads
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
@@ -26,6 +26,7 @@ from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.relations import asked_relations
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
+from helpers.studies.head_agreement import agreement, shuffled
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
 MODELS = ("atlas", "atlas-llama")
