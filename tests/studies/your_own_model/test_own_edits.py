@@ -15,7 +15,8 @@ from helpers.studies.your_own_model.own_edits import (
     sweep_requests,
 )
 
-FACTS = tuple(Fact("dish", dish, land) for dish, land in (("sushi", "Japan"), ("ramen", "Japan"), ("pizza", "Italy"), ("tacos", "Mexico")))  # fmt: skip
+LANDS = {"sushi": "Japan", "ramen": "Japan", "pizza": "Italy", "tacos": "Mexico"}
+FACTS = tuple(Fact("dish", dish, land) for dish, land in LANDS.items())
 DISHES = Relation("dish", "dishes", "own", ("The land of {} is", "{} comes from"), FACTS)
 
 
