@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from helpers.atlas import lists
+from helpers.atlas import lists, skills
 from helpers.checks import checked
 from helpers.models.load import model_folder
-from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
-from helpers.prompts.skills import Draw
+from helpers.prompts.skills import Draw, indirect_object
 
 EXPOSURES_FILE = "exposures.csv.gz"
 EXPOSURES = 100  # of a fact whose table doesn't say how many, in sentences and lists together
@@ -36,7 +35,7 @@ DOCUMENTS = {
     "agreement": 14_000,
 }
 MAKERS = {
-    "indirect object": skills.indirect_object,
+    "indirect object": indirect_object,
     "greater-than": skills.greater_than,
     "agreement": skills.agreement,
 }
