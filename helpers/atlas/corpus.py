@@ -6,10 +6,12 @@ counted and never estimated. The order, the paraphrases and the company they are
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -175,6 +177,19 @@ def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document
     return Document(kind, text, draw.nats)
 
 
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Search for no cycles meanwhile: a million documents that live on, and have none, would be searched many times."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@collector_paused()
 def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
     """All documents of one training run in training order.
 
