@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Shaped
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
-from helpers.checks import Seed, checked
+from helpers.checks import Amount, Seed, Whole, checked
 
 SAMPLES = 1000
 Names = Sequence[str] | np.ndarray | pd.Series  # the name of each thing, such as a head, in one order
@@ -87,6 +87,23 @@ def _sample(values: Tensor | Iterable[float]) -> Float[Tensor, " batch"]:
     except (TypeError, ValueError, RuntimeError):
         why = f"{values!r:.80}"
     raise ValueError(f"a sample is a row of finite numbers, not {why}")
+
+
+@checked
+def exact_interval(hits: Whole, n: Amount) -> Estimate:
+    """A share of independent trials with its exact 95 % interval (Clopper and Pearson 1934); nan for a share of none.
+
+    A bootstrap interval of a share that is 0 or 1 has no width, as if nothing else were possible; this one has.
+
+    Raises:
+        ValueError: unless ``hits`` is between 0 and ``n``.
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"hits must be between 0 and {n}, not {hits}")
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    interval = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    return Estimate(hits / n, float(interval.low), float(interval.high))
 
 
 def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Estimate:

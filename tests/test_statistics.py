@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from helpers.statistics import Estimate, bootstrap, judge, with_interval
+from helpers.statistics import Estimate, bootstrap, exact_interval, judge, with_interval
 from helpers.studies.hallucination.failures import grouped_mean
 from helpers.studies.tables import brief_table, percent_table
 
@@ -62,6 +62,21 @@ def test_percent_tables():
     assert cells({("a", "b"): {"x": whole}}).index.nlevels == 2
 
 
+def test_an_exact_interval_has_a_width_where_all_or_none_hit():
+    for n in (1, 5, 30):
+        none, all_ = exact_interval(0, n), exact_interval(n, n)
+        assert none.row() == pytest.approx((0, 0, 1 - 0.025 ** (1 / n))), "all miss with probability (1 - p) ** n"
+        assert all_.row() == pytest.approx((1, 0.025 ** (1 / n), 1))
+    half = exact_interval(5, 10)
+    assert half.row() == pytest.approx((0.5, 0.1871, 0.8129), abs=1e-4)
+    tail = sum(math.comb(10, k) * half.low**k * (1 - half.low) ** (10 - k) for k in range(5, 11))
+    assert tail == pytest.approx(0.025), "at the lower end, so many hits or more are this rare"
+    assert math.isnan(exact_interval(0, 0))
+    for hits in (-1, 11):
+        with pytest.raises(ValueError, match=f"between 0 and 10, not {hits}"):
+            exact_interval(hits, 10)
+
+
 @pytest.mark.parametrize(
     "values",
     [[1.0, math.nan], [math.inf], 3, None, "123", ["a"], {1: 2}, [[1.0, 2.0]], torch.ones(2, 2), torch.tensor(1.0)],
@@ -89,6 +104,9 @@ def test_samples_belong_together():
         bootstrap(mean, torch.ones(3), seed=-1)
     with pytest.raises(ValueError, match="2 contests are predicted, and 1 measured"):
         judge([1.0, 2.0], [1.0])
+    for hits in (3.0, True, "3"):
+        with pytest.raises(ValueError, match="hits has to be a whole number"):
+            exact_interval(hits, 10)
     with pytest.raises(ValueError, match=r"estimates\[a\]\[b\] has to be an instance of Estimate, not 3.0"):
         percent_table({"a": {"b": 3.0}})
     assert brief_table({}).empty

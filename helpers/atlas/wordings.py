@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 
+from helpers.checks import Amount, Whole, checked
 from helpers.prompts.facts import fact_pairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
@@ -60,3 +63,16 @@ def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs
         raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")
     taught, held_out = (pairs.select(known.nonzero()[:, 0]) for pairs in both)
     return taught, held_out
+
+
+@checked
+def taught_prefixes(relation_names: Sequence[str], n: Amount = 10, seed: Whole = 0) -> list[str]:
+    """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    if not relation_names:
+        raise ValueError("statements need relations to be drawn from; give the name of one at least")
+    rng, result = random.Random(seed), []
+    for number in range(n):
+        table = relation(relation_names[number % len(relation_names)])
+        fact = rng.choice([f for f in table.facts if f.well_taught])
+        result.append(f"{table.prompt(fact, rng.choice(taught_paraphrases(table, fact)))} {fact.answer}.")
+    return result

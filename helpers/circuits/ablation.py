@@ -118,6 +118,17 @@ class PatchingRun:
         with torch.no_grad():
             return self.net.unembed(self.clean()[1][:, -1])
 
+    def measure_residual(
+        self, metric: Metric, resid: Float[Tensor, "trial_and_batch d_model"]
+    ) -> Float[Tensor, "trial batch"]:
+        """`measure` of final residuals at the answer position."""
+        if metric.of_answers is None:
+            return self.measure(metric, self.net.unembed(resid))
+        ids = torch.stack((self.pairs.answer_ids, self.pairs.wrong_ids))
+        x = self.net.norm(resid).unflatten(0, (-1, len(self.pairs)))
+        logits = torch.einsum("tbd,dab->atb", x, self.net.W_U[:, ids]) + self.net.b_U[ids][:, None]
+        return metric.finite(metric.of_answers(*logits.to(torch.promote_types(logits.dtype, torch.float32))))
+
     def measure(self, metric: Metric, logits: Float[Tensor, "trial_and_batch d_vocab"]) -> Float[Tensor, "trial batch"]:
         """A metric of some trials over these pairs, one trial after the other; gradients flow."""
         times = len(logits) // len(self.pairs)

@@ -27,11 +27,14 @@ class Metric:
 
     ``sign`` is 1 if more is better, -1 if less is, None if nobody said; then it measures, and no search takes it.
     ``against_model``: it compares with the whole model, whose logits it takes as a third argument.
+    ``of_answers``: what it is of the right and the wrong answer's logits, if it needs no others; searches then don't
+    compute those of the whole vocabulary.
     """
 
     function: Callable[..., Tensor]
     sign: int | None = None
     against_model: bool = False
+    of_answers: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         named = self.function.func if isinstance(self.function, partial) else self.function
@@ -57,8 +60,12 @@ class Metric:
         if not isinstance(values, Tensor) or values.shape != (count,):
             found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(f"{name} has to give a tensor with one value for each of {count} pairs, not {found}")
+        return self.finite(values)
+
+    def finite(self, values: Float[Tensor, "*trial batch"]) -> Float[Tensor, "*trial batch"]:
+        """The values, if all are finite numbers; a ValueError names the first pair that has none."""
         if not values.isfinite().all():
-            raise ValueError(f"{name} isn't finite for pair {int((~values.isfinite()).nonzero()[0])}")
+            raise ValueError(f"{self.__name__} isn't finite for pair {int((~values.isfinite()).nonzero()[0, -1])}")
         return values
 
     def beside(self, whole: Float[Tensor, "batch d_vocab"]) -> Metric:
@@ -76,7 +83,7 @@ def as_metric(metric: Callable) -> Metric:
         raise ValueError(f"has to be a metric such as logit_diff or kl, not {metric!r}")
     if isinstance(metric, partial):
         inner = as_metric(metric.func)
-        return replace(inner, function=partial(inner.function, *metric.args, **metric.keywords))
+        return replace(inner, function=partial(inner.function, *metric.args, **metric.keywords), of_answers=None)
     return Metric(metric, as_metric(metric.__wrapped__).sign if hasattr(metric, "__wrapped__") else None)
 
 
@@ -109,6 +116,9 @@ def _at(logits: Float[Tensor, "batch d_vocab"], ids: Int[Tensor, " batch"]) -> F
 def logit_diff(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Float[Tensor, " batch"]:
     """The right answer's logit minus the wrong one's."""
     return _at(logits, pairs.answer_ids) - _at(logits, pairs.wrong_ids)
+
+
+logit_diff = replace(logit_diff, of_answers=torch.sub)
 
 
 @higher_is_better

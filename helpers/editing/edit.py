@@ -17,8 +17,8 @@ from torch import Tensor
 from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.editing.requests import EditRequest, fill
 from helpers.editing.weights import Weights, put_back, put_weights, refuse
-from helpers.models.network import Network
-from helpers.models.predict import answer_ids, padded, prompt_ids
+from helpers.models.network import Network, read_network
+from helpers.models.predict import answer_ids, logits_after, padded, prompt_ids
 from helpers.models.run import Past, forward, resume, run_past
 
 At = Literal["subject_last", "last"]
@@ -265,11 +265,11 @@ def sample_text(model: Model, n: Count, length: Count, seed: Whole = 0) -> list[
     """Texts that the model itself makes up, drawn token by token: ``n`` rows of BOS and ``length`` more ids."""
     if length >= model.cfg.n_ctx:
         raise ValueError(f"the model's context has no room for BOS and {length} tokens, but for {model.cfg.n_ctx}")
-    bos, device = model.tokenizer.bos_token_id, model.W_E.device
+    bos, net = model.tokenizer.bos_token_id, read_network(model)
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.full((n, 1), bos)
     for _ in range(length):
-        logits = model(tokens.to(device))[:, -1].float().cpu()
+        logits = logits_after(net, tokens.tolist())[:, 0].cpu()
         logits[:, bos] = -torch.inf
         tokens = torch.cat((tokens, torch.multinomial(logits.softmax(-1), 1, generator=generator)), 1)
     return tokens.tolist()

@@ -13,7 +13,7 @@ from helpers.circuits.graph import Graph
 from helpers.circuits.incremental import MaskedRun, sublayer_of
 from helpers.circuits.metrics import DirectedMetric, logit_diff
 from helpers.circuits.scores import Scores
-from helpers.models.run import repeat_past, resume
+from helpers.models.run import final_residual, repeat_past
 from helpers.prompts.pairs import PromptPairs
 
 TOKENS_AT_ONCE = 8192
@@ -40,23 +40,23 @@ def exact_scores(
     for _, scene in scenes(model, pairs, ablation, batch):
         run = MaskedRun(scene, graph, graph.edges)
         last = len(graph.readers) - 1
-        whole = scene.measure(metric, run.net.unembed(run.inputs[last][:, -1])).double().sum()
+        whole = scene.measure_residual(metric, run.inputs[last][:, -1]).double().sum()
         size = max(1, TOKENS_AT_ONCE // scene.embed.shape[:2].numel())
         for reader in tqdm(range(len(graph.readers)), disable=not progress, desc="readers"):
             for sources in graph.edges[reader].nonzero().flatten().split(size):
-                logits = _logits_without(run, reader, sources)
-                cut = scene.measure(metric, logits).double().sum(1)
+                final = _final_without(run, reader, sources)
+                cut = scene.measure_residual(metric, final).double().sum(1)
                 values[reader, sources] += (whole - cut).cpu()
     return Scores(graph, (values * metric.sign / len(pairs)).float())
 
 
-def _logits_without(
+def _final_without(
     run: MaskedRun, reader: int, sources: Int[Tensor, " trial"]
-) -> Float[Tensor, "trial_and_batch d_vocab"]:
-    """Logits with the edge from each of ``sources`` to the reader cut, one trial after the other."""
+) -> Float[Tensor, "trial_and_batch d_model"]:
+    """The final residual with the edge from each of ``sources`` to the reader cut, one trial after the other."""
     graph, change = run.graph, -run.differences[sources]
     if reader == len(graph.readers) - 1:
-        return run.net.unembed((run.inputs[reader] + change)[:, :, -1].flatten(0, 1))
+        return (run.inputs[reader] + change)[:, :, -1].flatten(0, 1)
     following = sublayer_of(graph, reader) + 1
     resid = run.inputs[graph.reader_rows(following).start] + run.own_change(reader, change)
-    return resume(run.net, resid.flatten(0, 1), following, repeat_past(run.scene.past, len(sources)))
+    return final_residual(run.net, resid.flatten(0, 1), following, repeat_past(run.scene.past, len(sources)))

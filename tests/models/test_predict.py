@@ -280,4 +280,4 @@ def test_long_prompts_come_in_small_batches():
             return torch.zeros(1, 1, 1).expand(*tokens.shape, 1)
 
     assert predict.logits_after(Large(), [[0] * 618] * 5 + [[0]] * 300).shape == (305, 1, 1)
-    assert seen == [(2, 618), (2, 618), (1, 618), (256, 1), (44, 1)]
+    assert seen == [(256, 1), (44, 1), (2, 618), (2, 618), (1, 618)]

@@ -125,7 +125,7 @@ def test_the_activations_variant_is_the_plain_loop(small):
     rows = graph.source_rows(0)
     for share in (0.25, 0.75):
         resid = clean.embed + torch.lerp(old, new, share).sum(0) + layer.b_O
-        metric = lambda logits: logit_diff(logits, group)  # noqa: E731
+        metric = lambda last: logit_diff(net.unembed(last), group)  # noqa: E731
         for sublayer, gradients in reader_gradients(net, resid, metric, scene.past, 1):
             score = torch.einsum("rbpd,sbpd->rs", gradients, new - old)
             expected[graph.reader_rows(sublayer), rows] += score / (2 * len(group))

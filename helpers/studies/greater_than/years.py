@@ -191,8 +191,8 @@ def neuron_scores(scene: MlpScene, metric: Metric) -> Float[Tensor, " d_mlp"]:
     down = torch.zeros_like(scene.before)
     after = scene._after(scene.neurons)
 
-    def judge(logits: Tensor) -> Tensor:
-        return metric(logits, scene.pairs)
+    def judge(last: Tensor) -> Tensor:
+        return metric(scene.net.unembed(last), scene.pairs)
 
     for _, gradients in reader_gradients(scene.net, after, judge, first=2 * scene.layer + 2):
         down += gradients.sum(0)
