@@ -76,5 +76,10 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
     net = read_network(model)
     logits = logits_after(net, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].cpu()
     own = logits.gather(1, torch.tensor(first)[:, None])
-    whole = says(net, model.tokenizer, prompts, [row for row in rows if row])
-    return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})
+    ranks = pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": False})
+    begun = ranks.index[ranks["rank"] == 0]  # nobody says a whole answer without its beginning
+    if len(begun):
+        answers = [row for row in rows if row]
+        said = says(net, model.tokenizer, [prompts[i] for i in begun], [answers[i] for i in begun])
+        ranks.loc[begun, "whole"] = said.tolist()
+    return ranks
