@@ -1,4 +1,4 @@
-"""Pairs of a relation in several wordings: other templates, other facts, taught and held-out paraphrases."""
+"""Relations as the tables of the book ask them: other templates, other facts, taught and held-out paraphrases."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ import torch
 from helpers.checks import Amount, Whole, checked
 from helpers.prompts.facts import fact_pairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
+from helpers.prompts.relations import REAL, held_out_paraphrases, relation, relations, taught_paraphrases
 
 N_PAIRS = 20
 WORDING_STEP = 2  # every second one
 Wording = Literal["first wording", "other facts", "second wording", "taught", "held out"]
 WORDINGS: tuple[Wording, ...] = get_args(Wording)
+
+
+def asked_relations() -> list[str]:
+    """The relations that the tables ask: the four kinds of knowledge, where both halves have enough pairs."""
+    return [name for name in relations(*REAL) if name not in ("occupation_gender", "occupation_age")]
 
 
 def worded_pairs(model, name: str, wording: Wording = "first wording", n: int = N_PAIRS) -> PromptPairs:

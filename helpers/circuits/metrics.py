@@ -6,10 +6,9 @@ Searches turn the sign where less is better, so an edge's score is positive if i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -18,7 +17,6 @@ from pydantic import BeforeValidator
 from torch import Tensor
 
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import start_years, year_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,26 +150,6 @@ def rank(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Int[Tens
 def hit_at_k(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs, k: int = 10) -> Float[Tensor, " batch"]:
     """1 where the right answer is among the ``k`` likeliest tokens, else 0."""
     return (rank.function(logits, pairs) < k).to(logits.dtype)
-
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {"logit_diff": logit_diff, "prob_diff": prob_diff, "match_nll": match_nll, "kl": kl}
-)  # those that a search can follow, by name
-
-
-def year_diff(model, pairs: PromptPairs) -> Metric:
-    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
-    ids = year_ids(model, pairs.clean[0])
-
-    @higher_is_better
-    def probability_of_later_years(
-        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-    ) -> Float[Tensor, " batch"]:
-        starts = start_years(pairs).to(logits.device)
-        later = torch.arange(100, device=logits.device) > starts[:, None]
-        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
-
-    return probability_of_later_years
 
 
 HITS = {name: as_metric(partial(hit_at_k, k=k)) for name, k in (("hit1", 1), ("hit10", 10))}

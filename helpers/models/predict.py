@@ -174,17 +174,7 @@ def _tokens(rows: list, d_vocab: int | None) -> Int[Tensor, "row pos"]:
 @checked
 def next_token_probabilities(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
     """The probabilities of the token after each prompt."""
-    return _next_logits(model, prompts).softmax(-1)
-
-
-@checked
-def likeliest_ids(model: Askable, prompts: Sequence[str]) -> Int[Tensor, " prompt"]:
-    """The likeliest token after each prompt."""
-    return _next_logits(model, prompts).argmax(-1)
-
-
-def _next_logits(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
-    return logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0]
+    return logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].softmax(-1)
 
 
 @checked

@@ -10,11 +10,11 @@ from helpers.atlas import skills
 from helpers.atlas.skills import greater_than_pairs
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import year_diff
 from helpers.exercises import chapter_08
 from helpers.exercises.kit import Verdict
 from helpers.prompts.skills import year_ids
 from helpers.studies.greater_than import years
+from helpers.studies.greater_than.years import year_diff
 
 STARTS = range(3, 98)
 

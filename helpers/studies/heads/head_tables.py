@@ -17,12 +17,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.atlas.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, worded_pairs
+from helpers.atlas.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, asked_relations, worded_pairs
 from helpers.components.head_classes import LETTERS, classify_heads, name_heads
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import mean_of_others, type_members
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import asked_relations, relation
+from helpers.prompts.relations import relation
 from helpers.studies.tables import SEEDS, Load, Write, read_table
 
 RANDOM_SEEDS = 10

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.atlas.wordings import WORDING_STEP, worded_pairs
+from helpers.atlas.wordings import WORDING_STEP, asked_relations, worded_pairs
 from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Graph
@@ -23,7 +23,6 @@ from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
 from helpers.prompts.facts import TooFewPairs, relation_pairs
-from helpers.prompts.relations import asked_relations
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
 from helpers.studies.head_agreement import agreement, shuffled
