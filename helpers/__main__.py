@@ -24,6 +24,11 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),
     "llama": (("studies.your_own_model.llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),
     "own_edits": (("studies.your_own_model.own_edits",), "edit SmolLM2 at many layers, at two places of the prompt"),
+    "smollm2": (
+        ("studies.smollm2.knows", "studies.smollm2.circuits"),
+        "ask SmolLM2 all real relations, find and judge circuits of those that it knows",
+    ),
+    "smollm2_bench": (("studies.smollm2.bench",), "time the library's calls on SmolLM2, beside their arithmetic"),
     "memory": (("studies.your_own_model.memory_table",), "measure and estimate what fits into memory"),
 }
 

@@ -18,7 +18,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.atlas import lists, skills
+from helpers.atlas import skills as prompt_skills
 from helpers.atlas.corpus import held_out_format, is_listed
+from helpers.atlas.skills import Draw, Example
 from helpers.models.predict import (
     Askable,
     answer_ids,
@@ -27,9 +29,7 @@ from helpers.models.predict import (
     next_token_probabilities,
     says,
 )
-from helpers.prompts import skills as prompt_skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
-from helpers.prompts.skills import Draw, Example
 from helpers.statistics import with_interval
 
 TEST_SEED = 1_000_003  # training uses small seeds

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from helpers.atlas import lists, skills
+from helpers.atlas.skills import Draw, indirect_object
 from helpers.checks import checked
 from helpers.models.load import model_folder
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
-from helpers.prompts.skills import Draw, indirect_object
 
 EXPOSURES_FILE = "exposures.csv.gz"
 EXPOSURES = 100  # of a fact whose table doesn't say how many, in sentences and lists together

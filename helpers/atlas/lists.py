@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from helpers.prompts.skills import Draw, Example, skill_words
+from helpers.atlas.skills import Draw, Example, skill_words
 
 LIST_FORMATS = {
     "arrow": ("{} ->", " {}", " ;"),

@@ -11,8 +11,8 @@ from itertools import chain
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from helpers.atlas.skills import skill_words
 from helpers.prompts.relations import relations
-from helpers.prompts.skills import skill_words
 
 BOS = "<|endoftext|>"
 VOCABULARY_SIZE = 8192

@@ -1,1 +1,1 @@
-"""What a model is asked: relations, pairs, questions, skills."""
+"""What a model is asked: relations, facts, pairs."""

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.atlas.skills import agreement, greater_than
+from helpers.atlas.skills import Draw, agreement, greater_than, indirect_object
 from helpers.atlas.wordings import taught_prefixes
 from helpers.editing.edit import make_edit
 from helpers.editing.fine_tuning import ft_m
@@ -23,7 +23,6 @@ from helpers.editing.weights import Weights, named_weights, output_weights
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, padded, prompt_ids
 from helpers.prompts.relations import relations
-from helpers.prompts.skills import Draw, indirect_object
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from helpers.atlas.skills import indirect_object_pairs
 from helpers.exercises import chapter_07
 from helpers.exercises.chapter_07 import _patched
 from helpers.exercises.kit import Verdict
-from helpers.prompts.skills import indirect_object_pairs
 
 
 def message(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from helpers.atlas.skills import start_years, year_ids
 from helpers.circuits.ablation import run_writes
 from helpers.circuits.evaluation import recovered
 from helpers.circuits.gradients import reader_gradients
@@ -24,7 +25,6 @@ from helpers.components.lens import direct_logit_attribution
 from helpers.models.network import Network, read_network
 from helpers.models.run import Past, forward, resume, run_past
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import start_years, year_ids
 from helpers.statistics import Estimate, bootstrap
 
 Kind = Literal["corrupt", "mean"]

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from helpers.atlas import lists
 from helpers.atlas.corpus import held_out_format, is_listed
+from helpers.atlas.skills import Draw
 from helpers.models.predict import answer_ids, prompt_ids, top1_correct
 from helpers.prompts.facts import split_of
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, relation, relations, stable_hash
-from helpers.prompts.skills import Draw
 
 Line = tuple[str, str]  # a key and its value
 Size = Callable[[str], int]  # a word's number of tokens

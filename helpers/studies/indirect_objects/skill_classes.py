@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.atlas.skills import indirect_object_pairs
 from helpers.checks import Model, checked
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.circuit import Circuit
@@ -22,7 +23,6 @@ from helpers.models.network import read_network
 from helpers.models.predict import logits_after
 from helpers.models.run import Replaced, run_layers
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import indirect_object_pairs
 
 SKILLS = (
     "previous token",

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from helpers import relation
+from helpers.atlas.skills import indirect_object_pairs
 from helpers.prompts.facts import split_of
-from helpers.prompts.skills import indirect_object_pairs
 from helpers.studies.competition.contests import fact_conflicts, name_conflicts, taught_conflicts
 
 

@@ -6,8 +6,8 @@ import torch
 from by_hooks import as_table, read_by_hand
 
 from helpers import Circuit, Graph, logit_diff, run_circuit
+from helpers.atlas.skills import indirect_object_pairs
 from helpers.components.head_classes import Thresholds
-from helpers.prompts.skills import indirect_object_pairs
 from helpers.studies.indirect_objects.name_swaps import end_looks
 from helpers.studies.indirect_objects.skill_classes import (
     classify_skill_heads,

@@ -4,10 +4,8 @@ import re
 
 import pytest
 
-from helpers.atlas import lists
-from helpers.atlas.skills import agreement, greater_than, repeated_tokens
-from helpers.prompts import skills
-from helpers.prompts.skills import Draw
+from helpers.atlas import lists, skills
+from helpers.atlas.skills import Draw, agreement, greater_than, repeated_tokens
 
 COUNT = 300
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from helpers.prompts.skills import Draw
+from helpers.atlas.skills import Draw
 
 
 def test_every_kind_of_choice_adds_its_surprise():

@@ -1,0 +1,81 @@
+"""Circuits of SmolLM2's relations: found on one half of the facts, judged on the other, beside three opponents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pandas as pd
+
+from helpers.circuits.circuit import Circuit, random_circuit
+from helpers.circuits.evaluation import Baselines, baselines, evaluate_circuit
+from helpers.circuits.metrics import HITS, logit_diff
+from helpers.circuits.scores import Scores
+from helpers.prompts.facts import TooFewPairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs
+from helpers.searches.attribution import eap_ig
+from helpers.studies.tables import Load, Write, read_table, write_parts
+
+SIZES = (50, 100, 200, 400, 800, 1600)
+COMPARED = 400  # edges at which opponents and draws are compared
+KNOWN, PAIRS, TEST, DRAWS = 30, 20, 20, 3
+
+
+def known_relations() -> dict[str, int]:
+    """The relations of which SmolLM2 knows `KNOWN` facts or more, with the template in which it knows most."""
+    table = read_table("smollm2_knows").query("model == 'smollm2'")
+    best = table.loc[table.groupby("relation").known.idxmax()]
+    return best[best.known >= KNOWN].set_index("relation").template.to_dict()
+
+
+def found(model, name: str, template: int, seed: int = 0) -> Scores:
+    """The scores of one draw of train pairs."""
+    return eap_ig(model, relation_pairs(model, name, PAIRS, seed=seed, paraphrase=template))
+
+
+def judged(model, circuit: Circuit, test: PromptPairs, scale: Baselines, who: str) -> dict[str, object]:
+    """What a circuit keeps on held-out pairs."""
+    return dict(circuit=who, edges=circuit.n_edges, **evaluate_circuit(model, circuit, test, scale))
+
+
+def relation_rows(model, name: str, template: int, other: Scores) -> Iterator[dict[str, object]]:
+    """The circuits of a relation at all sizes, and its opponents at one: random edges, permuted heads, another's."""
+    test = relation_pairs(model, name, TEST, split="test", paraphrase=template)
+    scale = baselines(model, test, logit_diff, "corrupt")
+    draws = [found(model, name, template, seed) for seed in range(DRAWS)]
+    row = dict(relation=name, template=template)
+    row |= {f"model_{hit}": metric(test.clean_logits(model), test).mean().item() for hit, metric in HITS.items()}
+    for size in SIZES:
+        yield row | judged(model, draws[0].greedy(size), test, scale, "found")
+    circuits = [scores.greedy(COMPARED) for scores in draws]
+    for drawn in circuits[1:]:
+        yield row | judged(model, drawn, test, scale, "another draw")
+    opponents = {
+        "random": random_circuit(circuits[0].graph, COMPARED),
+        "permuted heads": random_circuit(circuits[0].graph, like=circuits[0]),
+        "another relation": other.greedy(COMPARED),
+    }
+    for who, circuit in opponents.items():
+        yield row | judged(model, circuit, test, scale, who)
+    for first, second in combinations(circuits, 2):
+        shared = (first & second).n_edges / (first | second).n_edges
+        yield row | dict(circuit="Jaccard of two draws", edges=COMPARED, jaccard=shared)
+
+
+def all_rows(model) -> Iterator[pd.DataFrame]:
+    """All relations; each has the one before it as its opponent."""
+    asked = {}
+    for name, template in known_relations().items():
+        try:
+            relation_pairs(model, name, TEST, split="test", paraphrase=template)
+            asked[name] = template, found(model, name, template)
+        except TooFewPairs:
+            continue
+    names = list(asked)
+    for n, name in enumerate(names):
+        yield pd.DataFrame(relation_rows(model, name, asked[name][0], asked[names[n - 1]][1]))
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Find and judge circuits of all relations that SmolLM2 knows."""
+    write_parts(write, "smollm2_circuits", all_rows(load("smollm2")))

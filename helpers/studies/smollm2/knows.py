@@ -1,0 +1,79 @@
+"""What SmolLM2 knows of the book's real relations, beside Atlas, and what has to begin its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from helpers.models.network import read_network
+from helpers.models.predict import logits_after, prompt_ids
+from helpers.prompts.facts import answer_row, known_facts
+from helpers.prompts.relations import REAL, Relation, relations
+from helpers.statistics import bootstrap
+from helpers.studies.tables import Load, Write, write_parts
+
+BEGINNINGS = {"<|endoftext|>": ("<|endoftext|>",), "<|im_start|>": ("<|im_start|>",), "nothing": ()}
+MODELS = ("smollm2", "atlas")
+
+
+def asked_ids(model, asked: Relation, template: int) -> tuple[list[list[int]], list[int]]:
+    """The prompts of all facts that can be asked in a template, as ids, and each answer's first token."""
+    prompts = [(asked.prompt(fact, template), fact.answer) for fact in asked.facts]
+    rows = [(text, answer_row(model, text, answer)[:1]) for text, answer in prompts]
+    rows = [(prompt_ids(model.tokenizer, text), first[0]) for text, first in rows if first]
+    ids, firsts = zip(*rows, strict=True)
+    return list(ids), list(firsts)
+
+
+def mean_row(values: Float[Tensor, " fact"], name: str) -> dict[str, float]:
+    """A mean over facts with its interval (95 %, bootstrap), as columns."""
+    mean = bootstrap(lambda v: v.mean(-1), values)
+    return {name: float(mean), f"{name}_low": mean.low, f"{name}_high": mean.high}
+
+
+def beginning_rows(model, asked: Relation) -> Iterator[dict[str, object]]:
+    """How likely a relation's answers are with each beginning: the first template, all facts, the first token."""
+    net, vocabulary = read_network(model), model.tokenizer.get_vocab()
+    ids, firsts = asked_ids(model, asked, 0)
+    for name, tokens in BEGINNINGS.items():
+        begun = [[*(vocabulary[token] for token in tokens), *row[1:]] for row in ids]
+        logits = logits_after(net, begun)[:, 0]
+        answers = torch.tensor(firsts)
+        likely = logits.softmax(-1).gather(-1, answers[:, None])[:, 0]
+        top = (logits.argmax(-1) == answers).float()
+        row = dict(relation=asked.name, beginning=name, facts=len(ids))
+        yield row | mean_row(likely, "probability") | mean_row(top, "on_top")
+
+
+def knows_row(model, asked: Relation, template: int) -> dict[str, object]:
+    """How much of a relation a model knows in one template.
+
+    ``known``: facts whose answer it says to where it parts from all others; ``hit1, hit10``: the share of facts whose
+    answer's first token is the likeliest, or among the ten likeliest.
+    """
+    ids, firsts = asked_ids(model, asked, template)
+    logits, answers = logits_after(read_network(model), ids)[:, 0], torch.tensor(firsts)
+    ranks = (logits > logits.gather(-1, answers[:, None])).sum(-1)
+    row = dict(relation=asked.name, kind=asked.kind, template=template, facts=len(asked.facts), asked=len(ids))
+    row["known"] = len(known_facts(model, asked, asked.facts, template))
+    return row | {f"hit{k}": (ranks < k).float().mean().item() for k in (1, 10)}
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Ask SmolLM2 with three beginnings; ask it and Atlas all real relations in all templates."""
+    model, tables = load("smollm2"), relations(*REAL)
+    write_parts(write, "smollm2_beginnings", (pd.DataFrame(beginning_rows(model, asked)) for asked in tables.values()))
+    models = {name: load(name) for name in MODELS}
+    write_parts(
+        write,
+        "smollm2_knows",
+        (
+            pd.DataFrame([knows_row(models[name], asked, n) for n in range(len(asked.templates))]).assign(model=name)
+            for asked in tables.values()
+            for name in MODELS
+        ),
+    )
