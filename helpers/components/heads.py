@@ -15,30 +15,19 @@ from torch import Tensor
 
 from helpers.checks import Amount, Model, checked
 from helpers.circuits.graph import Graph, head_place
-from helpers.circuits.metrics import logit_diff
 from helpers.components.lens import against_mean, direct_logit_attribution, mean_of_others, type_members
 from helpers.models.network import Network, read_network
-from helpers.models.run import LayerRun, head_writes, resume, run_layers
+from helpers.models.run import (
+    LayerRun,
+    Past,
+    final_residual,
+    head_writes,
+    keys_and_values,
+    repeat_past,
+    run_layers,
+    run_past,
+)
 from helpers.prompts.pairs import PromptPairs
-
-
-@torch.no_grad()
-def cut_logits(
-    net: Network,
-    run: LayerRun,
-    layer: int,
-    ablated: Float[Tensor, "head _ pos d_model"],
-) -> Float[Tensor, "head batch d_vocab"]:
-    """The logits at the last position when all outgoing edges of one head of a layer are cut, for each head alone.
-
-    The same as `run_circuit` without these edges: every reader behind the head misses the same difference, so it can
-    be taken out of the residual stream at once.
-
-    Args:
-        ablated: what the heads write instead, for each pair or for all.
-    """
-    changed = run.after - run.written + ablated
-    return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
 
 
 @checked
@@ -105,7 +94,7 @@ def _measure_group(net: Network, pairs: PromptPairs, members: Tensor) -> dict[st
     runs, resid = run_layers(net, pairs.clean_tokens)
     looks = _attention(runs, pairs)
     says = _attribution(net, runs, resid[:, -1], pairs, members)
-    causes = _effects(net, runs, net.unembed(resid[:, -1]), pairs, members)
+    causes = _effects(net, runs, resid[:, -1], pairs, members)
     return {**looks, **says, **causes}
 
 
@@ -156,16 +145,40 @@ def _attribution(
 
 
 def _effects(
-    net: Network, runs: list[LayerRun], logits: Tensor, pairs: PromptPairs, members: Tensor
+    net: Network, runs: list[LayerRun], resid: Tensor, pairs: PromptPairs, members: Tensor
 ) -> dict[str, Tensor]:
+    """What cutting all outgoing edges of each head alone does, as `run_circuit` without these edges.
+
+    Every reader behind the head misses the same difference, so it is taken out of the residual stream at once, for all
+    heads of a layer side by side. Only positions that can differ are computed: those behind the common beginning of
+    all prompts, whose keys and values are the clean run's (or, where a head writes nothing there either, its own).
+    """
+    tokens = pairs.clean_tokens
     other, _ = run_layers(net, pairs.corrupt_tokens)
-    whole = _summary(logits[None], pairs, members)
-    subject, cut = pairs.positions("subject"), []
+    subject, reader, heads = pairs.positions("subject"), _Reader(net, pairs, members), net.n_heads
+    alike = (torch.cat((tokens, pairs.corrupt_tokens))[:, :-1] == tokens[:1, :-1]).all(0)
+    start = int(alike.int().cumprod(0).sum())
+    begun, before = (run_past(net, part) for part in (tokens[:1, :start], tokens[:, :-1]))
+    before, whole, cut = repeat_past(before, heads), reader(resid[None]), []
     for n, (run, corrupt) in enumerate(zip(runs, other, strict=True)):
-        brought = run.written.clone()
-        brought[:, :, -1] += _part(net, n, corrupt, subject) - _part(net, n, run, subject)
-        ablations = corrupt.written, corrupt.written.mean(1, keepdim=True), brought, 0 * brought
-        cut.append(torch.stack([_summary(cut_logits(net, run, n, to), pairs, members) for to in ablations]))
+        without, following = run.after - run.written, 2 * n + 1  # [head batch pos d_model]
+
+        def measured(changed: Tensor, past: Past | None, following: int = following) -> Tensor:
+            last = final_residual(net, changed.flatten(0, 1), following, past)
+            return reader(last.unflatten(0, (heads, -1)))
+
+        rest, written = without[:, :, start:], corrupt.written[:, :, start:]
+        read_there = _part(net, n, corrupt, subject) - _part(net, n, run, subject)
+        brought = (run.after[:, -1] + read_there)[:, :, None]
+        silent = keys_and_values(net, without[:, 0, :start], following)
+        silent = tuple(tuple(t.repeat_interleave(len(tokens), 0) for t in layer) for layer in silent)
+        numbers = (
+            measured(rest + written, begun),
+            measured(rest + written.mean(1, keepdim=True), begun),
+            measured(brought, before),
+            measured(rest, silent),
+        )
+        cut.append(torch.stack(numbers))
     corrupt, mean, brought, zero = torch.stack(cut, 2)  # each [number layer head batch]
     (diff, answer, kind), shape = whole, corrupt.shape[1:]
     return {
@@ -182,14 +195,22 @@ def _effects(
     }
 
 
-def _summary(
-    logits: Float[Tensor, "head batch d_vocab"], pairs: PromptPairs, members: Tensor
-) -> Float[Tensor, "number head batch"]:
-    """The logit difference, and the answer's and the other members' logits against the mean over the vocabulary."""
-    diff = torch.stack([logit_diff(part, pairs) for part in logits])
-    centred = logits - logits.mean(-1, keepdim=True)
-    answer = centred.gather(-1, pairs.answer_ids.expand(len(logits), -1)[..., None])[..., 0]
-    return torch.stack((diff, answer, mean_of_others(centred[..., members], members, pairs.answer_ids)))
+class _Reader:
+    """Reads a few logits off final residuals, without those of the whole vocabulary."""
+
+    def __init__(self, net: Network, pairs: PromptPairs, members: Tensor) -> None:
+        self.net, self.pairs, self.members = net, pairs, members
+        ids = torch.cat((pairs.answer_ids, pairs.wrong_ids, members))
+        self.directions = against_mean(net, ids)
+        self.biases = net.b_U[ids] - net.b_U.mean()
+
+    def __call__(self, resid: Float[Tensor, "head batch d_model"]) -> Float[Tensor, "number head batch"]:
+        """The logit difference, and the answer's and the other members' logits against the mean over the vocabulary."""
+        logits = self.net.norm(resid) @ self.directions.T + self.biases
+        size = len(self.pairs)
+        answer, wrong = (logits[..., i * size : (i + 1) * size].diagonal(dim1=1, dim2=2) for i in (0, 1))
+        others = mean_of_others(logits[..., 2 * size :], self.members, self.pairs.answer_ids)
+        return torch.stack((answer - wrong, answer, others))
 
 
 @checked

