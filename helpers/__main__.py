@@ -23,6 +23,7 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
     "lists": (("studies.in_context_learning.few_shot_table",), "measure few-shot lists"),
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),
     "llama": (("studies.your_own_model.llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),
+    "own_edits": (("studies.your_own_model.own_edits",), "edit SmolLM2 at many layers, at two places of the prompt"),
     "memory": (("studies.your_own_model.memory_table",), "measure and estimate what fits into memory"),
 }
 

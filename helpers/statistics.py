@@ -1,19 +1,22 @@
-"""Numbers with their spread: bootstrap intervals, means of groups, the area under a curve, and tables of them."""
+"""Numbers with their spread: bootstrap intervals, the area under a curve; and how far two namings agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Shaped
 from scipy.stats import binomtest, rankdata
+from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
 from helpers.checks import Amount, Seed, Whole, checked
 
 SAMPLES = 1000
+Names = Sequence[str] | np.ndarray | pd.Series  # the name of each thing, such as a head, in one order
 
 
 class Estimate(float):
@@ -108,34 +111,6 @@ def with_interval(values: Float[Tensor, " value"] | Iterable[float | int]) -> Es
     return bootstrap(lambda v: v.mean(-1), _sample(values))
 
 
-@checked
-def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
-
-    A dash stands for a share of nothing.
-    """
-
-    def text(e: Estimate) -> str:
-        if e != e:
-            return "-"
-        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
-
-    return _table(estimates, text)
-
-
-@checked
-def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
-    return _table(estimates, Estimate.brief)
-
-
-def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
-    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
-    keys = list(estimates)
-    index = pd.MultiIndex.from_tuples(keys) if keys and isinstance(keys[0], tuple) else keys
-    return pd.DataFrame(rows, index=index)
-
-
 def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Estimate]:
     """How well a prediction names the winners: its accuracy and its area under the ROC curve, with intervals.
 
@@ -168,3 +143,16 @@ def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resampl
     zeros = truth.shape[-1] - ones
     area = ((ranks * truth).sum(-1) - ones * (ones + 1) / 2) / (ones * zeros)
     return torch.where(ones * zeros > 0, area, torch.tensor(0.5, dtype=area.dtype))
+
+
+def kappa(first: Names, second: Names) -> float:
+    """Cohen's kappa of two namings: 1 if all have the same name in both, 0 as chance with these counts.
+
+    Raises:
+        ValueError: if both don't name the same number of things.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"the namings must be of the same things; one has {len(first)}, the other {len(second)}")
+    if len({*first, *second}) == 1:
+        return 1.0  # one name for everything, twice: scikit-learn has 0 / 0 there
+    return float(cohen_kappa_score(list(first), list(second)))

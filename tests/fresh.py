@@ -67,7 +67,8 @@ def environment_variables(folder: Path, *, online: bool = False) -> dict[str, st
         kept |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     own = {"JUPYTER_DATA_DIR": folder / "jupyter", "IPYTHONDIR": folder / "ipython"}
     pip = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    pip |= {} if online else {"PIP_NO_INDEX": "1"}
+    # Offline, all packages are those of here: no second look at what they need, which only warns ("0" turns it off).
+    pip |= {} if online else {"PIP_NO_INDEX": "1", "PIP_NO_WARN_CONFLICTS": "0"}
     return kept | {name: str(path) for name, path in own.items()} | pip | {"PLOTLY_RENDERER": "plotly_mimetype"}
 
 
@@ -76,6 +77,7 @@ def committed_clone(folder: Path) -> Path:
     clone = copy_of_the_book(folder / "clone", everything=True)
     repository.stamp(str(clone), clone)
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "stamped"]):
+    store = ["-c", "core.compression=0"]  # weights hardly get smaller
+    for command in (["init", "-q"], [*store, "add", "-A"], [*identity, "commit", "-qm", "stamped"]):
         subprocess.run(["git", *command], cwd=clone, check=True)
     return clone

@@ -21,15 +21,17 @@ import torch
 
 import helpers
 from helpers import Circuit, Graph, PromptPairs, Scores
+from helpers.atlas.skills import greater_than_pairs, induction_pairs
 from helpers.circuits.evaluation import baselines, cut_effect
-from helpers.components.head_classes import classify_skill_heads
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import answer_by_layer, neuron_words, written_words
-from helpers.components.skill_heads import measure_indirect, measure_repeats
-from helpers.editing.requests import EditRequest, read_counterfact
+from helpers.components.skill_heads import measure_repeats
+from helpers.editing.requests import EditRequest
 from helpers.editing.rome import key_covariance
-from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
+from helpers.prompts.skills import indirect_object_pairs
 from helpers.searches.attribution import clean_corrupted
+from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, measure_indirect
+from helpers.studies.locate_and_edit.counterfact import read_counterfact
 
 PATIENCE = 10  # seconds for one call
 NAN, INF = math.nan, math.inf

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
-from helpers.statistics import Estimate, bootstrap, brief_table, exact_interval, judge, percent_table, with_interval
+from helpers.statistics import Estimate, bootstrap, exact_interval, judge, with_interval
 from helpers.studies.hallucination.failures import grouped_mean
+from helpers.studies.tables import brief_table, percent_table
 
 
 def test_the_bootstrap_interval_covers():

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.atlas import lists
+from helpers.atlas import lists, skills
 from helpers.atlas.corpus import held_out_format, is_listed
 from helpers.models.predict import (
     Askable,
@@ -27,7 +27,7 @@ from helpers.models.predict import (
     next_token_probabilities,
     says,
 )
-from helpers.prompts import skills
+from helpers.prompts import skills as prompt_skills
 from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
 from helpers.prompts.skills import Draw, Example
 from helpers.statistics import with_interval
@@ -111,7 +111,7 @@ def skill_examples(make: Callable, scale: float, count: int = 500) -> list[Examp
 
 def indirect_object(subject: Askable, scale: float) -> Tensor:
     """Whether the likeliest next token is the name that wasn't repeated."""
-    return first_token_right(subject, skill_examples(skills.indirect_object, scale))
+    return first_token_right(subject, skill_examples(prompt_skills.indirect_object, scale))
 
 
 def right_above_wrong(subject: Askable, examples: list[Example]) -> list[float]:
@@ -123,7 +123,7 @@ def right_above_wrong(subject: Askable, examples: list[Example]) -> list[float]:
 
 def indirect_object_above_subject(subject: Askable, scale: float) -> list[float]:
     """Whether the name that wasn't repeated is likelier than the one that was."""
-    return right_above_wrong(subject, skill_examples(skills.indirect_object, scale))
+    return right_above_wrong(subject, skill_examples(prompt_skills.indirect_object, scale))
 
 
 def year_probabilities(subject: Askable, scale: float, count: int = 24) -> dict[int, Tensor]:

@@ -6,20 +6,21 @@ counted and never estimated. The order, the paraphrases and the company they are
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from helpers.atlas import lists
+from helpers.atlas import lists, skills
 from helpers.checks import checked
 from helpers.models.load import model_folder
-from helpers.prompts import skills
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
-from helpers.prompts.skills import Draw
+from helpers.prompts.skills import Draw, indirect_object
 
 EXPOSURES_FILE = "exposures.csv.gz"
 EXPOSURES = 100  # of a fact whose table doesn't say how many, in sentences and lists together
@@ -36,7 +37,7 @@ DOCUMENTS = {
     "agreement": 14_000,
 }
 MAKERS = {
-    "indirect object": skills.indirect_object,
+    "indirect object": indirect_object,
     "greater-than": skills.greater_than,
     "agreement": skills.agreement,
 }
@@ -176,6 +177,19 @@ def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document
     return Document(kind, text, draw.nats)
 
 
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Search for no cycles meanwhile: a million documents that live on, and have none, would be searched many times."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@collector_paused()
 def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
     """All documents of one training run in training order.
 

@@ -19,7 +19,7 @@ from helpers.models.load import WEIGHTS
 from helpers.prompts.relations import FACTS
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many
-MADE_FROM = ("corpus", "fiction", "composed", "../prompts/relations", "../prompts/skills")  # the corpus
+MADE_FROM = ("corpus", "fiction", "composed", "skills", "../prompts/relations", "../prompts/skills")  # the corpus
 
 
 @checked

@@ -1,19 +1,27 @@
-"""Pairs of a relation in several wordings: other templates, other facts, taught and held-out paraphrases."""
+"""Relations as the tables of the book ask them: other templates, other facts, taught and held-out paraphrases."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 
+from helpers.checks import Amount, Whole, checked
 from helpers.prompts.facts import fact_pairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import held_out_paraphrases, relation, taught_paraphrases
+from helpers.prompts.relations import REAL, held_out_paraphrases, relation, relations, taught_paraphrases
 
 N_PAIRS = 20
 WORDING_STEP = 2  # every second one
 Wording = Literal["first wording", "other facts", "second wording", "taught", "held out"]
 WORDINGS: tuple[Wording, ...] = get_args(Wording)
+
+
+def asked_relations() -> list[str]:
+    """The relations that the tables ask: the four kinds of knowledge, where both halves have enough pairs."""
+    return [name for name in relations(*REAL) if name not in ("occupation_gender", "occupation_age")]
 
 
 def worded_pairs(model, name: str, wording: Wording = "first wording", n: int = N_PAIRS) -> PromptPairs:
@@ -60,3 +68,16 @@ def taught_and_held_out(model, name: str, n: int = N_PAIRS) -> tuple[PromptPairs
         raise ValueError(f"the model knows no fact of {name} both in taught words and in held-out ones")
     taught, held_out = (pairs.select(known.nonzero()[:, 0]) for pairs in both)
     return taught, held_out
+
+
+@checked
+def taught_prefixes(relation_names: Sequence[str], n: Amount = 10, seed: Whole = 0) -> list[str]:
+    """Statements of other facts, as they stand before a statement in Atlas's corpus."""
+    if not relation_names:
+        raise ValueError("statements need relations to be drawn from; give the name of one at least")
+    rng, result = random.Random(seed), []
+    for number in range(n):
+        table = relation(relation_names[number % len(relation_names)])
+        fact = rng.choice([f for f in table.facts if f.well_taught])
+        result.append(f"{table.prompt(fact, rng.choice(taught_paraphrases(table, fact)))} {fact.answer}.")
+    return result

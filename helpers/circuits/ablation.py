@@ -6,16 +6,16 @@ difference between what the source writes now and what it writes when ablated. B
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from helpers.checks import Count, Model, checked
+from helpers.checks import Count, Model, Positive, checked
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, pairs_at_once
@@ -63,18 +63,14 @@ class NodeOutputs:
 
     def mean(self) -> NodeOutputs:
         """The mean over the batch, position by position, as a batch of 1."""
-        return NodeOutputs(*(_each(part, lambda t: t.mean(0, keepdim=True)) for part in self._parts()))
+        return self._each(lambda part: part.mean(0, keepdim=True))
 
     def zero(self) -> NodeOutputs:
         """Nothing written."""
-        return NodeOutputs(*(_each(part, torch.zeros_like) for part in self._parts()))
+        return self._each(torch.zeros_like)
 
-    def _parts(self) -> tuple:
-        return self.embed, self.heads, self.mlps
-
-
-def _each(part: Tensor | tuple[Tensor, ...], change) -> Tensor | tuple[Tensor, ...]:
-    return tuple(map(change, part)) if isinstance(part, tuple) else change(part)
+    def _each(self, change: Callable[[Tensor], Tensor]) -> NodeOutputs:
+        return NodeOutputs(change(self.embed), tuple(map(change, self.heads)), tuple(map(change, self.mlps)))
 
 
 @torch.no_grad()
@@ -118,6 +114,17 @@ class PatchingRun:
         with torch.no_grad():
             return self.net.unembed(self.clean()[1][:, -1])
 
+    def measure_residual(
+        self, metric: Metric, resid: Float[Tensor, "trial_and_batch d_model"]
+    ) -> Float[Tensor, "trial batch"]:
+        """`measure` of final residuals at the answer position."""
+        if metric.of_answers is None:
+            return self.measure(metric, self.net.unembed(resid))
+        ids = torch.stack((self.pairs.answer_ids, self.pairs.wrong_ids))
+        x = self.net.norm(resid).unflatten(0, (-1, len(self.pairs)))
+        logits = torch.einsum("tbd,dab->atb", x, self.net.W_U[:, ids]) + self.net.b_U[ids][:, None]
+        return metric.finite(metric.of_answers(*logits.to(torch.promote_types(logits.dtype, torch.float32))))
+
     def measure(self, metric: Metric, logits: Float[Tensor, "trial_and_batch d_vocab"]) -> Float[Tensor, "trial batch"]:
         """A metric of some trials over these pairs, one trial after the other; gradients flow."""
         times = len(logits) // len(self.pairs)
@@ -127,45 +134,37 @@ class PatchingRun:
         return metric(logits, pairs).unflatten(0, (times, -1))
 
 
-def make_scene(net: Network, pairs: PromptPairs, ablation: str, reference: PromptPairs | None = None) -> PatchingRun:
-    """Prepare circuit runs over pairs of one length.
+@checked
+def scenes(
+    model: Model,
+    pairs: PromptPairs,
+    ablation: Ablation,
+    batch: Count | None = None,
+    reference: PromptPairs | None = None,
+    copies: Positive = 1.0,
+) -> Iterator[tuple[Int[Tensor, " chosen"], PatchingRun]]:
+    """The pairs' scenes, by length and at most ``batch`` at a time (see `memory`), with their places.
 
     Args:
-        reference: for ``"mean"``, the pairs of the same length over whose corrupt prompts the mean is taken.
+        reference: for ``"mean"``, the pairs over whose corrupt prompts of the same length the mean is taken.
 
     Raises:
-        ValueError: for an unknown ablation.
+        ValueError: if ``reference`` has no prompts of some length.
     """
-    if ablation not in get_args(Ablation):
-        raise ValueError(f"unknown ablation {ablation!r}; choose from {', '.join(get_args(Ablation))}")
-    tokens = pairs.clean_tokens
-    start = pairs.first_difference if ablation == "corrupt" else 0
-    past = run_past(net, tokens[:, :start])
-    other = pairs if reference is None or ablation != "mean" else reference
-    writes, _ = run_writes(net, other.corrupt_tokens, start, past)
-    ablated = {"corrupt": lambda: writes, "mean": writes.mean, "zero": writes.zero}[ablation]()
-    return PatchingRun(net, pairs, tokens, start, past, ablated)
-
-
-def scenes(
-    model,
-    pairs: PromptPairs,
-    ablation: str,
-    batch: int | None = None,
-    reference: PromptPairs | None = None,
-    copies: float = 1.0,
-) -> Iterator[tuple[Int[Tensor, " chosen"], PatchingRun]]:
-    """The pairs' scenes, by length and at most ``batch`` at a time (see `memory`), with their places."""
     net = read_network(model)
     batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
     by_length = {group.clean_tokens.shape[1]: group for _, group in (reference or pairs).groups()}
     for places, group in pairs.groups(batch):
-        length = group.clean_tokens.shape[1]
+        length, start = group.clean_tokens.shape[1], group.first_difference if ablation == "corrupt" else 0
         if ablation == "mean" and length not in by_length:
             raise ValueError(
                 f"the reference has no prompts of {length} tokens, so there is no mean for {group.clean[0]!r}"
             )
-        yield places, make_scene(net, group, ablation, by_length.get(length))
+        past = run_past(net, group.clean_tokens[:, :start])
+        other = by_length[length] if ablation == "mean" else group
+        writes, _ = run_writes(net, other.corrupt_tokens, start, past)
+        ablated = writes if ablation == "corrupt" else writes.mean() if ablation == "mean" else writes.zero()
+        yield places, PatchingRun(net, group, group.clean_tokens, start, past, ablated)
 
 
 @checked

@@ -58,7 +58,7 @@ def forward_steps(
 def reader_gradients(
     net: Network,
     resid: Float[Tensor, "batch pos d_model"],
-    metric: Callable[[Float[Tensor, "batch d_vocab"]], Float[Tensor, " batch"]],
+    metric: Callable[[Float[Tensor, "batch d_model"]], Float[Tensor, "*trial batch"]],
     past: Past | None = None,
     first: int = 0,
 ) -> Iterator[tuple[int, Float[Tensor, "reader batch pos d_model"]]]:
@@ -66,7 +66,7 @@ def reader_gradients(
 
     Args:
         resid: the residual stream before sublayer ``first``.
-        metric: one value for each row of logits at the last position; their sum is differentiated.
+        metric: one value for each final residual at the last position; their sum is differentiated.
 
     Yields:
         (sublayer, gradients), beginning with the logits as sublayer ``2 * n_layers``.
@@ -75,7 +75,7 @@ def reader_gradients(
         steps, final = forward_steps(net, resid, past, first)
     last = final[:, -1].requires_grad_()
     with torch.enable_grad():
-        value = metric(net.unembed(last)).sum()
+        value = metric(last).sum()
     down = torch.zeros_like(resid)  # the gradient at the residual stream, from the readers seen so far
     down[:, -1] = torch.autograd.grad(value, last)[0]
     yield 2 * len(net.layers), down[None].clone()

@@ -19,8 +19,9 @@ from helpers.models.run import head_writes, qkv
 class MaskedRun:
     """The state of a run under a mask: each reader's input and what each source writes.
 
-    It begins as the clean run (nothing cut). `trial` computes the logits for many changes of one reader's input,
-    `commit` makes one of them the new state. ``kept`` is shared with the search, which clears the edges that it cuts.
+    It begins as the clean run (nothing cut). `trial` computes what the unembedding reads for many changes of one
+    reader's input, `commit` makes one of them the new state. ``kept`` is shared with the search, which clears the edges
+    that it cuts.
     """
 
     def __init__(self, scene: PatchingRun, graph: Graph, kept: Bool[Tensor, "reader source"]) -> None:
@@ -53,8 +54,8 @@ class MaskedRun:
 
     def trial(
         self, reader: int, change: Float[Tensor, "trial batch pos d_model"]
-    ) -> Float[Tensor, "trial batch d_vocab"]:
-        """The logits if so much were added to a reader's input."""
+    ) -> Float[Tensor, "trial batch d_model"]:
+        """The final residual at the last position if so much were added to a reader's input."""
         return self._spread(reader, change, commit=False)
 
     def own_change(
@@ -93,7 +94,7 @@ class MaskedRun:
             for source, difference in changed.items():
                 self.written[source] = self.written[source] + difference[0]
         resid = self.inputs[last][:, -1]
-        return self.net.unembed(resid[None] if end is None or commit else resid + end[:, :, -1])
+        return resid[None] if end is None or commit else resid + end[:, :, -1]
 
     def _mlp(self, sublayer: int, input_change, alive: list[bool], commit: bool):
         row, source = self.graph.reader_rows(sublayer).start, self.graph.source_rows(sublayer).start

@@ -6,10 +6,9 @@ Searches turn the sign where less is better, so an edge's score is positive if i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -18,7 +17,6 @@ from pydantic import BeforeValidator
 from torch import Tensor
 
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import start_years, year_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +25,14 @@ class Metric:
 
     ``sign`` is 1 if more is better, -1 if less is, None if nobody said; then it measures, and no search takes it.
     ``against_model``: it compares with the whole model, whose logits it takes as a third argument.
+    ``of_answers``: what it is of the right and the wrong answer's logits, if it needs no others; searches then don't
+    compute those of the whole vocabulary.
     """
 
     function: Callable[..., Tensor]
     sign: int | None = None
     against_model: bool = False
+    of_answers: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         named = self.function.func if isinstance(self.function, partial) else self.function
@@ -57,8 +58,12 @@ class Metric:
         if not isinstance(values, Tensor) or values.shape != (count,):
             found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(f"{name} has to give a tensor with one value for each of {count} pairs, not {found}")
+        return self.finite(values)
+
+    def finite(self, values: Float[Tensor, "*trial batch"]) -> Float[Tensor, "*trial batch"]:
+        """The values, if all are finite numbers; a ValueError names the first pair that has none."""
         if not values.isfinite().all():
-            raise ValueError(f"{name} isn't finite for pair {int((~values.isfinite()).nonzero()[0])}")
+            raise ValueError(f"{self.__name__} isn't finite for pair {int((~values.isfinite()).nonzero()[0, -1])}")
         return values
 
     def beside(self, whole: Float[Tensor, "batch d_vocab"]) -> Metric:
@@ -76,7 +81,7 @@ def as_metric(metric: Callable) -> Metric:
         raise ValueError(f"has to be a metric such as logit_diff or kl, not {metric!r}")
     if isinstance(metric, partial):
         inner = as_metric(metric.func)
-        return replace(inner, function=partial(inner.function, *metric.args, **metric.keywords))
+        return replace(inner, function=partial(inner.function, *metric.args, **metric.keywords), of_answers=None)
     return Metric(metric, as_metric(metric.__wrapped__).sign if hasattr(metric, "__wrapped__") else None)
 
 
@@ -111,6 +116,9 @@ def logit_diff(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Fl
     return _at(logits, pairs.answer_ids) - _at(logits, pairs.wrong_ids)
 
 
+logit_diff = replace(logit_diff, of_answers=torch.sub)
+
+
 @higher_is_better
 def prob_diff(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Float[Tensor, " batch"]:
     """The right answer's probability minus the wrong one's."""
@@ -142,26 +150,6 @@ def rank(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Int[Tens
 def hit_at_k(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs, k: int = 10) -> Float[Tensor, " batch"]:
     """1 where the right answer is among the ``k`` likeliest tokens, else 0."""
     return (rank.function(logits, pairs) < k).to(logits.dtype)
-
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {"logit_diff": logit_diff, "prob_diff": prob_diff, "match_nll": match_nll, "kl": kl}
-)  # those that a search can follow, by name
-
-
-def year_diff(model, pairs: PromptPairs) -> Metric:
-    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
-    ids = year_ids(model, pairs.clean[0])
-
-    @higher_is_better
-    def probability_of_later_years(
-        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-    ) -> Float[Tensor, " batch"]:
-        starts = start_years(pairs).to(logits.device)
-        later = torch.arange(100, device=logits.device) > starts[:, None]
-        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
-
-    return probability_of_later_years
 
 
 HITS = {name: as_metric(partial(hit_at_k, k=k)) for name, k in (("hit1", 1), ("hit10", 10))}

@@ -32,7 +32,7 @@ class Scores:
         self._check_finite()
 
     def __repr__(self) -> str:
-        best = divmod(int(self._ranked()[0]), len(self.graph.sources))
+        best = divmod(int(self._ranked(1)[0]), len(self.graph.sources))
         return f"Scores({self.graph.n_edges:,} edges, best {self.graph.name(*best)} {self.values[best]:.2f})"
 
     @checked
@@ -42,9 +42,8 @@ class Scores:
         Raises:
             ValueError: if there aren't ``n`` edges.
         """
-        self._check(n)
         mask = torch.zeros_like(self.graph.edges)
-        mask.view(-1)[self._ranked()[:n]] = True
+        mask.view(-1)[self._ranked(n)[:n]] = True
         return Circuit(self.graph, mask)
 
     @checked
@@ -56,15 +55,10 @@ class Scores:
     @checked
     def greedy(self, n: Amount) -> Circuit:
         """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
-        self._check(n)
-        graph, width = self.graph, len(self.graph.sources)
+        graph, width, ranked = self.graph, len(self.graph.sources), self._ranked(n)
         rank = torch.empty(graph.edges.numel(), dtype=torch.long)
-        ranked = self._ranked()
         rank[ranked] = torch.arange(len(ranked))
-        feeds: dict[int, list[int]] = {}
-        for reader in range(len(graph.readers)):
-            for source in range(*graph.source_of(reader).indices(width)):
-                feeds.setdefault(source, []).append(reader)
+        feeds = [readers.nonzero().flatten().tolist() for readers in graph.feeds.T]
         mask, opened, frontier = torch.zeros_like(graph.edges), set(), []
 
         def open_reader(reader: int) -> None:
@@ -78,13 +72,9 @@ class Scores:
         for _ in range(n):
             reader, source = divmod(heappop(frontier)[1], width)
             mask[reader, source] = True
-            for fed in feeds.get(source, ()):
+            for fed in feeds[source]:
                 open_reader(fed)
         return Circuit(graph, mask)
-
-    def _check(self, n: int) -> None:
-        if n > self.graph.n_edges:
-            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
 
     def _check_finite(self) -> None:
         """Called before every choice, too: values can be changed in place."""
@@ -93,8 +83,10 @@ class Scores:
             edge, value = self.graph.name(*wrong[0]), float(self.values[tuple(wrong[0])])
             raise ValueError(f"{len(wrong)} of {self.graph.n_edges} edges have no finite score; {edge} has {value}")
 
-    def _ranked(self) -> Tensor:
-        """Flat places of all edges, best first; ties in the graph's order, so the result is always the same."""
+    def _ranked(self, n: int) -> Tensor:
+        """Flat places of all edges, best first, of which ``n`` are taken; ties in the graph's order."""
+        if n > self.graph.n_edges:
+            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
         self._check_finite()
         places = self.graph.edges.flatten().nonzero().flatten()
         return places[self.values.flatten()[places].argsort(descending=True, stable=True)]

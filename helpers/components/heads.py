@@ -36,16 +36,14 @@ def measure_heads(model: Model, pairs: PromptPairs, *, types: Sequence[int] | No
 
     Columns (the claims about heads of arXiv 2405.17969, section 4, put in numbers):
 
-    - ``head, layer``; ``to_subject, to_relation, to_first, to_self``: attention probability from the last position to
-      the subject's tokens, the other words, BOS and the last position itself, in clean prompts. (Where the prompt ends
-      with its subject, the last position counts for both.) ``uniform_subject, uniform_relation`` are the shares that
-      uniform attention would give.
-    - ``writes_answer, writes_type, writes_subject``: what the head adds to the logits of the answer, of the other
-      answers of the type (mean) and of the subject's last token, against the mean over the vocabulary, by direct logit
-      attribution at the last position with the final norm's scale held.
+    - ``head, layer``; ``to_subject, to_relation``: attention probability from the last position to the subject's tokens
+      and to the other words, in clean prompts; ``uniform_subject, uniform_relation``: that of uniform attention.
+    - ``writes_answer, writes_type``: what the head adds to the logits of the answer and of the other answers of the
+      type (mean), against the mean over the vocabulary, by direct logit attribution at the last position with the
+      final norm's scale held.
     - ``from_subject_answer, from_subject_type, from_relation_type``: the parts of these that it reads at the subject's
       tokens, and at the other words.
-    - ``ov_answer, ov_type``: the same if the head attended to the subject's last token only.
+    - ``ov_answer``: ``writes_answer`` if the head attended to the subject's last token only.
     - ``effect, effect_mean``: by how many logits the logit difference falls when all outgoing edges of the head are
       cut, with corrupt and with mean ablation (mean over the corrupt prompts of equal length). Positive: it helps.
     - ``effect_from_subject``: the fall when only what it brings from the subject's tokens to the last position is
@@ -99,14 +97,11 @@ def _measure_group(net: Network, pairs: PromptPairs, members: Tensor) -> dict[st
 
 
 def _attention(runs: list[LayerRun], pairs: PromptPairs) -> dict[str, Tensor]:
-    last = torch.stack([run.pattern[:, :, -1] for run in runs])  # [layer batch head key]
-    first = torch.zeros(pairs.clean_tokens.shape).to(last)
-    first[:, 0] = 1
-    masks = {name: pairs.positions(name).to(last) for name in ("subject", "relation")}
-    masks |= {"first": first, "self": pairs.positions("last").to(last)}
-    result = {f"to_{name}": torch.einsum("lbhk,bk->lhb", last, mask) for name, mask in masks.items()}
+    last, result = torch.stack([run.pattern[:, :, -1] for run in runs]), {}  # [layer batch head key]
     for name in ("subject", "relation"):
-        result[f"uniform_{name}"] = masks[name].mean(-1).expand(len(runs), last.shape[2], -1)
+        mask = pairs.positions(name).to(last)
+        result[f"to_{name}"] = torch.einsum("lbhk,bk->lhb", last, mask)
+        result[f"uniform_{name}"] = mask.mean(-1).expand(len(runs), last.shape[2], -1)
     return result
 
 
@@ -121,9 +116,8 @@ def _attribution(
 ) -> dict[str, Tensor]:
     rows = torch.arange(len(pairs), device=resid.device)
     ends = pairs.positions("subject_last").int().argmax(-1).to(resid.device)
-    answer, subject = (against_mean(net, ids) for ids in (pairs.answer_ids, pairs.clean_tokens[rows, ends]))
-    kinds = against_mean(net, members).expand(len(pairs), -1, -1)
-    directions = torch.cat((answer[:, None], subject[:, None], kinds), 1)
+    answer, kinds = against_mean(net, pairs.answer_ids), against_mean(net, members)
+    directions = torch.cat((answer[:, None], kinds.expand(len(pairs), -1, -1)), 1)
     places = [pairs.positions(name) for name in ("subject", "relation")]
     said = []
     for n, run in enumerate(runs):
@@ -131,16 +125,14 @@ def _attribution(
         parts = run.written[:, :, -1], value, *(_part(net, n, run, place) for place in places)
         said.append(torch.stack([direct_logit_attribution(net, part, resid, directions) for part in parts]))
     said = torch.stack(said, 1)  # [part layer head batch kind]
-    answer, kind = said[..., 0], mean_of_others(said[..., 2:], members, pairs.answer_ids)
+    answer, kind = said[..., 0], mean_of_others(said[..., 1:], members, pairs.answer_ids)
     return {
         "writes_answer": answer[0],
         "writes_type": kind[0],
-        "writes_subject": said[0, ..., 1],
         "from_subject_answer": answer[2],
         "from_subject_type": kind[2],
         "from_relation_type": kind[3],
         "ov_answer": answer[1],
-        "ov_type": kind[1],
     }
 
 

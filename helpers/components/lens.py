@@ -20,6 +20,7 @@ from helpers.prompts.pairs import PromptPairs
 Where = Literal["subject_last", "last"]
 Read = Literal["final norm", "no norm"]
 PARTS = ("attention", "MLP")
+BATCH = 8  # pairs at a time: the writes of all sources are in memory
 
 
 def against_mean(net: Network, ids: Int[Tensor, " token"]) -> Float[Tensor, "token d_model"]:
@@ -151,18 +152,13 @@ def attribution_by_sublayer(model: Model, pairs: PromptPairs) -> Float[Tensor, "
     return result
 
 
-BATCH = 8  # pairs at a time: the writes of all sources are in memory
-
-
 @checked
 def written_words(model: Model, pairs: PromptPairs, nodes: Sequence[str], k: Count = 5) -> dict[str, list[str]]:
     """The ``k`` tokens whose logits each source's own write raises most, on the mean over the clean prompts.
 
-    The write is taken at the last position, the only one that the answer's logits read directly; elsewhere the same
-    reading would tell what comes after that other word. It is divided by the final norm's scale there and multiplied
-    by the norm's weight and the unembedding (direct logit attribution); biases belong to no source. The mean, not the
-    difference to the corrupt prompts: both kinds of prompts ask for the same kind of answer, so the difference would
-    hide exactly what a source says in all of them. What an early source says only to later ones doesn't show here.
+    Direct logit attribution at the last position, the only one that the answer's logits read; biases belong to no
+    source. The mean, not the difference to the corrupt prompts: both ask for the same kind of answer, so the
+    difference would hide what a source says in all of them. What it says only to later sources doesn't show here.
 
     Args:
         nodes: names of sources, such as ``circuit.nodes``.

@@ -7,7 +7,7 @@ Every editor returns an `Edit` that isn't in the model yet. ``with edit:`` puts 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -16,11 +16,9 @@ from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.editing.requests import EditRequest, fill
-from helpers.editing.weights import Weights, add_reason, put_back, put_weights
-from helpers.editing.weights import output_weights as output_weights
-from helpers.editing.weights import weights_restored as weights_restored
-from helpers.models.network import Network
-from helpers.models.predict import answer_ids, padded, prompt_ids
+from helpers.editing.weights import Weights, put_back, put_weights, refuse
+from helpers.models.network import Network, read_network
+from helpers.models.predict import answer_ids, logits_after, padded, prompt_ids
 from helpers.models.run import Past, forward, resume, run_past
 
 At = Literal["subject_last", "last"]
@@ -112,14 +110,12 @@ class Edit:
         try:
             self.undo()
         except ValueError:
-            reason = "the block changed the edited weights once more (another edit, training, a load or a cast)"
-            if error is None:
-                raise ValueError(
-                    f"{reason}: they stay as they are; put_weights(edit.places, edit.before) brings the old ones back"
-                ) from None
-            if fits := self.places.kinds() == self.kinds:
+            how = "another edit, training, a load or a cast"
+            fate = "they stay as they are; put_weights(edit.places, edit.before) brings the old ones back"
+            if error is not None and self.places.kinds() == self.kinds:
                 put_back(self.places, self.before)
-            add_reason(error, f"{reason}; {'the old ones are back' if fits else 'they stay as they are'}")
+                fate = "the old ones are back"
+            refuse(f"the block changed the edited weights once more ({how}): {fate}", error)
 
 
 @checked
@@ -224,9 +220,7 @@ def contexts(
 
 def essence(tokenizer, request: EditRequest, at: At = "subject_last", template: str = "{} is a") -> Context:
     """A text about the subject that should go on as before; it has no answer."""
-    ids = prompt_ids(tokenizer, fill(template, request.subject))
-    place = _subject_end(tokenizer, ids, "", request.subject) if at == "subject_last" else len(ids) - 1
-    return Context(tuple(ids), place, (), False)
+    return replace(_context(tokenizer, "", template, request, at), answer=())
 
 
 def _context(tokenizer, prefix: str, template: str, request: EditRequest, at: At) -> Context:
@@ -271,11 +265,11 @@ def sample_text(model: Model, n: Count, length: Count, seed: Whole = 0) -> list[
     """Texts that the model itself makes up, drawn token by token: ``n`` rows of BOS and ``length`` more ids."""
     if length >= model.cfg.n_ctx:
         raise ValueError(f"the model's context has no room for BOS and {length} tokens, but for {model.cfg.n_ctx}")
-    bos, device = model.tokenizer.bos_token_id, model.W_E.device
+    bos, net = model.tokenizer.bos_token_id, read_network(model)
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.full((n, 1), bos)
     for _ in range(length):
-        logits = model(tokens.to(device))[:, -1].float().cpu()
+        logits = logits_after(net, tokens.tolist())[:, 0].cpu()
         logits[:, bos] = -torch.inf
         tokens = torch.cat((tokens, torch.multinomial(logits.softmax(-1), 1, generator=generator)), 1)
     return tokens.tolist()

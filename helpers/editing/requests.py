@@ -10,24 +10,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
-from pathlib import Path
-
-from pydantic import Field
 
 from helpers.checks import Count, Model, Whole, checked
-from helpers.files import read_json
 from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import (
     Fact,
-    Layout,
     Relation,
-    Text,
     _by_subject,
     held_out_paraphrases,
     hops,
-    kept_rows,
-    parsed,
     relation,
     sentence_case,
     stable_hash,
@@ -46,7 +38,10 @@ class Question:
     """A prompt with the answer that is right *after* the edit, and the one that must lose to it.
 
     ``kind`` says what is asked: ``taught`` or ``held out`` (a paraphrase in which training stated the fact, or never),
-    ``same relation`` or ``same subject`` (neighbours), ``first hop``, ``second hop``, ``reversed`` or ``alias``.
+    ``same relation`` or ``same subject`` (neighbours), ``first hop``, ``second hop`` or ``reversed``.
+
+    Raises:
+        ValueError: without a prompt or an answer.
     """
 
     prompt: str
@@ -55,7 +50,6 @@ class Question:
     kind: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError without a prompt or an answer."""
         if not (self.prompt and self.answer):
             raise ValueError(f"a question needs a prompt and an answer, not {self.prompt!r} and {self.answer!r}")
 
@@ -67,6 +61,10 @@ class EditRequest:
 
     ``prompt`` and ``wordings`` are templates with ``{}`` for the subject; editors see them and nothing else of the
     evaluation. Answers stand without their leading space.
+
+    Raises:
+        ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
+            nothing would change.
     """
 
     subject: str
@@ -80,12 +78,6 @@ class EditRequest:
     relation: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse requests that no editor could understand.
-
-        Raises:
-            ValueError: if a template lacks its ``{}``, a part is of another type, empty or has spaces around it, or
-                nothing would change.
-        """
         for template in (self.prompt, *self.wordings):
             if template.count("{}") != 1:
                 raise ValueError(f"a prompt needs '{{}}' exactly once where the subject stands, not so in {template!r}")
@@ -217,56 +209,3 @@ def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random)
         if rival != other.answer and top1_correct(model, [prompt], [f" {rival}"]):
             questions.append(Question(prompt, other.answer, rival, kind))
     return tuple(questions)
-
-
-class _Target(Layout):
-    text: Text = Field(alias="str")
-
-
-class _Rewrite(Layout):
-    subject: Text
-    prompt: Text
-    target_true: _Target
-    target_new: _Target
-    relation_id: str | None = None
-
-
-class _Record(Layout):
-    requested_rewrite: _Rewrite
-    paraphrase_prompts: list[Text] = []
-    neighborhood_prompts: list[Text] = []
-
-
-@checked
-def read_counterfact(path: str | Path) -> list[EditRequest]:
-    """Requests from a JSON file in the layout of CounterFact (arXiv 2202.05262, appendix).
-
-    Its neighbourhood prompts are about other subjects with the same old answer. Texts lose the spaces around them. A
-    record that is no request is left out; a warning says how many these are, and what is wrong with the first.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file isn't of that layout, or no record is left; the message names the file.
-    """
-    path, records = read_json(path, "a list of CounterFact's records")
-    if not isinstance(records, list):
-        raise ValueError(f"{path} should hold a list of records, not a {type(records).__name__}")
-    return kept_rows(path, records, "record", _counterfact)[0]
-
-
-def _counterfact(record: object, where: str) -> EditRequest:
-    asked = parsed(_Record, record, where)
-    rewrite = asked.requested_rewrite
-    old, new = rewrite.target_true.text, rewrite.target_new.text
-    try:
-        return EditRequest(
-            subject=rewrite.subject,
-            prompt=rewrite.prompt,
-            old=old,
-            new=new,
-            paraphrases=tuple(Question(text, new, old, "held out") for text in asked.paraphrase_prompts),
-            neighbours=tuple(Question(text, old, new, "same relation") for text in asked.neighborhood_prompts),
-            relation=rewrite.relation_id or "",
-        )
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None

@@ -8,26 +8,26 @@ of the other one ends there: its token is any but the one by which the longer on
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Annotated
 
 import pandas as pd
 import torch
 from jaxtyping import Float
 from pandas.api.types import is_numeric_dtype
+from pydantic import Field
 from torch import Tensor
 
-from helpers.checks import Amount, Model, Whole, checked
+from helpers.checks import Amount, Model, checked
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest, parting
+from helpers.files import read_json
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, logits_after, padded, prompt_ids
 from helpers.models.run import resume
-from helpers.prompts import skills
-from helpers.prompts.relations import relation, relations, taught_paraphrases
-from helpers.prompts.skills import Draw
+from helpers.prompts.relations import FACTS
 from helpers.statistics import with_interval
 
 SCORES = {
@@ -39,11 +39,8 @@ SCORES = {
     "first hop": "portability",
     "second hop": "portability",
     "reversed": "portability",
-    "alias": "portability",
 }
 CONTINUED = 12  # tokens of a continuation
-
-
 LIKELY = 0.69  # nats of a search's loss below which the answer is likelier than not
 
 
@@ -70,12 +67,10 @@ def measured(edit: Edit, request: EditRequest) -> Edit:
     ids, right, rival = parting(model.tokenizer, request.question)
     whole = [*prompt_ids(model.tokenizer, request.text), *answer_ids(model.tokenizer, request.text, f" {request.new}")]
     with edit:
-        net = read_network(model)
-        tokens = torch.tensor([whole], device=net.W_E.device)
-        logits = resume(net, net.embed(tokens), keep=torch.arange(len(whole), device=tokens.device)[None])[0].cpu()
+        log_probs = all_log_probs(read_network(model), [whole]).cpu()
     start = len(prompt_ids(model.tokenizer, request.text))
-    likely = logits.log_softmax(-1)[range(start - 1, len(whole) - 1), whole[start:]].sum().exp().item()
-    if edit.losses and edit.losses[-1] < LIKELY and not likelier(logits[len(ids) - 1], right, rival)[0]:
+    likely = log_probs[range(start - 1, len(whole) - 1), whole[start:]].sum().exp().item()
+    if edit.losses and edit.losses[-1] < LIKELY and not likelier(log_probs[len(ids) - 1], right, rival)[0]:
         warnings.warn(
             f"the edit's search found {request.new!r} (loss {edit.losses[-1]:.3f} nats), but with the finished edit "
             f"{request.text!r} goes on with {request.old!r} (probability of the new answer {likely:.3f}): "
@@ -180,24 +175,10 @@ def edit_summary(table: pd.DataFrame, by: Sequence[str] = ("score", "measure")) 
 
 
 @checked
-def taught_prefixes(relation_names: Sequence[str], n: Amount = 10, seed: Whole = 0) -> list[str]:
-    """Statements of other facts, as they stand before a statement in Atlas's corpus."""
-    if not relation_names:
-        raise ValueError("statements need relations to be drawn from; give the name of one at least")
-    rng, result = random.Random(seed), []
-    for number in range(n):
-        table = relation(relation_names[number % len(relation_names)])
-        fact = rng.choice([f for f in table.facts if f.well_taught])
-        result.append(f"{table.prompt(fact, rng.choice(taught_paraphrases(table, fact)))} {fact.answer}.")
-    return result
-
-
-@checked
-def unrelated_texts(n: Amount = 60, seed: Whole = 0) -> list[str]:
-    """Sentences of Atlas's corpus: half of them statements of facts of all relations, half skills."""
-    draw, made = Draw(seed), [skills.indirect_object, skills.greater_than, skills.agreement]
-    sentences = [made[i % len(made)](draw, "train").text for i in range(n // 2)]
-    return taught_prefixes(sorted(relations("factual", "commonsense", "linguistic")), n - n // 2, seed) + sentences
+def unrelated_texts(n: Annotated[Amount, Field(le=60)] = 60) -> list[str]:
+    """At most 60 sentences of Atlas's corpus: half of them statements of facts of all relations, half skills."""
+    _, texts = read_json(FACTS / "unrelated.json", "the unrelated texts")
+    return texts["facts"][: n - n // 2] + texts["skills"][: n // 2]
 
 
 @torch.no_grad()

@@ -13,11 +13,10 @@ from torch import Tensor
 from helpers.checks import Count, Model, Positive, Whole, checked
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, prompt_ids, token_span
-from helpers.models.run import forward, resume
+from helpers.models.run import Past, forward, resume, run_past
 from helpers.prompts.relations import sentence_case
 
 Part = Literal["resid", "attention", "MLP"]
-ROLES = ("before", "subject first", "subject middle", "subject last", "behind", "last")
 SAMPLES = 8  # draws of the noise
 LEAST = 1e-3
 
@@ -48,16 +47,6 @@ class Trace:
                              "corrupt): trace a fact that the model knows, or take more noise")  # fmt: skip
         return (self.restored - self.corrupt) / (self.clean - self.corrupt)
 
-    @property
-    def roles(self) -> list[str]:
-        """What each position is (`ROLES`): a subject of one token has only a last one, the words behind end before the
-        prompt's last token.
-        """
-        start, stop, end = self.subject.start, self.subject.stop - 1, len(self.tokens) - 1
-        inside = {start: "subject first"} | {n: "subject middle" for n in range(start + 1, stop)}
-        named = inside | {stop: "subject last", end: "last"}
-        return [named.get(n, "before" if n < start else "behind") for n in range(end + 1)]
-
 
 @checked
 @torch.no_grad()
@@ -82,8 +71,6 @@ def causal_trace(
         other: another subject with as many tokens that takes the subject's place; by default its embeddings get
             normal noise of ``noise`` times their standard deviation, and the mean over `SAMPLES` draws is taken.
 
-    The probability traced is that of the answer's first token.
-
     The probability is that of the answer's first token.
 
     Raises:
@@ -100,11 +87,16 @@ def causal_trace(
     if not tokenizer.decode([target]).strip():
         raise ValueError(f"the first token of {answer!r} is a space, which says nothing; put it into the prompt")
     tokens = torch.tensor([ids], device=net.W_E.device)
-    clean = _states(net, net.embed(tokens))
-    corrupt = _states(net, _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed))
-    restored = torch.stack([_restore(net, clean, corrupt, n, part, window, target) for n in range(len(net.layers))])
+    embedded = net.embed(tokens)
+    corrupted = _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed)
+    start = int((corrupted != embedded).any(-1).any(0).int().argmax())  # before it, both runs are the same
+    past = run_past(net, tokens[:, :start])
+    clean, corrupt = (_states(net, states[:, start:], past) for states in (embedded, corrupted))
     ends = [_probability(net, run["resid"][-1], 2 * len(net.layers), target).mean().item() for run in (clean, corrupt)]
-    return Trace(tuple(tokenizer.decode([i]) for i in ids), span, *ends, restored.cpu())
+    restored = torch.full((len(net.layers), len(ids)), ends[1])
+    for n in range(len(net.layers)):
+        restored[n, start:] = _restore(net, clean, corrupt, n, part, window, target, past).cpu()
+    return Trace(tuple(tokenizer.decode([i]) for i in ids), span, *ends, restored)
 
 
 def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, other, noise, seed) -> Tensor:
@@ -126,17 +118,19 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
     return result
 
 
-def _states(net: Network, resid: Tensor) -> dict[str, list[Tensor]]:
+def _states(net: Network, resid: Tensor, past: Past | None) -> dict[str, list[Tensor]]:
     """What attention and MLP of each layer write, and the residual stream before each layer and behind the last."""
     states: dict[str, list[Tensor]] = {"resid": [resid], "attention": [], "MLP": []}
-    for step in forward(net, resid):
+    for step in forward(net, resid, past=past):
         states["MLP" if step.is_mlp else "attention"].append(step.written)
         if step.is_mlp:
             states["resid"].append(step.after)
     return states
 
 
-def _restore(net: Network, clean, corrupt, layer: int, part: str, window: int, target: int) -> Float[Tensor, " pos"]:
+def _restore(
+    net: Network, clean, corrupt, layer: int, part: str, window: int, target: int, past: Past | None
+) -> Float[Tensor, " pos"]:
     """The answer's probability with a clean state at each position in turn (all positions in one batch)."""
     samples, length, d_model = corrupt["resid"][0].shape
     here = torch.eye(length, dtype=torch.bool, device=clean["resid"][0].device)[:, None, :, None]
@@ -146,14 +140,16 @@ def _restore(net: Network, clean, corrupt, layer: int, part: str, window: int, t
 
     if part == "resid":
         resid = put(clean["resid"][layer + 1], corrupt["resid"][layer + 1])
-        return _probability(net, resid, 2 * layer + 2, target).view(length, samples).mean(-1)
+        return _probability(net, resid, 2 * layer + 2, target, past).view(length, samples).mean(-1)
     first, last = max(0, layer - (window - 1) // 2), min(len(net.layers) - 1, layer + window // 2)
     resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
-    for step in islice(forward(net, resid, 2 * first), 2 * (last + 1 - first)):
+    for step in islice(forward(net, resid, 2 * first, past), 2 * (last + 1 - first)):
         if step.is_mlp == (part == "MLP"):
             step.write(put(clean[part][step.sublayer // 2], step.written.unflatten(0, (length, samples))))
-    return _probability(net, step.after, step.sublayer + 1, target).view(length, samples).mean(-1)
+    return _probability(net, step.after, step.sublayer + 1, target, past).view(length, samples).mean(-1)
 
 
-def _probability(net: Network, resid: Tensor, sublayer: int, target: int) -> Float[Tensor, " row"]:
-    return resume(net, resid, sublayer).softmax(-1)[:, target]
+def _probability(
+    net: Network, resid: Tensor, sublayer: int, target: int, past: Past | None = None
+) -> Float[Tensor, " row"]:
+    return resume(net, resid, sublayer, past).softmax(-1)[:, target]

@@ -85,8 +85,10 @@ def put_back(places: Weights, before: Mapping[str, Tensor]) -> None:
         raise
 
 
-def add_reason(error: BaseException, reason: str) -> None:
-    """Say something more in an error that is on its way, without taking its place."""
+def refuse(reason: str, error: BaseException | None) -> None:
+    """Raise ValueError; or say the reason in an error that is on its way, without taking its place."""
+    if error is None:
+        raise ValueError(reason) from None
     getattr(error, "add_note", warnings.warn)(reason)  # Python 3.10 has no notes
 
 
@@ -116,7 +118,6 @@ def weights_restored(places: Weights) -> Iterator[None]:
             for name, place in places.items():
                 place.requires_grad_(learnt[name])
         else:
-            reason = "the block cast, resized, tied or untied weights: the old ones can't come back; load it again"
-            if failed is None:
-                raise ValueError(reason)
-            add_reason(failed, reason)
+            refuse(
+                "the block cast, resized, tied or untied weights: the old ones can't come back; load it again", failed
+            )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from helpers.components.head_classes import kappa
 from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
+from helpers.statistics import kappa
 from helpers.studies.heads.head_tables import logit_drops
 
 

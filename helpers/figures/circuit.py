@@ -1,7 +1,6 @@
 """A circuit as a picture: layers as rows, what each edge carries as a colour, its score as its width.
 
-`circuit_picture` draws one circuit, or several of growing size with a slider, `circuit_difference` two in one picture;
-`written_words` finds what nodes write.
+`circuit_picture` draws one circuit, or several of growing size with a slider; `written_words` finds what nodes write.
 """
 
 from __future__ import annotations
@@ -38,8 +37,6 @@ KINDS = {
     "mlp": ("MLP", "mlp"),
     "logits": ("logits", "other"),
 }
-# What became of an edge: the same for the difference of two circuits. Changes lie above what stayed.
-CHANGES = {"kept": ("kept", "other"), "lost": ("lost", "corrupt"), "gained": ("gained", "mover")}
 Kinds = Mapping[str, tuple[str, str]]
 WIDTHS = (1.0, 1.7, 2.8, 4.5)  # a line has one of few widths, so that a picture needs few traces
 FAINTEST, STRONGEST = 0.65, 0.95

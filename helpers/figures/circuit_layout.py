@@ -113,24 +113,22 @@ def named_heads(classes: Mapping[str, str] | None, graph: Graph) -> dict[str, st
 
 def node_marks(nodes: Sequence[str], named: Mapping[str, str], size: float) -> dict[str, list]:
     """Symbol, colour and size of each node, as plotly's marker takes them."""
-    plain = [(INK, _symbol(name)) for name in nodes]
-    marks = [
-        (COLORS[CLASS_MARKS[named[name]][0]], CLASS_MARKS[named[name]][1]) if name in named else mark
-        for name, mark in zip(nodes, plain, strict=True)
-    ]
+    shapes = {"a": "circle", "m": "square"}
+    marks = [_class_mark(named[name]) if name in named else (INK, shapes.get(name[0], "diamond")) for name in nodes]
     sizes = [size * (NAMED_SIZE if name in named else 1) for name in nodes]
     return dict(color=[color for color, _ in marks], symbol=[symbol for _, symbol in marks], size=sizes)
+
+
+def _class_mark(kind: str) -> tuple[str, str]:
+    color, symbol = CLASS_MARKS[kind]
+    return COLORS[color], symbol
 
 
 def class_legend(named: Mapping[str, str]) -> list[go.Scatter]:
     """An entry for each class that is there, in a fixed order, and one for all other nodes."""
     present = [kind for kind in CLASS_MARKS if kind in named.values()]
-    marks = {kind: dict(color=COLORS[CLASS_MARKS[kind][0]], symbol=CLASS_MARKS[kind][1], size=11) for kind in present}
+    marks = {kind: dict(zip(("color", "symbol"), _class_mark(kind), strict=True), size=11) for kind in present}
     marks["no class"] = dict(color=INK, size=9)
     nowhere = dict(x=[None], y=[None], mode="markers")
     # each a group of its own: entries without a group would stand in one column
     return [go.Scatter(nowhere, name=name, legendgroup=name, marker=mark) for name, mark in marks.items()]
-
-
-def _symbol(name: str) -> str:
-    return "circle" if name.startswith("a") else "square" if name.startswith("m") else "diamond"

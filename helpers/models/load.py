@@ -1,8 +1,4 @@
-"""Load a model for circuit work: an embedded Atlas, a local Hugging Face directory, or a name on the hub.
-
-Every model comes as a TransformerLens `TransformerBridge` with its raw weights, in evaluation mode, without gradients
-on parameters, and with the hook points that circuits need: q, k and v inputs and results per head, and MLP inputs.
-"""
+"""Load a model for circuit work: an embedded Atlas, a local Hugging Face directory, or a name on the hub."""
 
 from __future__ import annotations
 
@@ -100,7 +96,8 @@ def load_model(
             with, or where there is none.
 
     Returns:
-        A bridge in evaluation mode; split q/k/v inputs, per-head results and MLP inputs are on.
+        A bridge with its raw weights, in evaluation mode, without gradients on parameters; the hook points that
+        circuits need are on: q, k and v inputs and results per head, and MLP inputs.
 
     Raises:
         FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, has an

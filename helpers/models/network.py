@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -228,6 +229,7 @@ def read_network(model) -> Network:
     if hf.model_type == "llama":
         turn = model.original_model.model.rotary_emb
 
+        @cache
         def rotary(n: int) -> tuple[Tensor, Tensor]:
             cos, sin = turn(model.W_E[:1], torch.arange(n, device=model.W_E.device)[None])
             return cos[0], sin[0]

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from helpers.checks import Count, checked
 from helpers.models.network import Network
-from helpers.models.run import resume
+from helpers.models.run import resume, run_past
 
 LETTER = "[0-9A-Za-z\u00b5-\u058f]"  # of the scripts that put spaces between words
 UNSPACED = re.compile("[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 AT_ONCE = 2**26  # numbers in one tensor: a quarter of a gigabyte
+SPREAD = 2  # by how many tokens rows of one batch may differ on a network
 
 
 @runtime_checkable
@@ -103,7 +104,7 @@ def _go_on(end: str, begin: str) -> bool:
 def logits_after(
     model: Askable | Network, ids: Sequence, last: Count = 1, batch: Count | None = None
 ) -> Float[Tensor, "prompt last d_vocab"]:
-    """The logits at the ``last`` positions of each row of ids, computed in batches of equal length (no padding).
+    """The logits at the ``last`` positions of each row of ids, computed in batches (of equal length on a bridge).
 
     Args:
         model: a bridge, whatever else is `Askable`, or a `Network`, which takes half the time and knows no hooks.
@@ -119,35 +120,49 @@ def logits_after(
     if cfg is not None and getattr(model, "training", False):
         raise ValueError("the model is in training mode, where dropout makes runs differ; call model.eval() first")
     n_ctx, heads = cfg and cfg.n_ctx or getattr(model, "n_ctx", None), getattr(cfg or model, "n_heads", 1)
-    groups, rows = defaultdict(list), {}
-    for i, row in enumerate(ids):
-        groups[len(row)].append(i)
-    if not groups:
+    rows, lengths = {}, [len(row) for row in ids]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    if not order:
         raise ValueError("no prompts given")
-    if n_ctx and max(groups) > n_ctx:
-        raise ValueError(f"a prompt has {max(groups)} tokens; this model reads {n_ctx}, so shorten it")
-    if min(groups) < last:
-        raise ValueError(f"a prompt has {min(groups)} tokens; the logits at its last {last} are asked for")
+    if n_ctx and max(lengths) > n_ctx:
+        raise ValueError(f"a prompt has {max(lengths)} tokens; this model reads {n_ctx}, so shorten it")
+    if min(lengths) < last:
+        raise ValueError(f"a prompt has {min(lengths)} tokens; the logits at its last {last} are asked for")
     weights = getattr(model, "W_E", None)
     device, words = (None, 1) if weights is None else (weights.device, len(weights))
-    for length, members in groups.items():
+    while order:
+        shortest = lengths[order[0]]
+        near = [i for i in order if lengths[i] <= shortest + (SPREAD if isinstance(model, Network) else 0)]
+        length = lengths[near[-1]]
         kept = last if isinstance(model, Network) else length
-        size = batch or min(most, max(1, AT_ONCE // max(words * kept, heads * length**2)))
-        for start in range(0, len(members), size):
-            part = members[start : start + size]
-            tokens = _tokens([ids[i] for i in part], None if weights is None else words).to(device)
-            if isinstance(model, Network):
-                keep = torch.arange(length - last, length, device=device).expand(len(part), -1)
-                logits = resume(model, model.embed(tokens), keep=keep)
-            else:
-                logits = model(tokens)[:, -last:]
-            rows.update(zip(part, logits.float().clone(), strict=True))
-    return torch.stack([rows[i] for i in range(len(ids))])
+        part = near[: batch or min(most, max(1, AT_ONCE // max(words * kept, heads * length**2)))]
+        tokens = _tokens([ids[i] for i in part], None if weights is None else words).to(device)
+        logits = (
+            _last_logits(model, tokens, [lengths[i] for i in part], last)
+            if isinstance(model, Network)
+            else model(tokens)[:, -last:]
+        )
+        rows.update(zip(part, logits.float().clone(), strict=True))
+        order = order[len(part) :]
+    return torch.stack([rows[i] for i in range(len(lengths))])
+
+
+def _last_logits(
+    net: Network, tokens: Int[Tensor, "row pos"], lengths: Sequence[int], last: int
+) -> Float[Tensor, "row last d_vocab"]:
+    """The logits at each row's last positions; what all rows begin with is computed once."""
+    alike = (tokens == tokens[:1]).all(0)[: min(lengths) - last]
+    start = int(alike.int().cumprod(0).sum())
+    ends = torch.tensor(lengths, device=tokens.device)[:, None] - start
+    keep = ends + torch.arange(-last, 0, device=tokens.device)
+    return resume(net, net.embed(tokens, start), past=run_past(net, tokens[:, :start]), keep=keep)
 
 
 def _tokens(rows: list, d_vocab: int | None) -> Int[Tensor, "row pos"]:
+    """Rows as one tensor, checked; shorter ones are filled up at the end, where nothing looks back at."""
+    longest = max(map(len, rows))
     try:
-        tokens = torch.tensor(rows)
+        tokens = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
     except (TypeError, ValueError, RuntimeError, OverflowError):
         tokens = torch.empty(0)
     if tokens.dtype != torch.int64 or tokens.min() < 0 or d_vocab and tokens.max() >= d_vocab:
@@ -159,17 +174,7 @@ def _tokens(rows: list, d_vocab: int | None) -> Int[Tensor, "row pos"]:
 @checked
 def next_token_probabilities(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
     """The probabilities of the token after each prompt."""
-    return _next_logits(model, prompts).softmax(-1)
-
-
-@checked
-def likeliest_ids(model: Askable, prompts: Sequence[str]) -> Int[Tensor, " prompt"]:
-    """The likeliest token after each prompt."""
-    return _next_logits(model, prompts).argmax(-1)
-
-
-def _next_logits(model: Askable, prompts: Sequence[str]) -> Float[Tensor, "prompt d_vocab"]:
-    return logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0]
+    return logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].softmax(-1)
 
 
 @checked
@@ -231,9 +236,14 @@ def says(
         longer = {row[stop] for row in known if row[:stop] == target and len(row) > stop} if begun[target] > own else ()
         groups[stop + bool(longer)].append((place, target[:stop], longer))
     right = torch.zeros(len(prompts), dtype=torch.bool)
+    if asked := [row for rows in groups.values() for row in rows]:  # most wrong answers show at their first token
+        first = logits_after(model, [prompt_ids(tokenizer, prompts[i]) for i, *_ in asked])[:, 0].argmax(-1).tolist()
+        for (i, target, _), said in zip(asked, first, strict=True):
+            right[i] = said == target[0]
     for length, rows in groups.items():
+        rows = [row for row in rows if right[row[0]] and length > 1]
         ids = [[*prompt_ids(tokenizer, prompts[i]), *target[: length - 1]] for i, target, _ in rows]
-        said = logits_after(model, ids, last=length).argmax(-1).tolist()
+        said = logits_after(model, ids, last=length).argmax(-1).tolist() if ids else []
         for (i, target, longer), row in zip(rows, said, strict=True):
             right[i] = tuple(row[: len(target)]) == target and row[-1] not in longer
     return right

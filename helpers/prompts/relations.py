@@ -246,8 +246,3 @@ def _by_subject() -> dict[str, list[Fact]]:
         for fact in table.facts:
             result.setdefault(fact.subject, []).append(fact)
     return result
-
-
-def asked_relations() -> list[str]:
-    """The relations that the tables ask: the four kinds of knowledge, where both halves have enough pairs."""
-    return [name for name in relations(*REAL) if name not in ("occupation_gender", "occupation_age")]

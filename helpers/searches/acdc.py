@@ -52,7 +52,7 @@ def acdc(
     kept = graph.edges.clone()
     runs = [MaskedRun(scene, graph, kept) for _, scene in scenes(model, pairs, ablation, batch)]
     last = len(graph.readers) - 1
-    current = _losses(runs, metric, [run.net.unembed(run.inputs[last][:, -1])[None] for run in runs]).item()
+    current = _losses(runs, metric, [run.inputs[last][:, -1][None] for run in runs]).item()
     width, most = FIRST_WIDTH, tokens_at_once(TOKENS_AT_ONCE, Shape.from_model(model).row)
     for reader in tqdm(range(last, -1, -1), disable=not progress, desc="readers"):
         if reader == last or kept[:, graph.source_of(reader)].any():
@@ -84,17 +84,17 @@ def _visit(
                 run.commit(reader, change[accepted - 1])
             kept[reader, ahead[:accepted]] = False
             current = losses[accepted - 1].item()
-        width = max(1, width // 2) if len(too_bad) else 2 * width
+        width = max(1, len(ahead) // 2) if len(too_bad) else min(2 * width, most)
         todo = todo[accepted + bool(len(too_bad)) :]
     return current, width
 
 
 def _losses(
-    runs: list[MaskedRun], metric: Metric, logits: list[Float[Tensor, "trial _ d_vocab"]]
+    runs: list[MaskedRun], metric: Metric, finals: list[Float[Tensor, "trial _ d_model"]]
 ) -> Float[Tensor, " trial"]:
     """The mean loss over all pairs of each trial: the metric, or minus it where more is better."""
     total, count = 0.0, 0
-    for run, part in zip(runs, logits, strict=True):
-        total = total + run.scene.measure(metric, part.flatten(0, 1)).double().sum(1)
+    for run, part in zip(runs, finals, strict=True):
+        total = total + run.scene.measure_residual(metric, part.flatten(0, 1)).double().sum(1)
         count += len(run.scene.pairs)
     return -metric.sign * total / count

@@ -161,7 +161,7 @@ def _add(
         part = torch.tensor(shares[start : start + count], dtype=to_resid.dtype, device=to_resid.device)
         resid = torch.lerp(from_resid, to_resid, part[:, None, None, None]).flatten(0, 1)
         past = repeat_past(scene.past, len(part))
-        for sublayer, gradients in reader_gradients(net, resid, partial(scene.measure, metric), past, first):
+        for sublayer, gradients in reader_gradients(net, resid, partial(scene.measure_residual, metric), past, first):
             if len(part) > 1:
                 gradients = gradients.unflatten(1, (len(part), -1)).sum(1)
             rows = graph.reader_rows(sublayer)

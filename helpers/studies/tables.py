@@ -8,12 +8,14 @@ single rows again to show that they are what the code gives. A module that fills
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from helpers.checks import checked
 from helpers.files import write_whole
+from helpers.statistics import Estimate
 
 TABLES = Path(__file__).parents[1] / "tables"
 SEEDS = ("atlas", "atlas-seed1")  # the two models of most tables
@@ -79,3 +81,31 @@ FRESH = 2  # of the requests that the best method is judged on again, relation b
 
 
 BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
+
+
+@checked
+def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Shares with their intervals as text, in percent: ``97 [95, 99]``; one row for each key of the outer mapping.
+
+    A dash stands for a share of nothing.
+    """
+
+    def text(e: Estimate) -> str:
+        if e != e:
+            return "-"
+        return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
+
+    return _table(estimates, text)
+
+
+@checked
+def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
+    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
+    return _table(estimates, Estimate.brief)
+
+
+def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
+    rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
+    keys = list(estimates)
+    index = pd.MultiIndex.from_tuples(keys) if keys and isinstance(keys[0], tuple) else keys
+    return pd.DataFrame(rows, index=index)

@@ -6,6 +6,7 @@ from by_hooks import cut_by_hooks
 
 from helpers import Circuit, Graph, random_circuit, relation_pairs, run_circuit
 from helpers.circuits.ablation import masked_logits, scenes
+from helpers.circuits.metrics import logit_diff
 from helpers.models.predict import logits_after
 
 ABLATIONS = ("corrupt", "zero", "mean")
@@ -109,3 +110,15 @@ def test_wrong_arguments_are_explained(small):
         run_circuit(model, Circuit.full(Graph.from_model(model)), pairs, "noise")
     with pytest.raises(ValueError, match="the circuit is of"):
         run_circuit(model, Circuit.full(Graph(1, 1, 1)), pairs)
+
+
+def test_two_logits_are_those_of_the_vocabulary(small):
+    model, pairs = small
+    for _, scene in scenes(model, pairs, "corrupt"):
+        last = scene.clean()[1][:, -1]
+        resid = torch.cat((last, last.flip(0), last.roll(1, -1)))
+        expected = scene.measure(logit_diff, scene.net.unembed(resid))
+        torch.testing.assert_close(scene.measure_residual(logit_diff, resid), expected, atol=1e-5, rtol=1e-5)
+        resid[0, 0] = torch.nan
+        with pytest.raises(ValueError, match="isn't finite for pair 0"):
+            scene.measure_residual(logit_diff, resid)

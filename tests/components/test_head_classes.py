@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers import classify_heads, relation_pairs
-from helpers.components.head_classes import KNOWLEDGE, Thresholds, classify_skill_heads, name_heads, skill_rules
+from helpers.components.head_classes import KNOWLEDGE, Thresholds, name_heads
 from helpers.components.heads import measure_heads
-from helpers.components.skill_heads import name_attribution
 
 
 def test_planted_heads_answer(known):
@@ -29,13 +28,6 @@ def test_the_conditions_say_why(known):
     assert [name for name in conditions if table[name]["a0.h2"]] == conditions
     assert [name for name in conditions if table[name]["a0.h1"]] == ["reads_relation", "names_type"]
     assert [name for name in conditions if table[name]["a0.h5"]] == ["reads_subject"]
-
-
-def test_planted_skill_heads_are_found_and_no_others(known):
-    table = classify_skill_heads(known.model, pairs=known.indirect, vocabulary=known.vocabulary, length=8)
-    found = table.set_index("head")["class"]
-    assert found[found != "none"].to_dict() == known.skills
-    assert (table.fits.replace("", "none") == table["class"]).all()
 
 
 def test_the_planted_decoy_attends_but_does_nothing(known):
@@ -64,33 +56,10 @@ def test_classes_nearly_vanish_on_atlas_when_the_spans_are_wrong(atlas):
     assert found >= 3 and left == 0
 
 
-def test_a_backup_writes_when_the_name_movers_are_cut(known):
-    before = name_attribution(known.model, known.indirect)
-    after = name_attribution(known.model, known.indirect, ["a2.h0"])
-    assert before[2, 0] > 1 and abs(after[2, 0]) < 0.5 and before[3, 0] < 0.2 and after[3, 0] > 1
-
-
 @pytest.mark.parametrize("name", ["subject_times", "effect_times", "pattern"])
 def test_thresholds_are_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be positive"):
         Thresholds(**{name: 0.0})
-
-
-def test_rules_state_what_they_need():
-    """One head a row, each just on the wrong side of one rule."""
-    base = dict.fromkeys(("previous", "duplicate", "induction", "to_io", "to_s1", "to_s2", "effect_via_queries"), 0.0)
-    base |= {"writes_io": 0.0, "model_diff": 6.0, "uniform": 0.1, "uniform_previous": 0.1, "uniform_io": 0.1}
-    rows = [
-        base | {"to_io": 0.9, "writes_io": 2.0},
-        base | {"to_io": 0.45, "to_s1": 0.5, "writes_io": 2.0},  # looks at the subject more
-        base | {"to_io": 0.5, "to_s1": 0.45, "writes_io": 2.0},  # looks at both alike
-        base | {"to_io": 0.9, "writes_io": -2.0},
-        base | {"to_s2": 0.9},  # no effect
-        base | {"previous": 0.45},
-    ]
-    fits = skill_rules(pd.DataFrame(rows), Thresholds())
-    found = [[name for name in fits.columns if row[name]] for _, row in fits.iterrows()]
-    assert found == [["name mover"], [], [], ["negative name mover"], [], []]
 
 
 def test_measurements_can_be_named_again(known):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from small_models import random_model
 
-from helpers.editing.edit import contexts, make_edit, output_weights, weights_restored
+from helpers.editing.edit import contexts, make_edit
 from helpers.editing.requests import EditRequest
-from helpers.editing.weights import Weights, named_weights, put_weights
+from helpers.editing.weights import Weights, named_weights, output_weights, put_weights, weights_restored
 
 
 def weights(model):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from helpers.editing.edit import contexts, make_batch
-from helpers.editing.fine_tuning import answer_loss, fine_tune, ft_l, ft_m, named_weights
+from helpers.editing.fine_tuning import answer_loss, fine_tune, ft_l, ft_m
 from helpers.editing.requests import EditRequest
+from helpers.editing.weights import named_weights
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after, prompt_ids
 from helpers.models.run import resume

@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.editing.edit import make_edit, output_weights
+from helpers.atlas.skills import agreement, greater_than
+from helpers.atlas.wordings import taught_prefixes
+from helpers.editing.edit import make_edit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, Question, edit_requests, parting
 from helpers.editing.scores import (
@@ -17,9 +19,11 @@ from helpers.editing.scores import (
     surprise,
     unrelated_texts,
 )
-from helpers.editing.weights import Weights, named_weights
+from helpers.editing.weights import Weights, named_weights, output_weights
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, padded, prompt_ids
+from helpers.prompts.relations import relations
+from helpers.prompts.skills import Draw, indirect_object
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +96,15 @@ def test_unrelated_texts_are_plain_for_the_model(atlas):
     assert len(texts) == len(set(texts)) == 12 and unrelated_texts(12) == texts
     log_probs = all_log_probs(read_network(atlas), [prompt_ids(atlas.tokenizer, t) for t in texts])
     assert torch.isfinite(log_probs).all()
+    with pytest.raises(ValueError, match="unrelated_texts: n has to be less than or equal to 60, not 61"):
+        unrelated_texts(61)
+
+
+def test_unrelated_texts_are_of_the_corpus():
+    """The file has what the corpus's rules give: statements of real facts, and sentences of three skills in turn."""
+    draw, makers = Draw(0), [indirect_object, greater_than, agreement]
+    made = [makers[i % len(makers)](draw, "train").text for i in range(30)]
+    assert unrelated_texts() == taught_prefixes(sorted(relations("factual", "commonsense", "linguistic")), 30) + made
 
 
 def test_answers_are_compared_where_they_part(atlas):

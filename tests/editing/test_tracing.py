@@ -4,8 +4,15 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.editing.tracing import ROLES, Trace, causal_trace
-from helpers.studies.locate_and_edit.traced_edits import TRACED, trace_summary, trace_table, traced_prompts
+from helpers.editing.tracing import Trace, causal_trace
+from helpers.studies.locate_and_edit.traced_edits import (
+    ROLES,
+    TRACED,
+    roles,
+    trace_summary,
+    trace_table,
+    traced_prompts,
+)
 from helpers.studies.tables import read_table
 
 PROMPT = ("The capital of France is", "France", "Paris")
@@ -95,13 +102,13 @@ def test_roles_of_positions(atlas):
     trace = causal_trace(
         atlas, "The country where you find the Statue of Liberty is", "the Statue of Liberty", "America"
     )
-    inside = trace.roles[trace.subject]
+    inside = roles(trace)[trace.subject]
     assert inside[0] == "subject first" and inside[-1] == "subject last" and set(inside[1:-1]) == {"subject middle"}
-    assert trace.roles[0] == "before" and trace.roles[-1] == "last" and len(trace.roles) == len(trace.tokens)
+    assert roles(trace)[0] == "before" and roles(trace)[-1] == "last" and len(roles(trace)) == len(trace.tokens)
     one = causal_trace(atlas, *PROMPT)
-    assert one.roles == ["before"] * 4 + ["subject last", "last"]
+    assert roles(one) == ["before"] * 4 + ["subject last", "last"]
     behind = causal_trace(atlas, "France has its capital in", "France", "Paris")
-    assert behind.roles == ["before", "subject last", "behind", "behind", "behind", "last"]
+    assert roles(behind) == ["before", "subject last", "behind", "behind", "behind", "last"]
 
 
 def test_another_subject_at_the_beginning_gets_its_capital(atlas):
@@ -119,7 +126,7 @@ def test_many_prompts(atlas):
     rows = table[table.prompt == 1]
     last = rows[rows.role == "last"].sort_values("layer").restored.tolist()
     assert last == pytest.approx(trace.restored[:, -1].tolist(), abs=1e-5)
-    behind = [n for n, role in enumerate(trace.roles) if role == "before"]
+    behind = [n for n, role in enumerate(roles(trace)) if role == "before"]
     before = rows[(rows.role == "before") & (rows.layer == 2)].restored.item()
     assert before == pytest.approx(trace.restored[2, behind].mean().item(), abs=1e-5)
 

@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from helpers import run_circuit
+from helpers.atlas import skills
+from helpers.atlas.skills import greater_than_pairs
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import year_diff
 from helpers.exercises import chapter_08
 from helpers.exercises.kit import Verdict
-from helpers.prompts import skills
-from helpers.prompts.skills import greater_than_pairs, year_ids
+from helpers.prompts.skills import year_ids
 from helpers.studies.greater_than import years
+from helpers.studies.greater_than.years import year_diff
 
 STARTS = range(3, 98)
 

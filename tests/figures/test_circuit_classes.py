@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from helpers.circuits.graph import Graph
-from helpers.components.head_classes import KNOWLEDGE, SKILLS
+from helpers.components.head_classes import KNOWLEDGE
 from helpers.figures.circuit_layout import CLASS_MARKS, class_legend, named_heads, node_marks
 from helpers.figures.display import COLORS, INK
+from helpers.studies.indirect_objects.skill_classes import SKILLS
 
 GRAPH = Graph(2, 4, 4)
 

@@ -83,9 +83,9 @@ def test_hooks_on_a_bridge_count(atlas):
     def silence(value, hook):
         return torch.zeros_like(value)
 
-    plain = predict.likeliest_ids(atlas, ["The capital of France is"])
+    plain = predict.next_token_probabilities(atlas, ["The capital of France is"]).argmax(-1)
     with atlas.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", silence)]):
-        hooked = predict.likeliest_ids(atlas, ["The capital of France is"])
+        hooked = predict.next_token_probabilities(atlas, ["The capital of France is"]).argmax(-1)
     assert atlas.tokenizer.decode(plain).strip() == "Paris" and hooked != plain
 
 
@@ -248,12 +248,11 @@ def test_ids_that_the_model_cannot_read(atlas, network, ids, options, said):
 
 
 def test_asking_takes_prompts(atlas):
-    for ask in (predict.next_token_probabilities, predict.likeliest_ids):
-        for odd in ("The capital", None, [5], [None]):
-            with pytest.raises(ValueError, match="prompts"):
-                ask(atlas, odd)
-        with pytest.raises(ValueError, match="no prompts given"):
-            ask(atlas, [])
+    for odd in ("The capital", None, [5], [None]):
+        with pytest.raises(ValueError, match="prompts"):
+            predict.next_token_probabilities(atlas, odd)
+    with pytest.raises(ValueError, match="no prompts given"):
+        predict.next_token_probabilities(atlas, [])
     with pytest.raises(ValueError, match="k has to be"):
         predict.likeliest(atlas, "The", 0)
     assert len(predict.likeliest(atlas, "The", 10**6)) == atlas.cfg.d_vocab
@@ -280,4 +279,4 @@ def test_long_prompts_come_in_small_batches():
             return torch.zeros(1, 1, 1).expand(*tokens.shape, 1)
 
     assert predict.logits_after(Large(), [[0] * 618] * 5 + [[0]] * 300).shape == (305, 1, 1)
-    assert seen == [(2, 618), (2, 618), (1, 618), (256, 1), (44, 1)]
+    assert seen == [(256, 1), (44, 1), (2, 618), (2, 618), (1, 618)]

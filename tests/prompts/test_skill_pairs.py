@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from helpers import Graph, eap_ig, faithfulness, logit_diff, random_circuit
-from helpers.circuits.metrics import hit_at_k, year_diff
+from helpers.atlas.skills import greater_than_pairs, induction_pairs
+from helpers.circuits.metrics import hit_at_k
 from helpers.models.predict import logits_after
-from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
+from helpers.prompts.skills import indirect_object_pairs
+from helpers.studies.greater_than.years import year_diff
 
 
 def corrupt_logits(model, pairs) -> torch.Tensor:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from helpers.atlas import lists
+from helpers.atlas.skills import agreement, greater_than, repeated_tokens
 from helpers.prompts import skills
 from helpers.prompts.skills import Draw
 
@@ -41,7 +42,7 @@ def test_indirect_objects_of_the_test_are_new():
 
 def test_greater_than_has_every_later_year():
     answers = {}
-    for example in made(lambda d, s: skills.greater_than(d, s, start=95), "train"):
+    for example in made(lambda d, s: greater_than(d, s, start=95), "train"):
         assert re.search(r"\d\d95", example.prompt) and re.search(r" \d\d$", example.prompt)
         century = re.search(r"(\d\d)95", example.prompt)[1]
         assert example.prompt.endswith(f" {century}")
@@ -61,7 +62,7 @@ def test_no_list_is_empty_in_either_part():
 def test_the_verb_agrees_with_the_first_noun(split):
     words = skills.skill_words()
     number = {form: i for pair in words["nouns"] for i, form in enumerate(pair)}
-    for example in made(skills.agreement, split):
+    for example in made(agreement, split):
         noun = example.prompt.split()[1]
         forms = next(pair for pair in words["verbs"] if example.answer.strip() in pair)
         assert example.answer == f" {forms[number[noun]]}" and example.wrong == (f" {forms[1 - number[noun]]}",)
@@ -71,7 +72,7 @@ def test_agreement_combinations_of_the_test_are_new():
     def combinations(split):
         words = skills.skill_words()
         heads = {form: pair[0] for kind in ("nouns", "attractors") for pair in words[kind] for form in pair}
-        texts = [e.prompt.split() for e in made(skills.agreement, split)]
+        texts = [e.prompt.split() for e in made(agreement, split)]
         return {(heads[t[1]], heads[t[-1]]) for t in texts}
 
     assert not combinations("train") & combinations("test")
@@ -96,5 +97,5 @@ def test_novel_lists_repeat_a_key():
 
 
 def test_repeated_tokens():
-    tokens = skills.repeated_tokens(Draw(0), range(100, 200), 7)
+    tokens = repeated_tokens(Draw(0), range(100, 200), 7)
     assert tokens[:7] == tokens[7:] and set(tokens) <= set(range(100, 200))

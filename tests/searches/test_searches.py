@@ -25,6 +25,7 @@ from helpers.circuits.ablation import masked_logits, scenes
 from helpers.circuits.circuit import permute_heads
 from helpers.circuits.metrics import match_nll, prob_diff
 from helpers.searches.attribution import clean_corrupted
+from helpers.searches.exact import exact_sample
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
 ABLATIONS = ("corrupt", "zero", "mean")
@@ -125,7 +126,7 @@ def test_the_activations_variant_is_the_plain_loop(small):
     rows = graph.source_rows(0)
     for share in (0.25, 0.75):
         resid = clean.embed + torch.lerp(old, new, share).sum(0) + layer.b_O
-        metric = lambda logits: logit_diff(logits, group)  # noqa: E731
+        metric = lambda last: logit_diff(net.unembed(last), group)  # noqa: E731
         for sublayer, gradients in reader_gradients(net, resid, metric, scene.past, 1):
             score = torch.einsum("rbpd,sbpd->rs", gradients, new - old)
             expected[graph.reader_rows(sublayer), rows] += score / (2 * len(group))
@@ -263,3 +264,17 @@ def test_wrong_arguments_are_explained(planted):
         random_circuit(graph)
     with pytest.raises(ValueError, match=f"the graph has {graph.n_edges} edges, not 100000"):
         random_circuit(graph, 100_000)
+
+
+def test_a_sample_of_exact_scores(small):
+    """The sampled edges have the scores that all edges have, and each kind of reader its share."""
+    model, pairs = small
+    whole, graph = exact_scores(model, pairs), Graph.from_model(model)
+    table = exact_sample(model, pairs, 40)
+    expected = [whole.values[graph.place(edge)].item() for edge in table.edge]
+    assert table.score.tolist() == pytest.approx(expected, abs=1e-5)
+    counts, there = table.kind.value_counts(), graph.edges.sum(1)
+    assert table.edge.is_unique and len(table) == 40 and set(counts.index) == {"q", "k", "v", "MLP", "logits"}
+    assert counts["logits"] == min(there[-1], 8) and counts[["q", "k", "v"]].max() - counts[["q", "k", "v"]].min() <= 8
+    assert len(exact_sample(model, pairs, graph.n_edges)) == graph.n_edges
+    assert not exact_sample(model, pairs, 20, seed=1).equals(exact_sample(model, pairs, 20))

@@ -20,7 +20,7 @@ from helpers.circuits.ablation import Ablation
 from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit, faithfulness
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import HITS, METRICS
+from helpers.circuits.metrics import HITS, kl, logit_diff, match_nll, prob_diff
 from helpers.models.load import embedded_models
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
@@ -34,6 +34,7 @@ from helpers.studies.atlas_of_circuits.loaded import load_once
 
 SCHEMA = 1  # one more whenever the code gives another result for the same job: results of other schemas don't count
 DRAWS = 3  # random circuits of each kind that every circuit is compared with
+METRICS = {metric.__name__: metric for metric in (logit_diff, prob_diff, match_nll, kl)}
 SCORED = {"eap": eap, "eap_ig": eap_ig, "clean_corrupted": clean_corrupted, "exact": exact_scores}
 METHODS = dict.fromkeys(SCORED, ("share", "keep")) | {"acdc": ("tau",), "edge_pruning": ("share",)}  # and their sizes
 

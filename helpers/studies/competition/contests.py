@@ -13,12 +13,13 @@ from itertools import combinations
 
 import pandas as pd
 
+from helpers.atlas.skills import FIRST_WORD
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.prompts import skills
 from helpers.prompts.facts import known_facts, split_of
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, relation, stable_hash
-from helpers.prompts.skills import FIRST_WORD, Draw
+from helpers.prompts.skills import Draw
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
 TRIES = 200  # draws for each contest that is wanted, until names of equal length are given up

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from helpers.atlas.skills import random_pairs
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Graph
@@ -26,7 +27,6 @@ from helpers.circuits.metrics import logit_diff
 from helpers.models.load import WEIGHTS, load_model
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import random_pairs
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning

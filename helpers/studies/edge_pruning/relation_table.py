@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 from tqdm.auto import tqdm
 
+from helpers.atlas.wordings import asked_relations
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, evaluate_circuit
 from helpers.circuits.metrics import HITS, logit_diff, match_nll
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import asked_relations, relation
+from helpers.prompts.relations import relation
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import find_circuit
 from helpers.studies.tables import Load, Write

@@ -25,7 +25,7 @@ from helpers.circuits.graph import Graph, head_place
 from helpers.circuits.overlap import Parts, overlaps
 from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest, fill
-from helpers.figures.circuit import CHANGES, edge_lines, faint_nodes, legend_entries, node_traces, picture_layout
+from helpers.figures.circuit import edge_lines, faint_nodes, legend_entries, node_traces, picture_layout
 from helpers.figures.circuit_layout import arcs_of
 from helpers.models.network import Network, read_network
 from helpers.models.predict import first_token, prompt_ids
@@ -36,6 +36,8 @@ from helpers.prompts.relations import Fact, Split, relation, stable_hash
 from helpers.searches.attribution import eap_ig
 
 SHARE = 0.03  # of all edges: the size of a circuit
+# What became of an edge, as `helpers.figures.circuit.KINDS` has it. Changes lie above what stayed.
+CHANGES = {"kept": ("kept", "other"), "lost": ("lost", "corrupt"), "gained": ("gained", "mover")}
 NEAR = 10  # an answer is near from this rank on
 
 

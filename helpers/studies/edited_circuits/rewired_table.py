@@ -28,7 +28,7 @@ from helpers.editing.edit import At, Edit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
-from helpers.models.predict import first_token, likeliest_ids
+from helpers.models.predict import first_token, next_token_probabilities
 from helpers.models.run import stop_names
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
@@ -168,7 +168,7 @@ def edit_row(model, case: Case, editor: str, layer: int, moment: Tensor) -> tupl
         ranks = _ranks(model, test)
         top1 = (test.clean_logits(model).argmax(-1) == test.answer_ids).float().mean().item()
         wrote += attribution_by_sublayer(model, test)[stop].mean().item()
-        said = likeliest_ids(model, [n.text for n in case.neighbours]).tolist()
+        said = next_token_probabilities(model, [n.text for n in case.neighbours]).argmax(-1).tolist()
     logs = _log_ranks(ranks)
     new = first_token(model, request.text, request.new)
     neighbours = _neighbours(model, case, edit, editor, layer, moment).assign(leaks=[token == new for token in said])

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.weights import named_weights
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after, padded
 from helpers.models.run import resume

@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from helpers.atlas.skills import greater_than_pairs
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, logits_after, prompt_ids
 from helpers.prompts.facts import split_of
 from helpers.prompts.relations import Split, held_out_paraphrases, relation, stable_hash, taught_paraphrases
-from helpers.prompts.skills import greater_than_pairs, indirect_object_pairs, start_years, year_ids
+from helpers.prompts.skills import indirect_object_pairs, start_years, year_ids
 
 Wordings = Literal["taught", "held out"]
 SKILLS = ("indirect object", "greater-than")

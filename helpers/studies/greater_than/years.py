@@ -19,7 +19,7 @@ from helpers.circuits.ablation import run_writes
 from helpers.circuits.evaluation import recovered
 from helpers.circuits.gradients import reader_gradients
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import Metric
+from helpers.circuits.metrics import Metric, higher_is_better
 from helpers.components.lens import direct_logit_attribution
 from helpers.models.network import Network, read_network
 from helpers.models.run import Past, forward, resume, run_past
@@ -29,6 +29,21 @@ from helpers.statistics import Estimate, bootstrap
 
 Kind = Literal["corrupt", "mean"]
 NEAR = 2  # years that still count as the same
+
+
+def year_diff(model, pairs: PromptPairs) -> Metric:
+    """The metric of greater-than: the probability of later years minus that of the others, over the years 00 to 99."""
+    ids = year_ids(model, pairs.clean[0])
+
+    @higher_is_better
+    def probability_of_later_years(
+        logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
+    ) -> Float[Tensor, " batch"]:
+        starts = start_years(pairs).to(logits.device)
+        later = torch.arange(100, device=logits.device) > starts[:, None]
+        return (logits.softmax(-1)[:, ids] * (2 * later.to(logits.dtype) - 1)).sum(-1)
+
+    return probability_of_later_years
 
 
 def by_start(values: Float[Tensor, "*any batch year"], pairs: PromptPairs) -> Float[Tensor, "*any start year"]:
@@ -191,8 +206,8 @@ def neuron_scores(scene: MlpScene, metric: Metric) -> Float[Tensor, " d_mlp"]:
     down = torch.zeros_like(scene.before)
     after = scene._after(scene.neurons)
 
-    def judge(logits: Tensor) -> Tensor:
-        return metric(logits, scene.pairs)
+    def judge(last: Tensor) -> Tensor:
+        return metric(scene.net.unembed(last), scene.pairs)
 
     for _, gradients in reader_gradients(scene.net, after, judge, first=2 * scene.layer + 2):
         down += gradients.sum(0)

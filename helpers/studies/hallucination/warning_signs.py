@@ -17,6 +17,7 @@ from helpers.atlas.questions import type_ids
 from helpers.circuits.ablation import run_circuit, scenes
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.gradients import reader_gradients
+from helpers.models.network import Network
 from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
 
@@ -62,7 +63,8 @@ def edge_contributions(
         clean, _ = scene.clean()
         written, said = (clean - scene.ablated).expand(scene.net), scene.pairs.answer_ids
 
-        def lead(logits: Tensor, said: Tensor = said) -> Tensor:
+        def lead(last: Tensor, net: Network = scene.net, said: Tensor = said) -> Tensor:
+            logits = net.unembed(last)
             return logits.gather(-1, said[:, None])[:, 0] - logits[:, members].mean(-1)
 
         for sublayer, gradients in reader_gradients(scene.net, clean.embed, lead, scene.past):

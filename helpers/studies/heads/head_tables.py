@@ -17,23 +17,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.atlas.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, worded_pairs
+from helpers.atlas.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, asked_relations, worded_pairs
 from helpers.components.head_classes import LETTERS, classify_heads, name_heads
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import mean_of_others, type_members
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import asked_relations, relation
+from helpers.prompts.relations import relation
 from helpers.studies.tables import SEEDS, Load, Write, read_table
 
 RANDOM_SEEDS = 10
 CONTROL_SEEDS = 3
 CONTROL_STEP = 3  # every third relation
-DROPPED = ["to_first", "to_self", "ov_answer", "ov_type", "writes_subject"]  # that nothing in the chapters asks for
 
 
 def measured_rows(model, name: str, label: str) -> pd.DataFrame:
     """What `measure_heads` says of a relation in its first wording; ``label`` is the model's name."""
-    frame = measure_heads(model, worded_pairs(model, name)).drop(columns=DROPPED)
+    frame = measure_heads(model, worded_pairs(model, name)).drop(columns="ov_answer")
     frame.insert(0, "model", label)
     frame.insert(1, "relation", name)
     return frame

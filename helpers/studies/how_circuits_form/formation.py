@@ -16,6 +16,7 @@ import torch
 from scipy.stats import spearmanr
 
 from helpers.atlas.abilities import first_token_right, greater_than, indirect_object, induction, recall_held_out
+from helpers.atlas.skills import induction_pairs
 from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.metrics import hit_at_k, logit_diff
@@ -25,7 +26,7 @@ from helpers.components.skill_heads import measure_repeats
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, held_out_paraphrases, relation
-from helpers.prompts.skills import Example, indirect_object_pairs, induction_pairs
+from helpers.prompts.skills import Example, indirect_object_pairs
 from helpers.searches.attribution import eap_ig
 
 RELATIONS = (

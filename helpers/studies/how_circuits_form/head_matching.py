@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from helpers.circuits.circuit import Circuit, permute_heads
 from helpers.circuits.graph import Graph
-from helpers.components.head_classes import kappa
+from helpers.statistics import kappa
 
 Orders = list[list[int]]  # for each layer the new number of each head
 DRAWS = 20

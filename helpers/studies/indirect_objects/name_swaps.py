@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from helpers.circuits.ablation import in_places
-from helpers.components.skill_heads import name_positions
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids
 from helpers.models.run import patch_residual, residuals, run_layers
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Split, stable_hash
 from helpers.prompts.skills import INDIRECT_OBJECT, Draw, partners, skill_words, words_of
+from helpers.studies.indirect_objects.skill_classes import name_positions
 
 Order = Literal["ABBA", "BABA"]
 VARIANTS = ("other subject", "other order", "third name", "named once", "other object")

@@ -12,10 +12,10 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.editing.edit import Edit, weights_restored
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.edit import Edit
 from helpers.editing.requests import EditRequest, Question, edit_requests
 from helpers.editing.scores import all_log_probs, unrelated_texts
+from helpers.editing.weights import named_weights, weights_restored
 from helpers.models.network import read_network
 from helpers.models.predict import prompt_ids, top1_correct
 from helpers.prompts.facts import known_facts

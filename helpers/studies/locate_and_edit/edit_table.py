@@ -12,11 +12,12 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
+from helpers.atlas.wordings import taught_prefixes
 from helpers.editing.edit import Edit, sample_prefixes
 from helpers.editing.fine_tuning import fine_tune, ft_l, ft_m
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
-from helpers.editing.scores import edit_summary, evaluate_edits, taught_prefixes
+from helpers.editing.scores import edit_summary, evaluate_edits
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
 SEED = 1  # of the requests; all settings but the layer were chosen on those of seed 0, the layer on these

@@ -15,7 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers.editing.requests import EditRequest
-from helpers.editing.tracing import Part, causal_trace
+from helpers.editing.tracing import Part, Trace, causal_trace
 from helpers.models.predict import first_token, next_token_probabilities, prompt_ids, token_span
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
@@ -25,6 +25,7 @@ from helpers.studies.tables import ASKED, FRESH, SEEDS, Load, Write
 
 TRACED = 5  # prompts of each relation
 Corruption = Literal["noise", "same type"]
+ROLES = ("before", "subject first", "subject middle", "subject last", "behind", "last")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ def traced_prompts(model, name: str, n: int) -> list[Traced]:
     raise ValueError(f"{name} has {len(found)} facts to trace, not {n}; ask for fewer")
 
 
+def roles(trace: Trace) -> list[str]:
+    """What each position is (`ROLES`): a subject of one token has only a last one, the words behind end before the
+    prompt's last token.
+    """
+    start, stop, end = trace.subject.start, trace.subject.stop - 1, len(trace.tokens) - 1
+    inside = {start: "subject first"} | {n: "subject middle" for n in range(start + 1, stop)}
+    named = inside | {stop: "subject last", end: "last"}
+    return [named.get(n, "before" if n < start else "behind") for n in range(end + 1)]
+
+
 def trace_table(
     model, prompts: Sequence[Traced], *, corruption: Corruption = "noise", part: Part = "resid"
 ) -> pd.DataFrame:
@@ -84,8 +95,9 @@ def trace_table(
     for number, one in enumerate(prompts):
         fact, other = one.fact, one.other if corruption == "same type" else None
         trace = causal_trace(model, one.prompt, fact.subject, fact.answer, part=part, other=other, seed=number)
-        for role in dict.fromkeys(trace.roles):
-            mean = trace.restored[:, [r == role for r in trace.roles]].mean(1).tolist()
+        places = roles(trace)
+        for role in dict.fromkeys(places):
+            mean = trace.restored[:, [r == role for r in places]].mean(1).tolist()
             rows += [(fact.relation, number, n, role, trace.clean, trace.corrupt, v) for n, v in enumerate(mean)]
     return pd.DataFrame(rows, columns=["relation", "prompt", "layer", "role", "clean", "corrupt", "restored"])
 

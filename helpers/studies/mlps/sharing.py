@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from helpers.atlas.wordings import asked_relations
 from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Graph
@@ -22,7 +23,7 @@ from helpers.models.network import read_network
 from helpers.models.run import LayerRun, resume, run_layers
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import asked_relations, relation, relations
+from helpers.prompts.relations import relation, relations
 from helpers.searches.attribution import find_circuit
 from helpers.studies.mlps.cuts import cut_sublayers
 from helpers.studies.tables import Load, Write, read_table

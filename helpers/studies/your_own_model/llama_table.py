@@ -13,19 +13,19 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.atlas.wordings import WORDING_STEP, worded_pairs
+from helpers.atlas.wordings import WORDING_STEP, asked_relations, worded_pairs
 from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.components.head_classes import agreement, classify_heads, shuffled
+from helpers.components.head_classes import classify_heads
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.scores import edit_summary, evaluate_edits
 from helpers.prompts.facts import TooFewPairs, relation_pairs
-from helpers.prompts.relations import asked_relations
 from helpers.searches.attribution import eap, eap_ig
 from helpers.statistics import Estimate, with_interval
+from helpers.studies.head_agreement import agreement, shuffled
 from helpers.studies.tables import ASKED, BEST, EDITS, FRESH, Load, Write, write_parts
 
 MODELS = ("atlas", "atlas-llama")

@@ -21,12 +21,12 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers.atlas.architectures import gpt2_config, llama_config
+from helpers.atlas.skills import random_pairs
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import GB, Shape
 from helpers.models.load import WEIGHTS, Dtype, load_model
-from helpers.prompts.skills import random_pairs
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
 from helpers.studies.tables import Load, Write, write_parts

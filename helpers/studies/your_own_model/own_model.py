@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 from helpers.models.load import embedded_models, load_model
-from helpers.models.predict import exact_match, logits_after, prompt_ids
+from helpers.models.network import read_network
+from helpers.models.predict import logits_after, prompt_ids, says
 from helpers.prompts.facts import answer_row
 from helpers.prompts.relations import Fact, Relation
 
@@ -59,7 +60,7 @@ def open_model(wanted: str, *, local_only: bool = False, **options) -> Opened:
 
 
 def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, paraphrase: int = 0) -> pd.DataFrame:
-    """How a model answers facts in one wording.
+    """How a model, without hooks, answers facts in one wording.
 
     Returns:
         A row for each fact whose answer begins a token of its own: ``fact, rank`` (tokens likelier than the answer's
@@ -72,7 +73,8 @@ def answer_ranks(model, asked: Relation, facts: Sequence[Fact] | None = None, pa
     if not kept:
         return pd.DataFrame(columns=["fact", "rank", "whole"])
     prompts = [asked.prompt(fact, paraphrase) for fact in kept]
-    logits = logits_after(model, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].cpu()
+    net = read_network(model)
+    logits = logits_after(net, [prompt_ids(model.tokenizer, p) for p in prompts])[:, 0].cpu()
     own = logits.gather(1, torch.tensor(first)[:, None])
-    whole = exact_match(model, prompts, [f" {fact.answer}" for fact in kept])
+    whole = says(net, model.tokenizer, prompts, [row for row in rows if row])
     return pd.DataFrame({"fact": kept, "rank": (logits > own).sum(1).tolist(), "whole": whole.tolist()})

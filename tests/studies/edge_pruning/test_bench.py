@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import acdc, logit_diff
-from helpers.prompts.skills import random_pairs
+from helpers.atlas.skills import random_pairs
 from helpers.studies.edge_pruning.bench import BASE, Case, cases, measure, prepare
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 from helpers.studies.tables import read_table

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import Graph
-from helpers.prompts.relations import asked_relations
+from helpers.atlas.wordings import asked_relations
 from helpers.searches.attribution import SHARE
 from helpers.studies.edge_pruning.relation_table import PAIRS, both_halves, paper_row, relation_row
 from helpers.studies.tables import read_table

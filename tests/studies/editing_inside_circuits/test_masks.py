@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.weights import named_weights
 from helpers.models.network import read_network
 from helpers.studies.editing_inside_circuits.masks import (
     ParameterMask,

@@ -7,8 +7,7 @@ import torch
 from small_models import planted_chain
 from torch.func import functional_call
 
-from helpers.editing.edit import weights_restored
-from helpers.editing.fine_tuning import named_weights
+from helpers.editing.weights import named_weights, weights_restored
 from helpers.studies.editing_inside_circuits.masks import (
     ParameterMask,
     full_mask,

@@ -5,15 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from helpers.atlas import skills
+from helpers.atlas.skills import greater_than_pairs
 from helpers.circuits.ablation import run_circuit, run_writes
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
-from helpers.circuits.metrics import logit_diff, year_diff
+from helpers.circuits.metrics import logit_diff
 from helpers.models.network import read_network
-from helpers.prompts import skills
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.skills import greater_than_pairs, start_years, year_ids
+from helpers.prompts.skills import start_years, year_ids
 from helpers.studies.greater_than import years
+from helpers.studies.greater_than.years import year_diff
 
 FORM = skills.GREATER_THAN[0]
 

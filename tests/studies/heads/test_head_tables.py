@@ -3,10 +3,10 @@
 import pytest
 
 from helpers import Graph, relation
-from helpers.atlas.wordings import WORDINGS, taught_and_held_out, worded_pairs
+from helpers.atlas.wordings import WORDINGS, asked_relations, taught_and_held_out, worded_pairs
 from helpers.components.head_classes import LETTERS, name_heads
 from helpers.components.heads import measure_heads
-from helpers.prompts.relations import asked_relations, held_out_paraphrases, taught_paraphrases
+from helpers.prompts.relations import held_out_paraphrases, taught_paraphrases
 from helpers.studies.heads.head_tables import knockout_rows, names_row, read_classes, read_heads
 from helpers.studies.tables import read_table
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from helpers.atlas.sample import corpus_covariance
-from helpers.editing.fine_tuning import ft_m, named_weights
+from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
+from helpers.editing.weights import named_weights
 from helpers.studies.locate_and_edit.edit_series import (
     COLUMNS,
     COUNTS,

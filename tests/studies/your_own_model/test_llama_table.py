@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.prompts.relations import asked_relations
+from helpers.atlas.wordings import asked_relations
 from helpers.studies.tables import read_table
 from helpers.studies.your_own_model.llama_table import discovery_rows, over_relations
 

@@ -1,0 +1,1 @@
+"""What SmolLM2-135M knows, its circuits, and what the calls of the library cost on it."""
