@@ -10,7 +10,7 @@ from torch import Tensor
 
 from _tools.explorer_circuits import significant
 from helpers.circuits.graph import Graph
-from helpers.components.head_classes import LETTERS, SKILLS, Thresholds, classify_skill_heads, name_heads
+from helpers.components.head_classes import LETTERS, Thresholds, name_heads
 from helpers.components.heads import measure_heads
 from helpers.components.lens import lens_logits, written_words
 from helpers.figures.circuit_layout import CLASS_MARKS
@@ -18,6 +18,7 @@ from helpers.figures.display import UNREADABLE
 from helpers.models.network import read_network
 from helpers.models.run import residuals, run_layers
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.indirect_objects.skill_classes import SKILLS, classify_skill_heads
 
 TOP = 5
 LEVELS = 255  # attention is kept in one byte
