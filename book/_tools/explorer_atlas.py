@@ -103,4 +103,4 @@ def _couple(kind: str, label: str, ident: str, both, name: str) -> Iterator[tupl
         yield about(ident, kind, f"{label} ({side})", entry, name), entry, own
 
 
-SOURCE = Source(MODEL, "Atlas (6 layers; every sentence that it read is known)", jobs, 50)
+SOURCE = Source(MODEL, "Atlas (6 layers)", jobs, 50)

@@ -1,8 +1,9 @@
-"""The data of the book's explorer: for each model an index and a script for each set of questions, loaded when asked for.
+"""The data of the book's explorer: for each model an index, and a script for each set of questions.
 
-``make explorer`` writes them to ``book/_static/explorer/data/MODEL``. They are scripts and no JSON, because a page opened
-from disk may load scripts and nothing else. What is in an entry: `_tools.explorer_circuits` and `_tools.explorer_prompts`;
-which entries there are: `_tools.explorer_atlas` and `_tools.explorer_smollm2`.
+``make explorer`` writes them to ``book/_static/explorer/data/MODEL``; a page loads what it is asked for. They are
+scripts and no JSON, because a page opened from disk may load scripts and nothing else. What is in an entry:
+`_tools.explorer_circuits` and `_tools.explorer_prompts`; which there are: `_tools.explorer_atlas` and
+`_tools.explorer_smollm2`.
 """
 
 from __future__ import annotations

@@ -90,4 +90,4 @@ def _one(name: str, group: str, make: Callable[[], Entry]) -> list[tuple]:
     return [(about(name, group, name.replace("_", " "), entry, name), entry, None)]
 
 
-SOURCE = Source(MODEL, "SmolLM2-135M (30 layers; it read the real world)", jobs, 200)
+SOURCE = Source(MODEL, "SmolLM2-135M (30 layers)", jobs, 200)
