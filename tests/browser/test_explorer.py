@@ -65,7 +65,7 @@ def test_the_first_model_is_the_real_one_and_the_other_can_be_chosen(explorer):
     settled(page)
     assert "a23.h4: mover" in page.locator(".kcx-panel").inner_text()
     page.select_option("#kcx-model", "atlas")
-    settled(page)
+    page.wait_for_function("() => document.getElementById('kc-explorer').dataset.ready.includes('model=atlas')")
     assert "model=atlas" in page.url and page.locator(".kcx-node").count() == 56
 
 
