@@ -18,11 +18,16 @@ PICTURE = Path("book") / "_static" / "picture.png"
 
 def explorer(arguments: argparse.Namespace) -> None:
     """Write the data of the book's explorer."""
-    from _tools.explorer_data import MODEL, write_explorer
+    from _tools.explorer_atlas import SOURCE as ATLAS
+    from _tools.explorer_data import write_explorer
+    from _tools.explorer_smollm2 import SOURCE as SMOLLM2
     from helpers import load_model
 
-    paths = write_explorer(load_model(MODEL))
-    print(f"{len(paths)} files in {paths[-1].parent}")
+    sources = SMOLLM2, ATLAS
+    for source in sources:
+        if source.name in (arguments.models or source.name):
+            paths = write_explorer(load_model(source.name), source, sources)
+            print(f"{len(paths)} files of {source.name} in {paths[-1].parent}")
 
 
 def repository(arguments: argparse.Namespace) -> None:
@@ -63,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="points for the exercises of chapters that students have filled in")
     grader.add_arguments(grade)
     made = {
-        explorer: "write the data of the book's explorer (some ten minutes)",
+        explorer: "write the data of the book's explorer (about an hour; goes on where it was stopped)",
         slides: "slides of the chapters, from the built book (see `make book`)",
         repository: "set the book's public address; empty removes it",
         pdf: "print the built book as one PDF (needs Chromium)",
@@ -72,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     command = {run: commands.add_parser(run.__name__, help=told) for run, told in made.items()}
     for run, own in command.items():
         own.set_defaults(run=run)
+    command[explorer].add_argument("--models", nargs="*", choices=("smollm2", "atlas"), help="only these")
     command[repository].add_argument("url")
     command[pdf].add_argument("--solutions", action="store_true", help="print the solutions of the exercises too")
     return main

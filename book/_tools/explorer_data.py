@@ -1,114 +1,81 @@
-"""The data of the book's explorer: a script for each set of questions, which its page loads when it is asked for.
+"""The data of the book's explorer: for each model an index, and a script for each set of questions.
 
-``make explorer`` writes them to ``book/_static/explorer/data``. They are scripts and no JSON, because a
-page opened from disk may load scripts and nothing else. What is in an entry: `_tools.explorer_circuits` and
-`_tools.explorer_prompts`.
+``make explorer`` writes them to ``book/_static/explorer/data/MODEL``; a page loads what it is asked for. They are
+scripts and no JSON, because a page opened from disk may load scripts and nothing else. What is in an entry:
+`_tools.explorer_circuits` and `_tools.explorer_prompts`; which there are: `_tools.explorer_atlas` and
+`_tools.explorer_smollm2`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pandas as pd
 from tqdm.auto import tqdm
 
 from _tools import ToolError
-from _tools.explorer_circuits import ONE_SEARCH, SEARCHES, SIZES, Halves, given, searched, yardstick
-from _tools.explorer_prompts import head_reasons, prompt_views, said_words, some_prompts
-from helpers.atlas.sample import corpus_covariance
-from helpers.circuits.circuit import Circuit
+from _tools.explorer_circuits import ONE_SEARCH, SIZES, Halves, searched, yardstick
+from _tools.explorer_prompts import KINDS, prompt_views, said_words, some_prompts
 from helpers.circuits.graph import Graph
-from helpers.editing.requests import EditRequest, edit_requests
-from helpers.editing.rome import rome
-from helpers.figures.circuit_layout import arcs_of, place
 from helpers.figures.display import COLORS
 from helpers.files import write_whole
 from helpers.models.run import stop_names
-from helpers.prompts.facts import relation_pairs
-from helpers.prompts.relations import relation
-from helpers.studies.atlas_of_circuits.run import read_sweep
-from helpers.studies.edge_pruning.relation_table import PAIRS
-from helpers.studies.edited_circuits.edited_circuits import asked_again, fact_pairs
-from helpers.studies.edited_circuits.rewired_table import ASKED as EDITED
-from helpers.studies.edited_circuits.rewired_table import SEED
-from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_pairs, few_shot_prompts
 
-MODEL = "atlas"
 DATA = Path("book") / "_static" / "explorer" / "data"
-EDITOR, LAYER = "ROME, last token", 5  # the edits that chapter 11 draws
-EDITS = 3  # for each relation
-LISTED = ("comparative", "substance_phase", "person_occupation", "country_capital", "country_currency")
-LINES, FOUND_ON, JUDGED_ON = 4, 24, 40
-PROMPTS = 3
+KEPT = Path("runs") / "explorer"  # what was made until it is whole
 CALL = "kcExplorer.{}({});\n"
 Entry = dict[str, object]
 
 
-def swept() -> dict[str, dict[str, pd.Series]]:
-    """The relations of the committed sweep that both of its methods asked, with their circuits: `acdc` and `eap_ig`."""
-    table = read_sweep()
-    rows = table[(table.model == MODEL) & (table.seed == 0)]
-    found = {name: {row.method: row for _, row in part.iterrows()} for name, part in rows.groupby("relation")}
-    return {name: by for name, by in found.items() if {"acdc", "eap_ig"} <= set(by)}
+@dataclass(frozen=True)
+class Job:
+    """A part of a model's data that is computed at once.
+
+    ``make`` gives what the index says of each entry, the entry, and the couple that it completes, if any.
+    """
+
+    name: str
+    make: Callable[[], Sequence[tuple[Entry, Entry, dict | None]]]
 
 
-def questions(model, halves: Halves, searches: Sequence[tuple] = ONE_SEARCH, keep: int = 0, prompts: int = 1) -> Entry:
+@dataclass(frozen=True)
+class Source:
+    """A model of the explorer: its name in addresses and on the page, its jobs, and the size that is shown first."""
+
+    name: str
+    label: str
+    jobs: Callable[[object], Iterator[Job]]
+    size: int
+
+
+def questions(
+    model,
+    halves: Halves,
+    searches: Sequence[tuple] = ONE_SEARCH,
+    keep: int = 0,
+    prompts: int = 1,
+    sizes: Sequence[int] = SIZES,
+) -> Entry:
     """What every entry holds: searches, words, and views of some prompts.
 
     Args:
         searches: methods and ablations.
         keep: a size that joins the others in the first search.
+        prompts: how many are shown.
     """
     words, views = prompt_views(model, halves.train, some_prompts(halves.train, prompts))
     found: Entry = {}
     for ablation in dict.fromkeys(ablation for _, ablation in searches):
         first = ablation == searches[0][1]
-        sizes = sorted({*SIZES, keep} - {0}) if first else SIZES
-        by = yardstick(model, halves.test, ablation, sizes)
+        joined = sorted({*sizes, keep} - {0}) if first else sizes
+        by = yardstick(model, halves.test, ablation, joined)
         for method in (method for method, other in searches if other == ablation):
-            own = sizes if first and method == searches[0][0] else SIZES
+            own = joined if first and method == searches[0][0] else sizes
             found[f"{method}/{ablation}"] = searched(model, halves, method, by, own)
     return {"searches": found, "words": said_words(model, halves.train), "vocabulary": words, "prompts": views}
-
-
-def relation_entry(model, name: str, swept_rows: dict[str, pd.Series], searches: Sequence[tuple] = SEARCHES) -> Entry:
-    """A relation as the sweep asked it; the size that keeps 90 % joins those of EAP-IG, and ACDC's circuit the methods.
-
-    Raises:
-        ValueError: for an unknown relation.
-    """
-    halves = Halves(*(relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()))
-    keep, circuit = int(swept_rows["eap_ig"].edges), swept_rows["acdc"].circuit
-    entry = questions(model, halves, searches, keep, PROMPTS)
-    own = entry["searches"]["eap_ig/corrupt"]
-    own["keep"] = keep
-    widths = dict(zip(own["edges"], own["scores"], strict=True))
-    by = yardstick(model, halves.test, "corrupt", [circuit.n_edges])
-    entry["searches"]["acdc/corrupt"] = given(model, halves, circuit, widths, by)
-    return entry | {"heads": head_reasons(model, halves.train)}
-
-
-def edit_entries(model, request: EditRequest, moment) -> tuple[Entry, Entry]:
-    """One fact before and after an edit: the same prompts, asked for the old answer and then for the new one."""
-    before = Halves(*(fact_pairs(model, request, half=half) for half in ("train", "test")))
-    first = questions(model, before)
-    with rome(model, request, LAYER, at="last", prefixes=(), wordings=2, covariance=moment):
-        after = Halves(*(asked_again(model, pairs, request.new) for pairs in (before.train, before.test)))
-        second = questions(model, after)
-    return first, second
-
-
-def list_entries(model, name: str) -> tuple[Entry, Entry]:
-    """Questions of a relation as the first line of a list, and behind lines that show what is asked."""
-
-    def found(shots: Sequence[Sequence[FewShotPrompts]]) -> Entry:
-        return questions(model, Halves(*(few_shot_pairs(model, s) for s in shots)))
-
-    behind = few_shot_prompts(name, FOUND_ON, LINES, split="train"), few_shot_prompts(name, JUDGED_ON, LINES)
-    return found([[one.without_lines() for one in part] for part in behind]), found(behind)
 
 
 def about(ident: str, group: str, label: str, entry: Entry, heads_of: str) -> Entry:
@@ -120,52 +87,19 @@ def about(ident: str, group: str, label: str, entry: Entry, heads_of: str) -> En
     return line | {"heads_of": heads_of}
 
 
-def entries(model) -> Iterator[tuple[Entry, Entry, dict | None]]:
-    """All entries: what the index says of each, the entry, and the couple that it completes, if any."""
-    for name, rows in tqdm(swept().items(), desc="relations"):
-        entry = relation_entry(model, name, rows)
-        yield about(name, relation(name).kind, name.replace("_", " "), entry, name), entry, None
-    moment = corpus_covariance(model, LAYER)
-    for name in tqdm(EDITED, desc="edits"):
-        for number, request in enumerate(edit_requests(model, name, EDITS, SEED)):
-            label = f"{request.subject}: {request.old} \u2192 {request.new}"
-            yield from _couple("edit", label, f"{name}.{number}", edit_entries(model, request, moment), name)
-    for name in tqdm(LISTED, desc="lists"):
-        yield from _couple("list", name.replace("_", " "), name, list_entries(model, name), name)
-
-
-SIDES = {"edit": ("before", "after"), "list": ("zero-shot", "few-shot")}
-
-
-def _couple(kind: str, label: str, ident: str, both: tuple[Entry, Entry], name: str) -> Iterator[tuple]:
-    idents = [f"{kind}.{ident}.{side}" for side in SIDES[kind]]
-    couple = {"kind": kind, "label": label, "a": idents[0], "b": idents[1]}
-    for ident, side, entry, own in zip(idents, SIDES[kind], both, (None, couple), strict=True):
-        yield about(ident, kind, f"{label} ({side})", entry, name), entry, own
-
-
-def layout(graph: Graph) -> Entry:
-    """Where parts stand, and how edges bend, as in the book's other pictures of circuits.
-
-    Returns:
-        ``places``, a point for each part; ``bends``, by how much the middle of an edge can lie beside the middle of the
-        straight line; ``bent``, which of them each edge has, by its number.
-    """
-    ends = [arc.points for arc in arcs_of(Circuit.full(graph), None)]
-    beside = [tuple(round(m - (a + b) / 2, 4) + 0.0 for a, m, b in zip(*points, strict=True)) for points in ends]
-    bends = sorted(set(beside))
-    places = {name: place(graph, name) for name in (*graph.sources, "logits")}
-    return {"places": places, "bends": bends, "bent": [bends.index(bend) for bend in beside]}
-
-
-def index(graph: Graph, lines: Sequence[Entry], couples: Sequence[dict]) -> Entry:
-    """What the page has to know first: the graph and its layout, colours, entries and couples."""
+def index(source: Source, graph: Graph, lines: Sequence[Entry], couples: Sequence[dict]) -> Entry:
+    """What the page has to know first of a model: its graph, and its entries and couples."""
     seen = [int(row.sum()) for row in graph.edges]
-    shape = asdict(graph) | {"sources": graph.sources, "readers": graph.readers, "visible": seen}
-    start = {"edits": f"{EDITOR}, layer {LAYER}", "lines": LINES, "pairs": PAIRS}
-    stops = stop_names(graph.n_layers)
-    named = {"colors": dict(COLORS), "stops": stops, "entries": lines, "couples": couples}
-    return {"graph": shape, "layout": layout(graph)} | named | start
+    fed = [[rows.start, rows.stop] for rows in map(graph.source_of, range(len(graph.readers)))]
+    shape = asdict(graph) | {"sources": graph.sources, "readers": graph.readers, "visible": seen, "feeds": fed}
+    named = {"stops": stop_names(graph.n_layers), "entries": lines, "couples": couples}
+    return {"model": source.name, "size": str(source.size), "graph": shape} | named
+
+
+def beginning(sources: Sequence[Source]) -> Entry:
+    """What the page has to know before a model is chosen: the models, and colours and names of classes."""
+    models = [{"id": source.name, "label": source.label} for source in sources]
+    return {"models": models, "colors": dict(COLORS), "kinds": KINDS}
 
 
 def script(call: str, *values: object) -> str:
@@ -173,8 +107,20 @@ def script(call: str, *values: object) -> str:
     return CALL.format(call, ", ".join(json.dumps(value, separators=(",", ":")) for value in values))
 
 
-def write_explorer(model, folder: Path = DATA) -> list[Path]:
-    """Write all scripts; returns their paths, the index last.
+def made(job: Job, kept: Path) -> Sequence[tuple[Entry, Entry, dict | None]]:
+    """What a job gives, from the file that an earlier call left, or computed now and left there."""
+    path = kept / f"{job.name}.json"
+    if not path.is_file():
+        write_whole(path, json.dumps(list(job.make())))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_explorer(
+    model, source: Source, sources: Sequence[Source], folder: Path = DATA, kept: Path = KEPT
+) -> list[Path]:
+    """Write all scripts of one model; returns their paths, the indices last.
+
+    What is finished is kept until all is: a second call goes on where the first was stopped.
 
     Raises:
         ToolError: if the folder that holds the page's scripts isn't there.
@@ -182,9 +128,13 @@ def write_explorer(model, folder: Path = DATA) -> list[Path]:
     if not folder.parent.is_dir():
         raise ToolError(f"{folder.parent} isn't there: give this command in the book's folder")
     scripts, lines, couples = {}, [], []
-    for line, entry, couple in entries(model):
-        scripts[f"{line['id']}.js"] = script("add", line["id"], entry)
-        lines.append(line)
-        couples += [couple] if couple else []
-    scripts["index.js"] = script("start", index(Graph.from_model(model), lines, couples))
-    return [write_whole(folder / name, text) for name, text in scripts.items()]  # none before all are made
+    for job in tqdm(list(source.jobs(model)), desc=source.label):
+        for line, entry, couple in made(job, kept / source.name):
+            scripts[f"{source.name}/{line['id']}.js"] = script("add", f"{source.name}/{line['id']}", entry)
+            lines.append(line)
+            couples += [couple] if couple else []
+    scripts[f"{source.name}/index.js"] = script("open", index(source, Graph.from_model(model), lines, couples))
+    scripts["index.js"] = script("start", beginning(sources))
+    paths = [write_whole(folder / name, text) for name, text in scripts.items()]  # none before all are made
+    shutil.rmtree(kept / source.name)
+    return paths

@@ -13,13 +13,17 @@ from helpers.circuits.graph import Graph
 from helpers.components.head_classes import LETTERS, Thresholds, name_heads
 from helpers.components.heads import measure_heads
 from helpers.components.lens import lens_logits, written_words
+from helpers.figures.circuit_layout import CLASS_MARKS
 from helpers.figures.display import UNREADABLE
 from helpers.models.network import read_network
 from helpers.models.run import residuals, run_layers
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.indirect_objects.skill_classes import SKILLS, classify_skill_heads
 
 TOP = 5
 LEVELS = 255  # attention is kept in one byte
+SKILL_LETTERS = dict(zip(SKILLS, "pdisngb", strict=True))
+KINDS = {letter: [name, CLASS_MARKS[name][0]] for name, letter in (LETTERS | SKILL_LETTERS).items() if name != "none"}
 
 
 def packed(pattern: Float[Tensor, "head pos key"]) -> str:
@@ -109,3 +113,13 @@ def head_reasons(model, pairs: PromptPairs) -> dict[str, object]:
         "measured": [[significant(v) for v in row] for row in zip(*columns, strict=True)],
         "needed": [None if value is None else significant(value) for value in needed],
     }
+
+
+def skill_classes(model, pairs: PromptPairs) -> dict[str, object]:
+    """The classes of heads in skills (`classify_skill_heads`), a letter for each head as in `KINDS`.
+
+    Args:
+        pairs: of indirect objects.
+    """
+    letters = SKILL_LETTERS | {"none": LETTERS["none"]}
+    return {"classes": "".join(letters[kind] for kind in classify_skill_heads(model, pairs=pairs)["class"])}

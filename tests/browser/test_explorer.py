@@ -16,7 +16,7 @@ def explorer(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Return a function that opens the page from disk; errors and requests elsewhere fail the test."""
     wrong, pages = [], []
 
-    def open_at(choice: str = "", width: int = 1440, scheme: str = "light") -> Page:
+    def open_at(choice: str = "#model=atlas", width: int = 1440, scheme: str = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -55,6 +55,39 @@ def test_it_begins_with_capitals(explorer):
     assert re.search(r"50 edges keep \d\d %.*50 random edges keep 0 %", says(page))
     assert "The capital of" in says(page) and len(edges(page)) == 50
     assert page.locator(".kcx-node").count() == 56
+
+
+def test_the_first_model_is_the_real_one_and_the_other_can_be_chosen(explorer):
+    page = explorer("")
+    assert re.search(r"200 edges keep \d\d %.*200 random edges keep \d %", says(page))
+    assert "model=smollm2" in page.evaluate("kcExplorer.address(kcExplorer.readState())") and len(edges(page)) == 200
+    page.locator('[data-node="a23.h4"]').click()
+    settled(page)
+    assert "a23.h4: mover" in page.locator(".kcx-panel").inner_text()
+    page.select_option("#kcx-model", "atlas")
+    page.wait_for_function("() => document.getElementById('kc-explorer').dataset.ready.includes('model=atlas')")
+    assert "model=atlas" in page.url and page.locator(".kcx-node").count() == 56
+
+
+def test_layers_without_edges_are_gaps_until_all_are_asked_for(explorer):
+    page = explorer("#model=smollm2&size=100")
+    assert page.locator(".kcx-gap").count() > 0 and page.locator(".kcx-node").count() < 302
+    page.locator("#kcx-layers").click()
+    settled(page)
+    assert "layers=all" in page.url and page.locator(".kcx-gap").count() == 0
+    assert page.locator(".kcx-node").count() == 302
+
+
+def test_keys_zoom_and_move_the_picture(explorer):
+    page = explorer("#model=smollm2")
+    page.locator('.kcx-node[tabindex="0"]').focus()
+    over = "() => document.querySelector('.kcx-over').style.transform"
+    page.keyboard.press("+")
+    zoomed = page.evaluate(over)
+    page.keyboard.press("Shift+ArrowDown")
+    assert "scale(1.5)" in zoomed and page.evaluate(over) != zoomed
+    page.keyboard.press("0")
+    assert "scale(1)" in page.evaluate(over)
 
 
 def test_choices_change_circuit_and_address(explorer):

@@ -9,15 +9,19 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from _tools import ToolError, explorer_data
+from _tools import ToolError
+from _tools.explorer_atlas import SOURCE as ATLAS
+from _tools.explorer_atlas import relation_entry, swept
 from _tools.explorer_circuits import ONE_SEARCH, SIZES, edge_numbers
-from _tools.explorer_data import CALL, DATA, index, relation_entry, script, swept, write_explorer
+from _tools.explorer_data import CALL, DATA, Job, Source, beginning, index, script, write_explorer
+from _tools.explorer_smollm2 import SOURCE as SMOLLM2
 
-from helpers import Circuit, Graph
-from helpers.figures.circuit_layout import arcs_of, place
+from helpers import Graph
 
-FILES = sorted(path for path in DATA.resolve().glob("*.js"))
-LIMIT = 3_000_000  # bytes, compressed
+SOURCES = SMOLLM2, ATLAS
+FILES = sorted(path for path in DATA.resolve().glob("*/*.js"))
+ENTRIES = [f"{path.parent.name}/{path.stem}" for path in FILES if path.stem != "index"]
+LIMIT = 4_000_000  # bytes, compressed
 LISTS = ("edges", "scores")
 COLUMNS = ("kept", "low", "high", "random", "sizes")
 
@@ -35,15 +39,21 @@ def circuits() -> dict:
     return swept()
 
 
-def test_the_index_names_every_file_and_no_other():
-    (found,) = read("index")
-    assert {line["id"] for line in found["entries"]} | {"index"} == {path.stem for path in FILES}
+def test_the_page_begins_with_the_models():
+    assert read("index") == json.loads(json.dumps([beginning(SOURCES)]))
+
+
+@pytest.mark.parametrize("model", ["atlas", "smollm2"])
+def test_an_index_names_every_file_and_no_other(model: str):
+    (found,) = read(f"{model}/index")
+    names = {path.stem for path in FILES if path.parent.name == model}
+    assert found["model"] == model and {line["id"] for line in found["entries"]} | {"index"} == names
     graph = Graph(*(found["graph"][name] for name in ("n_layers", "n_heads", "n_groups")))
     assert tuple(found["graph"]["readers"]) == graph.readers and sum(found["graph"]["visible"]) == graph.n_edges
 
 
 def test_everything_that_was_asked_for_is_there():
-    (found,) = read("index")
+    (found,) = read("atlas/index")
     idents = {line["id"] for line in found["entries"]}
     assert set(circuits()) <= idents and len(circuits()) == 45
     kinds = [couple["kind"] for couple in found["couples"]]
@@ -57,26 +67,29 @@ def test_all_files_together_are_small():
     assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in FILES) < LIMIT
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "index"], ids=lambda path: path.stem)
-def test_an_entry_is_whole(path):
-    ident, entry = read(path.stem)
-    assert ident == path.stem
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_is_whole(name: str):
+    ident, entry = read(name)
+    assert ident == name
+    shape = read(f"{name.split('/')[0]}/index")[0]["graph"]
+    n_heads, n_edges = shape["n_layers"] * shape["n_heads"], sum(shape["visible"])
     for found in entry["searches"].values():
         assert all(len(found[name]) == found["sizes"][-1] for name in LISTS)
         assert len({len(found[name]) for name in COLUMNS}) == 1
-        assert len(set(found["edges"])) == len(found["edges"]) and max(found["edges"]) < 3628
+        assert len(set(found["edges"])) == len(found["edges"]) and max(found["edges"]) < n_edges
         assert all(
             low <= kept <= high for low, kept, high in zip(*(found[c] for c in ("low", "kept", "high")), strict=True)
         )
     for prompt in entry["prompts"]:
         assert {len(row) for row in prompt["top"] + prompt["answer_p"]} == {len(prompt["tokens"])}
-        assert len(prompt["top"]) == len(prompt["answer_p"]) == 13
-    assert len(entry["words"]) == 55 and len(entry.get("heads", {"classes": " " * 48})["classes"]) == 48
+        assert len(prompt["top"]) == len(prompt["answer_p"]) == 2 * shape["n_layers"] + 1
+    assert len(entry["words"]) == len(shape["sources"])
+    assert len(entry.get("heads", {"classes": " " * n_heads})["classes"]) == n_heads
 
 
 @pytest.mark.parametrize("name", sorted(circuits()))
 def test_the_sweeps_circuits_are_among_the_sizes(name: str):
-    found, rows = read(name)[1]["searches"], circuits()[name]
+    found, rows = read(f"atlas/{name}")[1]["searches"], circuits()[name]
     for key, method, size in (("acdc/corrupt", "acdc", -1), ("eap_ig/corrupt", "eap_ig", None)):
         own = found[key]
         wanted = rows[method].circuit
@@ -89,7 +102,7 @@ def test_the_sweeps_circuits_are_among_the_sizes(name: str):
 def test_a_fresh_computation_agrees(atlas):
     name = "country_capital"
     fresh = relation_entry(atlas, name, circuits()[name], ONE_SEARCH)
-    kept = read(name)[1]
+    kept = read(f"atlas/{name}")[1]
     for key in ("eap_ig/corrupt", "acdc/corrupt"):
         new, old = fresh["searches"][key], kept["searches"][key]
         assert new["sizes"] == old["sizes"]
@@ -107,48 +120,42 @@ def test_scripts_are_plain_ascii_and_the_same_each_time():
     text = script("add", "x", {"word": "\u2192", "p": 0.5})
     assert text == 'kcExplorer.add("x", {"word":"\\u2192","p":0.5});\n'
     graph = Graph(2, 2, 2)
-    assert script("start", index(graph, [], [])) == script("start", index(graph, [], []))
-    assert torch.equal(torch.tensor(index(graph, [], [])["graph"]["visible"]), graph.edges.sum(1))
+    assert script("open", index(ATLAS, graph, [], [])) == script("open", index(ATLAS, graph, [], []))
+    assert torch.equal(torch.tensor(index(ATLAS, graph, [], [])["graph"]["visible"]), graph.edges.sum(1))
 
 
 def test_bad_questions_and_places_are_refused(atlas, tmp_path):
     with pytest.raises(ValueError, match="nothing"):
         relation_entry(atlas, "nothing", {})
     with pytest.raises(ToolError, match="book's folder"):
-        write_explorer(atlas, tmp_path / "explorer" / "data")
+        write_explorer(atlas, ATLAS, SOURCES, tmp_path / "explorer" / "data")
 
 
 def test_nothing_is_written_before_everything_is_made(atlas, tmp_path, monkeypatch):
-    made = [({"id": "one"}, {}, None), ({"id": "two"}, {}, None)]
+    asked = []
 
-    def broken(_):
-        yield made[0]
-        raise RuntimeError("halfway")
+    def made(name: str, text: str = ""):
+        asked.append(name)
+        if text == "broken":
+            raise RuntimeError("halfway")
+        return [({"id": name}, {"text": text}, None)]
 
-    for entries in (broken, lambda _: iter(made)):
-        monkeypatch.setattr(explorer_data, "entries", entries)
-        with suppress(RuntimeError):
-            assert [path.name for path in write_explorer(atlas, tmp_path / "data")] == ["one.js", "two.js", "index.js"]
-        assert (tmp_path / "data").exists() == (entries is not broken)
-    old = (tmp_path / "data" / "one.js").read_text(encoding="ascii")
-    made[0] = ({"id": "one"}, {"new": 1}, None)
+    def write(text: str):
+        jobs = lambda _: iter([Job("one", lambda: made("one")), Job("two", lambda: made("two", text))])  # noqa: E731
+        source = Source("small", "A small one", jobs, 50)
+        return write_explorer(atlas, source, [source], tmp_path / "data", tmp_path / "kept")
+
+    with suppress(RuntimeError):
+        write("broken")
+    assert not (tmp_path / "data").exists()
+    names = ["one.js", "two.js", "index.js", "index.js"]
+    assert [path.name for path in write("whole")] == names
+    assert asked == ["one", "two", "two"], "goes on where it was stopped"
+    assert not (tmp_path / "kept" / "small").exists(), "and begins anew when all is written"
+    old = (tmp_path / "data" / "small" / "two.js").read_text(encoding="ascii")
+    write("kept")
+    write("kept")
     monkeypatch.setattr(os, "replace", Mock(side_effect=OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="one.js can't be written: No space left on device"):
-        write_explorer(atlas, tmp_path / "data")
-    assert (tmp_path / "data" / "one.js").read_text(encoding="ascii") == old
-    assert len([*(tmp_path / "data").iterdir()]) == 3
-
-
-def test_the_layout_is_that_of_the_books_pictures():
-    (found,) = read("index")
-    graph = Graph(*(found["graph"][name] for name in ("n_layers", "n_heads", "n_groups")))
-    shipped = found["layout"]
-    assert {name: tuple(at) for name, at in shipped["places"].items()} == {
-        name: place(graph, name) for name in (*graph.sources, "logits")
-    }
-    for arc, bent in zip(arcs_of(Circuit.full(graph), None), shipped["bent"], strict=True):
-        middle = [
-            (a + b) / 2 + beside
-            for a, b, beside in zip(arc.points[0], arc.points[2], shipped["bends"][bent], strict=True)
-        ]
-        assert middle == pytest.approx(arc.points[1], abs=1e-4)
+    with pytest.raises(OSError, match="No space left on device"):
+        write("other")
+    assert (tmp_path / "data" / "small" / "two.js").read_text(encoding="ascii") == old.replace("whole", "kept")

@@ -8,6 +8,7 @@
     bias: "Bias",
     fiction: "Invented",
     composed: "Two steps",
+    skill: "Skills",
     edit: "One fact, before and after an edit",
     list: "Lists: zero-shot and few-shot",
   };
@@ -21,12 +22,13 @@
   document.addEventListener("DOMContentLoaded", async () => {
     if (!document.getElementById("kc-explorer")) return;
     try {
-      await explorer.loadIndex();
+      await explorer.loadBeginning();
     } catch (error) {
       return say(error.message);
     }
     paint();
-    fillControls();
+    const { models } = explorer.beginning;
+    find("#kcx-model").replaceChildren(...models.map(({ id, label }) => explorer.make("option", { value: id }, label)));
     listen();
     addEventListener("hashchange", () => explorer.update());
     addEventListener("popstate", () => explorer.update());
@@ -35,8 +37,9 @@
 
   // The colours mean what they mean in every figure of the book.
   function paint() {
-    const { colors } = explorer.index;
-    const named = { mover: "mover", relation: "relation", mixture: "mixture", mlp: "mlp", embed: "sources", logits: "readers" };
+    const { colors } = explorer.beginning;
+    const named = { mlp: "mlp", embed: "sources", logits: "readers" };
+    for (const [letter, [, color]] of Object.entries(explorer.beginning.kinds)) named[`kind-${letter}`] = color;
     const root = document.getElementById("kc-explorer");
     for (const [kind, name] of Object.entries(named)) root.style.setProperty(`--kcx-${kind}`, colors[name]);
     const parts = { one: "other", both: "other", a: "corrupt", b: "mover" };
@@ -69,6 +72,12 @@
   }
 
   function listen() {
+    find("#kcx-model").addEventListener("change", async (event) => {
+      const model = event.target.value;
+      const { index } = await explorer.loadModel(model);
+      const { relation } = explorer.readState();
+      explorer.goTo({ model, relation: index.byId.has(relation) ? relation : index.entries[0].id });
+    });
     const select = (id, change) => find(id).addEventListener("change", (event) => explorer.choose(change(event.target.value)));
     select("#kcx-relation", (value) => ({ relation: value, with: partner(value), prompt: "1" }));
     select("#kcx-with", (value) => ({ with: value }));
@@ -85,6 +94,7 @@
       const state = explorer.readState();
       explorer.choose({ relation: state.with, with: state.relation });
     });
+    find("#kcx-layers").addEventListener("click", allLayers);
     find("#kcx-help").addEventListener("click", help);
     find("#kcx-in").addEventListener("click", () => explorer.zoom(1.5));
     find("#kcx-out").addEventListener("click", () => explorer.zoom(1 / 1.5));
@@ -94,10 +104,13 @@
       explorer.unpoint();
       explorer.choose({ show: "" });
     });
+    explorer.onPicture("gap", allLayers);
     explorer.onPicture("redrawn", () => explorer.mark(explorer.readState().show));
     listenToPicture(find(".kcx-picture"));
     document.getElementById("kc-explorer").addEventListener("keydown", keys);
   }
+
+  const allLayers = () => explorer.choose({ layers: explorer.readState().layers ? "" : "all" });
 
   // Choosing one half of a couple while comparing brings the other half along.
   function partner(id) {
@@ -146,13 +159,15 @@
     if (!node) return;
     if (event.key.startsWith("Arrow")) {
       event.preventDefault();
-      explorer.focusNode(explorer.step(node, event.key));
-    } else if (event.key.toLowerCase() === "e") nextEdge(node, event.shiftKey ? -1 : 1);
+      if (event.shiftKey) explorer.pan(event.key);
+      else explorer.focusNode(explorer.step(node, event.key));
+    } else if (["+", "=", "-", "0"].includes(event.key)) explorer.zoom({ "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 }[event.key]);
+    else if (event.key.toLowerCase() === "e") nextEdge(node, event.shiftKey ? -1 : 1);
   }
 
   function nextEdge(node, step) {
     const all = Object.values(shown.parts).flat();
-    const own = all.filter((edge) => edge.from === node || edge.to === node);
+    const own = all.filter((edge) => explorer.touches(edge, node));
     if (!own.length) return announce(`No edge of the circuit touches ${node}.`);
     edgeAt = (edgeAt + step + own.length) % own.length;
     explorer.pointAt(own[edgeAt].number);
@@ -185,6 +200,17 @@
 
   explorer.update = async () => {
     const own = ++turn;
+    let model;
+    try {
+      model = await explorer.loadModel(explorer.askedModel());
+    } catch (error) {
+      return say(error.message);
+    }
+    if (own !== turn) return;
+    if (explorer.index !== model.index) {
+      explorer.useModel(model);
+      fillControls();
+    }
     const state = explorer.readState();
     const ids = [state.relation, state.with].filter(Boolean);
     const lines = ids.map((id) => explorer.index.byId.get(id));
@@ -209,7 +235,7 @@
     const before = shown;
     shown = { parts, first, second, state };
     controls(state);
-    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, compared ? null : classes);
+    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, compared ? null : classes, state.layers === "all");
     const side = state.side === "2" ? 1 : 0;
     const view = {
       entry: entries[side],
@@ -229,7 +255,7 @@
     document.getElementById("kc-explorer").dataset.ready = explorer.address(state);
   }
 
-  const pictureKey = (state) => ["relation", "with", "method", "ablation", "size"].map((name) => state[name]).join(" ");
+  const pictureKey = (state) => ["model", "layers", "relation", "with", "method", "ablation", "size"].map((name) => state[name]).join(" ");
 
   function controls(state) {
     const { make } = explorer;
@@ -240,6 +266,9 @@
       find(id).value = value;
       find(id).disabled = names.length < 2;
     };
+    find("#kcx-model").value = state.model;
+    find("#kcx-layers").hidden = explorer.graph.n_layers <= explorer.FEW_LAYERS;
+    find("#kcx-layers").setAttribute("aria-pressed", String(state.layers === "all"));
     find("#kcx-relation").value = state.relation;
     find("#kcx-with").value = state.with;
     find("#kcx-couple").value = explorer.index.couples.some((c) => c.a === state.relation && c.b === state.with)
@@ -289,14 +318,13 @@
   function legend(compared, classes, first, second) {
     const { make } = explorer;
     const item = (mark, text) => make("li", {}, mark, text);
-    const dot = (kind) => make("i", { class: `kcx-dot kcx-${kind}` });
+    const { dot } = explorer;
     const line = (part) => make("i", { class: `kcx-line kcx-part-${part}` });
     const edges = [...first.edges, ...(second?.edges || [])];
     const negative = edges.some((edge) => edge.score < 0) ? [item(make("i", { class: "kcx-line kcx-dashed" }), "negative score")] : [];
-    const kinds = { m: ["mover", "mover"], r: ["relation", "relation head"], x: ["mixture", "mixture"] };
-    const present = Object.entries(kinds).filter(([letter]) => !compared && classes.includes(letter));
+    const present = Object.entries(explorer.beginning.kinds).filter(([letter]) => !compared && classes.includes(letter));
     const rest = item(dot("plain"), compared ? "head" : "other head");
-    const heads = [...present.map(([, [kind, text]]) => item(dot(kind), text)), rest, item(dot("mlp"), "MLP")];
+    const heads = [...present.map(([letter, [text]]) => item(dot(`kind-${letter}`), text === "relation" ? "relation head" : text)), rest, item(dot("mlp"), "MLP")];
     const parts = compared
       ? [
           item(line("a"), `only first: ${compared.a.length}`),

@@ -5,8 +5,9 @@
   const base = document.currentScript.src.replace(/[^/]*$/, "");
   const waiting = new Map();
   const entries = new Map();
+  const models = new Map();
 
-  explorer.add = (id, entry) => entries.set(id, entry);
+  explorer.add = (key, entry) => entries.set(key, entry);
 
   function insert(name) {
     if (!waiting.has(name)) {
@@ -14,7 +15,7 @@
         name,
         new Promise((done, failed) => {
           const script = document.createElement("script");
-          script.src = `${base}data/${encodeURIComponent(name)}.js`;
+          script.src = `${base}data/${encodeURI(name)}.js`;
           script.onload = done;
           script.onerror = () => {
             waiting.delete(name);
@@ -28,46 +29,58 @@
   }
 
   explorer.load = async (id) => {
-    if (!entries.has(id)) await insert(id);
-    return entries.get(id);
+    const key = `${explorer.index.model}/${id}`;
+    if (!entries.has(key)) await insert(key);
+    return entries.get(key);
   };
 
-  explorer.loadIndex = async () => {
-    explorer.start = (index) => (explorer.index = index);
+  explorer.loadBeginning = async () => {
+    explorer.start = (beginning) => (explorer.beginning = beginning);
+    explorer.open = (index) => models.set(index.model, prepared(index));
     await insert("index");
-    explorer.index.byId = new Map(explorer.index.entries.map((line) => [line.id, line]));
-    explorer.graph = makeGraph(explorer.index.graph, explorer.index.layout);
-    return explorer.index;
   };
 
-  // Edges are numbered reader by reader; a reader sees the first `visible` sources. The layout says where parts stand, and
-  // by how much the middle of each edge lies beside the straight line.
-  function makeGraph({ n_layers, n_heads, sources, readers, visible }, { places: given, bends, bent }) {
-    const places = Object.fromEntries(Object.entries(given).map(([name, [x, y]]) => [name, { x, y }]));
-    const edges = [];
-    const numbers = new Map();
-    visible.forEach((count, reader) => {
-      for (let source = 0; source < count; source++) {
-        const [from, to] = [sources[source], nodeOf(readers[reader])];
-        const [x, y] = bends[bent[edges.length]];
-        const middle = { x: (places[from].x + places[to].x) / 2 + x, y: (places[from].y + places[to].y) / 2 + y };
-        numbers.set(reader * sources.length + source, edges.length);
-        edges.push({ reader, source, name: `${from}→${readers[reader]}`, from, to, middle });
-      }
-    });
-    const right = Math.max(...edges.map((edge) => edge.middle.x));
-    return { n_layers, n_heads, sources, readers, edges, numbers, places, right, nodes: [...sources, "logits"] };
+  explorer.loadModel = async (model) => {
+    if (!models.has(model)) await insert(`${model}/index`);
+    return models.get(model);
+  };
+
+  // From now on the page is about this model.
+  explorer.useModel = (found) => Object.assign(explorer, found);
+
+  function prepared(index) {
+    index.byId = new Map(index.entries.map((line) => [line.id, line]));
+    return { index, graph: makeGraph(index.graph) };
+  }
+
+  // Edges are numbered reader by reader; a reader sees the first `visible` sources, and feeds those from `feeds`.
+  function makeGraph({ n_layers, n_heads, n_groups, sources, readers, visible, feeds }) {
+    const first = [0];
+    for (const count of visible) first.push(first.at(-1) + count);
+    const numberOf = (reader, source) => first[reader] + source;
+    const edge = (number) => {
+      let reader = 0;
+      while (first[reader + 1] <= number) reader++;
+      const source = number - first[reader];
+      const fed = sources.slice(...feeds[reader]);
+      const to = nodeOf(readers[reader]);
+      return { number, reader, source, name: `${sources[source]}→${readers[reader]}`, from: sources[source], to, fed };
+    };
+    const total = first.at(-1);
+    return { n_layers, n_heads, n_groups, sources, readers, edge, numberOf, total, nodes: [...sources, "logits"] };
   }
 
   const nodeOf = (reader) => reader.replace(/<.>$/, "");
+
+  // Whether an edge leaves a part or ends there; keys and values that heads share end at each of them.
+  explorer.touches = (edge, node) => edge.from === node || edge.to === node || edge.fed.includes(node);
 
   // A circuit: the first edges of a search, with rank and score.
   explorer.circuitOf = (found, label) => {
     const place = placeOf(found, label);
     const size = found.sizes[place];
     const edges = found.edges.slice(0, size).map((number, i) => ({
-      ...explorer.graph.edges[number],
-      number,
+      ...explorer.graph.edge(number),
       score: found.scores[i],
     }));
     const ranked = [...edges].sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
@@ -87,8 +100,10 @@
   // How much goes through each part: the sum of the amounts of the scores of its edges.
   explorer.strengths = (edges) => {
     const total = new Map();
+    const writing = new Set(edges.map((edge) => edge.from));
     for (const edge of edges) {
-      for (const node of [edge.from, edge.to]) total.set(node, (total.get(node) || 0) + Math.abs(edge.score));
+      const ends = edge.fed.length > 1 ? edge.fed.filter((head) => writing.has(head)) : [edge.to];
+      for (const node of [edge.from, ...ends]) total.set(node, (total.get(node) || 0) + Math.abs(edge.score));
     }
     return total;
   };
@@ -108,7 +123,7 @@
 
   // The overlap with circuits drawn blindly, and with the second circuit when its heads change places in each layer.
   function chance(first, second) {
-    const total = explorer.graph.edges.length;
+    const { total } = explorer.graph;
     const shared = (first.size * second.size) / total;
     const own = new Set(first.edges.map((edge) => edge.number));
     const random = generator(1);
@@ -122,14 +137,21 @@
     return { blind: shared / (first.size + second.size - shared), relabelled: sum / draws };
   }
 
+  // With shared keys and values, groups change places, and heads within their group.
   function relabelled(edges, random) {
-    const { n_layers, n_heads, sources, readers, numbers } = explorer.graph;
-    const orders = Array.from({ length: n_layers }, () => shuffled(n_heads, random));
-    const renamed = (name) => name.replace(/^a(\d+)\.h(\d+)/, (_, l, h) => `a${l}.h${orders[l][h]}`);
-    return edges.map((edge) => {
-      const reader = readers.indexOf(renamed(readers[edge.reader]));
-      return numbers.get(reader * sources.length + sources.indexOf(renamed(edge.from)));
-    });
+    const { n_layers, n_heads, n_groups, sources, readers, numberOf } = explorer.graph;
+    const width = n_heads / n_groups;
+    const groups = Array.from({ length: n_layers }, () => shuffled(n_groups, random));
+    const within = Array.from({ length: n_layers * n_groups }, () => shuffled(width, random));
+    const head = (l, h) => {
+      const group = Math.floor(h / width);
+      return groups[l][group] * width + within[l * n_groups + group][h % width];
+    };
+    const renamed = (name) =>
+      name
+        .replace(/^a(\d+)\.h(\d+)/, (_, l, h) => `a${l}.h${head(Number(l), Number(h))}`)
+        .replace(/^a(\d+)\.kv(\d+)/, (_, l, g) => `a${l}.kv${groups[l][g]}`);
+    return edges.map((edge) => numberOf(readers.indexOf(renamed(readers[edge.reader])), sources.indexOf(renamed(edge.from))));
   }
 
   function shuffled(n, random) {

@@ -1,7 +1,6 @@
 // What stands beside the picture: the strongest parts, a head, a layer's lens; and the table of all edges.
 (() => {
   const explorer = window.kcExplorer;
-  const KINDS = { m: "mover", r: "relation", x: "mixture", "-": "no class" };
   const RULES = [
     ["attends to the subject", "share"],
     ["attends to the other words", "share"],
@@ -13,6 +12,13 @@
     mover: "attends to the subject, and what it brings from there names the answer or has an effect",
     relation: "attends to the other words, and what it brings from there names the type of answer",
     mixture: "does what a mover does and what a relation head does",
+    "previous token": "attends to the token before",
+    "duplicate token": "attends to the earlier occurrence of its token",
+    induction: "attends to the token after the earlier occurrence of its own",
+    "S-inhibition": "attends to the second mention of the subject, and helps through later queries",
+    "name mover": "attends to the indirect object, and writes it",
+    "negative name mover": "attends to the indirect object, and writes against it",
+    "backup name mover": "writes the indirect object when the name movers are cut",
     "no class": "meets neither the rule of a mover nor that of a relation head",
   };
 
@@ -27,6 +33,7 @@
     return element;
   };
   explorer.make = make;
+  explorer.dot = (kind) => make("i", { class: `kcx-dot${kind === "mlp" ? " kcx-mlp" : ""}`, style: `background: var(--kcx-${kind})` });
 
   const percent = (value) => `${Math.round(100 * value)} %`;
   const number = (value) => (value === null ? "never" : value.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−"));
@@ -47,7 +54,7 @@
       make(
         "li",
         {},
-        make("i", { class: `kcx-dot kcx-${explorer.kindOf(name, view.classes)}` }),
+        explorer.dot(explorer.kindOf(name, view.classes)),
         link(name),
         make("span", { class: "kcx-quiet" }, said(view.entry, name)),
         make("span", { class: "kcx-bar", style: `--share:${(value / most).toFixed(3)}` }),
@@ -74,13 +81,14 @@
   explorer.headPanel = (name, view, state) => {
     const { entry, heads, headsOf, own } = view;
     const place = explorer.headNumber(name);
-    const kind = KINDS[heads.classes[place]];
+    const kind = explorer.beginning.kinds[heads.classes[place]]?.[0] || "no class";
+    const skill = !heads.measured;
     const elsewhere = own ? "" : ` (in sentences about ${headsOf.replaceAll("_", " ")}, unedited)`;
     const prompt = chosenPrompt(entry, state);
     return [
       top(`${name}: ${kind}`, explorer.choose),
-      make("p", {}, `${kind === "no class" ? "It" : `A ${kind === "relation" ? "relation head" : kind}`} ${MEANINGS[kind]}${elsewhere}.`),
-      rules(heads, place),
+      make("p", {}, `${kind === "no class" ? "It" : `A ${kind === "relation" ? "relation head" : kind}`} ${skill && kind === "no class" ? "meets none of the rules for heads of skills" : MEANINGS[kind]}${elsewhere}.`),
+      skill ? null : rules(heads, place),
       make("h3", {}, "Where it looks"),
       promptChoice(entry, state),
       attention(prompt, name),
@@ -157,7 +165,7 @@
   }
 
   function ownEdges(name, circuit) {
-    const own = circuit.edges.filter((edge) => edge.from === name || edge.to === name);
+    const own = circuit.edges.filter((edge) => explorer.touches(edge, name));
     if (!own.length) return [make("p", { class: "kcx-quiet" }, "No edge of this circuit touches it.")];
     const rows = own.slice(0, 6).map((edge) =>
       make("li", {}, make("code", {}, edge.name), make("span", {}, signed(edge.score)), make("span", { class: "kcx-quiet" }, `rank ${edge.rank}`)),

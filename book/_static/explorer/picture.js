@@ -11,15 +11,62 @@
 
   explorer.onPicture = (name, listener) => (listeners[name] = listener);
 
-  // Rows for layers, columns for heads; where parts stand and how edges bend comes with the data.
-  const place = (name) => explorer.graph.places[name];
+  explorer.FEW_LAYERS = 12; // a model with more shows only the layers that its circuit uses, until all are asked for
+  const GAP = 0.5; // the height of layers that aren't shown, in rows
+  const BENDS = { q: -0.3, k: 0.1, v: 0.3 };
+  let rows = null; // {of: layer -> height, gaps, top}
+
+  // Rows for layers, columns for heads: the rules of `helpers.figures.circuit_layout`, over the rows that are shown.
+  function place(name) {
+    const spine = explorer.graph.n_heads + 0.2;
+    if (name === "embed") return { x: spine, y: -1 };
+    if (name === "logits") return { x: spine, y: rows.top };
+    const [, kind, layer, group, head] = name.match(/^([am])(\d+)(?:\.(h|kv)(\d+))?$/);
+    const y = rows.of.get(Number(layer));
+    if (kind === "m") return { x: spine, y: y + 0.4 };
+    if (group === "h") return { x: Number(head), y };
+    const width = explorer.graph.n_heads / explorer.graph.n_groups;
+    return { x: Number(head) * width + (width - 1) / 2, y: y - 0.3 };
+  }
+
+  function middle(edge) {
+    const [start, end] = [place(edge.from), place(edge.to)];
+    const at = { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
+    const rise = end.y - start.y;
+    const kind = explorer.graph.readers[edge.reader].match(/<(.)>$/)?.[1];
+    const spine = explorer.graph.n_heads + 0.2;
+    if (start.x === spine && end.x === spine) return { x: at.x + 0.45 * Math.min(rise, 12) ** 0.7, y: at.y };
+    if (!kind) return { x: at.x, y: at.y + Math.min(0.22, rise / 4) };
+    return { x: at.x + BENDS[kind] * Math.min(1, rise / 2), y: at.y };
+  }
+
+  // Which layers have a row, and where those stand that have none: as thin gaps.
+  function stack(edges, all) {
+    const { n_layers } = explorer.graph;
+    const used = new Set(edges.flatMap((edge) => [edge.from, edge.to]).map((name) => Number(name.match(/\d+/)?.[0])));
+    const shown = (n) => all || n_layers <= explorer.FEW_LAYERS || used.has(n);
+    const of = new Map();
+    const gaps = [];
+    let y = 0;
+    for (let n = 0; n < n_layers; n++) {
+      if (shown(n)) of.set(n, y++);
+      else if (n && !shown(n - 1)) gaps.at(-1).last = n;
+      else {
+        gaps.push({ first: n, last: n, y: y - 0.5 + GAP / 2 });
+        y += GAP;
+      }
+    }
+    return { of, gaps, top: y };
+  }
+
+  const shownNodes = () => explorer.graph.nodes.filter((name) => !/\d/.test(name) || rows.of.has(Number(name.match(/\d+/)[0])));
 
   function measure() {
-    const { n_layers, right } = explorer.graph;
+    const right = explorer.graph.n_heads + 0.2 + 0.45 * Math.min(rows.top + 1, 12) ** 0.7;
     const width = Math.max(300, box.clientWidth);
     const column = (width - MARGIN.left - MARGIN.right) / (right + 0.55);
-    const row = Math.max(56, Math.min(80, column));
-    const height = Math.round(MARGIN.top + MARGIN.bottom + row * (n_layers + 1.25));
+    const row = rows.top > explorer.FEW_LAYERS ? Math.max(32, Math.min(40, column)) : Math.max(56, Math.min(80, column));
+    const height = Math.round(MARGIN.top + MARGIN.bottom + row * (rows.top + 1.25));
     return { width, height, column, row };
   }
 
@@ -30,7 +77,7 @@
 
   // The point that pulls an edge aside, given as cytoscape wants it: along the straight line, and away from it.
   function bend(edge) {
-    const [s, e, m] = [place(edge.from), place(edge.to), edge.middle].map(at);
+    const [s, e, m] = [place(edge.from), place(edge.to), middle(edge)].map(at);
     const pull = { x: 2 * m.x - (s.x + e.x) / 2 - s.x, y: 2 * m.y - (s.y + e.y) / 2 - s.y };
     const line = { x: e.x - s.x, y: e.y - s.y };
     const length = Math.hypot(line.x, line.y) || 1;
@@ -46,7 +93,8 @@
     if (name === "embed") return "embed";
     if (name === "logits") return "logits";
     if (name.startsWith("m")) return "mlp";
-    return { m: "mover", r: "relation", x: "mixture" }[classes?.[explorer.headNumber(name)]] || "plain";
+    const letter = classes?.[explorer.headNumber(name)];
+    return letter in explorer.beginning.kinds ? `kind-${letter}` : "plain";
   };
   explorer.headNumber = (name) => {
     const [, l, h] = name.match(/^a(\d+)\.h(\d+)$/);
@@ -96,7 +144,7 @@
   function nodeData(name, strengths, classes) {
     const most = Math.max(...strengths.values(), 1e-9);
     const used = strengths.has(name);
-    const unit = Math.min(scale.column, 62);
+    const unit = Math.min(scale.column, scale.row * 1.1, 62);
     const share = used ? Math.sqrt(strengths.get(name) / most) : 0;
     const fixed = name === "embed" || name === "logits";
     const size = used ? unit * (fixed ? 0.26 : 0.16 + 0.24 * share) : 5;
@@ -122,16 +170,17 @@
   }
 
   // parts: {one: edges}, or {both, a, b}; classes: a letter for each head, or nothing.
-  explorer.draw = (parts, classes) => {
-    drawn = { parts, classes };
+  explorer.draw = (parts, classes, all) => {
+    drawn = { parts, classes, all };
     if (!box) prepare();
+    rows = stack(Object.values(parts).flat(), all);
     scale = measure();
     box.style.height = `${scale.height}px`;
     const order = Object.entries(parts);
     const edges = order.flatMap(([, list]) => list);
     const strengths = explorer.strengths(edges);
     const most = Math.max(...edges.map((edge) => Math.abs(edge.score)), 1e-9);
-    const nodes = explorer.graph.nodes.map((name) => ({
+    const nodes = shownNodes().map((name) => ({
       group: "nodes",
       data: nodeData(name, strengths, classes),
       position: at(place(name)),
@@ -141,7 +190,7 @@
     );
     cy.batch(() => {
       cy.elements().remove();
-      cy.add([...nodes, ...lines]);
+      cy.add([...nodes, ...marks(edges), ...lines]);
     });
     cy.resize();
     cy.viewport({ zoom: 1, pan: { x: 0, y: 0 } });
@@ -149,6 +198,13 @@
     cy.style(style());
     label(nodes, strengths, classes, edges);
   };
+
+  // Where heads share keys and values, edges end at a mark below them.
+  function marks(edges) {
+    const names = new Set(edges.filter((edge) => edge.fed.length > 1).map((edge) => edge.to));
+    const data = (name) => ({ id: name, size: 4, kind: "plain", used: true, shape: "triangle" });
+    return [...names].map((name) => ({ group: "nodes", data: data(name), position: at(place(name)) }));
+  }
 
   function prepare() {
     box = document.querySelector(".kcx-picture");
@@ -180,7 +236,7 @@
     new ResizeObserver(() => {
       if (!box.clientWidth || Math.abs(box.clientWidth - width) < 2) return;
       width = box.clientWidth;
-      explorer.draw(drawn.parts, drawn.classes);
+      explorer.draw(drawn.parts, drawn.classes, drawn.all);
       listeners.redrawn?.();
     }).observe(box);
   }
@@ -188,7 +244,7 @@
   // The buttons: a row for each layer, so that arrow keys find their way.
   function label(nodes, strengths, classes, edges) {
     const focused = layer.contains(document.activeElement) && document.activeElement.dataset.node;
-    const strongest = [...strengths.entries()].sort((a, b) => b[1] - a[1]).slice(0, scale.column > 50 ? 14 : 0);
+    const strongest = [...strengths.entries()].sort((a, b) => b[1] - a[1]).slice(0, scale.column > 50 && scale.row > 50 ? 14 : scale.column > 50 ? 20 : 0);
     const named = new Set(strongest.map(([name]) => name));
     const made = nodes.map(({ data, position }) => {
       const button = document.createElement("button");
@@ -198,8 +254,8 @@
       button.tabIndex = -1;
       const reach = Math.min(scale.column * 0.8, Math.max(24, data.size + 8));
       button.style.cssText = `left:${position.x}px;top:${position.y}px;width:${reach}px;height:${reach}px`;
-      const count = edges.filter((edge) => edge.from === data.id || edge.to === data.id).length;
-      const kind = { plain: "no class", mlp: "MLP", embed: "source", logits: "reader" }[data.kind] || data.kind;
+      const count = edges.filter((edge) => explorer.touches(edge, data.id)).length;
+      const kind = { plain: "no class", mlp: "MLP", embed: "source", logits: "reader" }[data.kind] || explorer.beginning.kinds[data.kind.slice(5)][0];
       button.setAttribute("aria-label", `${data.id}, ${kind}, ${count} ${count === 1 ? "edge" : "edges"}`);
       const always = ["embed", "logits"].includes(data.id) || (data.used && data.kind === "mlp");
       if (named.has(data.id) || always) {
@@ -217,8 +273,8 @@
   }
 
   function axes() {
-    const { n_layers, n_heads } = explorer.graph;
-    const rows = Array.from({ length: n_layers }, (_, n) => {
+    const { n_heads } = explorer.graph;
+    const labels = [...rows.of.keys()].map((n) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "kcx-row";
@@ -233,13 +289,27 @@
       const text = document.createElement("span");
       text.className = "kcx-column";
       text.textContent = `h${n}`;
-      const head = at(place(`a0.h${n}`));
-      text.style.left = `${head.x}px`;
-      text.style.top = `${head.y + 0.55 * scale.row}px`;
+      const foot = at({ x: n, y: -0.55 });
+      text.style.left = `${foot.x}px`;
+      text.style.top = `${foot.y}px`;
       text.setAttribute("aria-hidden", "true");
       return text;
     });
-    return [...rows, ...columns];
+    return [...labels, ...rows.gaps.map(gap), ...columns];
+  }
+
+  // Layers without a part of the circuit: a button that shows all layers.
+  function gap({ first, last, y }) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "kcx-row kcx-gap";
+    button.tabIndex = -1;
+    button.textContent = first === last ? `${first}` : `${first}–${last}`;
+    button.title = "Layers without an edge of this circuit; show all";
+    button.setAttribute("aria-label", `layers ${first} to ${last} have no edge of this circuit, show all layers`);
+    button.style.top = `${at({ x: 0, y }).y}px`;
+    button.addEventListener("click", () => listeners.gap?.());
+    return button;
   }
 
   const buttons = () => [...layer.querySelectorAll("button")];
@@ -252,31 +322,31 @@
 
   // The rows of the grid from below: embed, layer 0's label and heads and its MLP, ..., logits.
   function grid() {
-    const { n_layers, n_heads } = explorer.graph;
-    const rows = Array.from({ length: n_layers }, (_, n) => [
+    const { n_heads } = explorer.graph;
+    const layers = [...rows.of.keys()].map((n) => [
       `layer-${n}`,
       ...Array.from({ length: n_heads }, (_, h) => `a${n}.h${h}`),
       `m${n}`,
     ]);
-    return [["embed"], ...rows, ["logits"]];
+    return [["embed"], ...layers, ["logits"]];
   }
 
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
 
   explorer.step = (name, key) => {
-    const rows = grid();
-    const row = rows.findIndex((names) => names.includes(name));
+    const layers = grid();
+    const row = layers.findIndex((names) => names.includes(name));
     const [up, right] = STEPS[key];
-    const next = rows[Math.max(0, Math.min(rows.length - 1, row + up))];
-    const column = rows[row].length === 1 ? rows[1].length - 1 : rows[row].indexOf(name);
-    return next[Math.max(0, Math.min(next.length - 1, up ? column : rows[row].indexOf(name) + right))];
+    const next = layers[Math.max(0, Math.min(layers.length - 1, row + up))];
+    const column = layers[row].length === 1 ? layers[1].length - 1 : layers[row].indexOf(name);
+    return next[Math.max(0, Math.min(next.length - 1, up ? column : layers[row].indexOf(name) + right))];
   };
   explorer.focusNode = (name) => rove(name);
 
   // Show which edges belong to a part; the others step back.
   explorer.light = (name) => {
     cy.edges().removeClass("lit faded pointed");
-    const own = cy.getElementById(name || "").connectedEdges();
+    const own = cy.edges().filter((one) => name && explorer.touches(one.data("edge"), name));
     if (!own.length) return;
     cy.edges().not(own).addClass("faded");
     own.addClass("lit");
@@ -299,6 +369,12 @@
     edge.length ? point(edge, edge.renderedMidpoint()) : unpoint();
   };
   explorer.unpoint = unpoint;
+
+  const PAN = 60;
+  explorer.pan = (key) => {
+    const [up, right] = STEPS[key];
+    if (cy.zoom() > 1.01) cy.panBy({ x: -PAN * right, y: PAN * up });
+  };
 
   explorer.zoom = (factor) => {
     const level = factor ? Math.max(1, Math.min(4, cy.zoom() * factor)) : 1;

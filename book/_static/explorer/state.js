@@ -2,12 +2,14 @@
 (() => {
   const explorer = window.kcExplorer;
   const DEFAULTS = {
+    model: "",
     relation: "country_capital",
     with: "",
     method: "eap_ig",
     ablation: "corrupt",
-    size: "50",
+    size: "",
     show: "",
+    layers: "",
     prompt: "1",
     side: "1",
   };
@@ -36,14 +38,24 @@
     }
   }
 
+  // The model that the address asks for: the first, but an address from before there were two means Atlas.
+  explorer.askedModel = () => {
+    const asked = written();
+    const { models } = explorer.beginning;
+    if (models.some(({ id }) => id === asked.model)) return asked.model;
+    return Object.keys(asked).length && !asked.model ? "atlas" : models[0].id;
+  };
+
   // The choices, each one possible; `notes` says in sentences what was asked for and isn't there.
   explorer.readState = () => {
     const asked = written();
     const notes = [];
-    const state = { ...DEFAULTS };
+    const state = { ...DEFAULTS, size: explorer.index.size };
     for (const name of Object.keys(DEFAULTS)) if (asked[name] !== undefined) state[name] = asked[name];
     const unknown = Object.keys(asked).filter((name) => !(name in DEFAULTS));
     if (unknown.length) notes.push(`The address says “${unknown[0]}”, which means nothing here.`);
+    if (asked.model && asked.model !== explorer.index.model) notes.push(`There is no model “${asked.model}” here.`);
+    state.model = explorer.index.model;
     checkQuestions(state, notes);
     checkSearch(state, notes);
     checkSize(state, notes);
@@ -100,7 +112,7 @@
     if (possible.includes(state.size)) return;
     const silent = possible[0] === "own" || ["own", "keep"].includes(state.size);
     if (!silent) notes.push(`There is no circuit of ${state.size} edges here; the sizes are ${possible.join(", ")}.`);
-    state.size = possible.includes(DEFAULTS.size) ? DEFAULTS.size : possible[0];
+    state.size = possible.includes(explorer.index.size) ? explorer.index.size : possible[0];
   }
 
   const shown = (name) => /^layer-\d+$/.test(name)
@@ -110,6 +122,11 @@
   explorer.address = (state) => {
     const kept = Object.keys(DEFAULTS).filter((name) => state[name] && !(["prompt", "side"].includes(name) && state[name] === "1"));
     return `#${kept.map((name) => `${name}=${encodeURIComponent(state[name])}`).join("&")}`;
+  };
+
+  explorer.goTo = (state) => {
+    history.pushState(null, "", explorer.address(state));
+    explorer.update();
   };
 
   // A choice becomes a new address; `quietly` without a step in the history (while a slider moves, for instance).
