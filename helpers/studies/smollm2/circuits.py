@@ -23,9 +23,8 @@ KNOWN, PAIRS, TEST, DRAWS = 30, 20, 20, 3
 
 def known_relations() -> dict[str, int]:
     """The relations of which SmolLM2 knows `KNOWN` facts or more, with the template in which it knows most."""
-    table = read_table("smollm2_knows").query("model == 'smollm2'")
-    best = table.loc[table.groupby("relation").known.idxmax()]
-    return best[best.known >= KNOWN].set_index("relation").template.to_dict()
+    table = read_table("smollm2_knows").query("model == 'smollm2' and known >= @KNOWN")
+    return table.set_index("relation").template.to_dict()
 
 
 def found(model, name: str, template: int, seed: int = 0) -> Scores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pandas as pd
@@ -18,11 +19,13 @@ from helpers.studies.tables import Load, Write, write_parts
 
 BEGINNINGS = {"<|endoftext|>": ("<|endoftext|>",), "<|im_start|>": ("<|im_start|>",), "nothing": ()}
 MODELS = ("smollm2", "atlas")
+MOST = 40  # facts of a relation that are asked with each beginning and in each template
 
 
 def asked_ids(model, asked: Relation, template: int) -> tuple[list[list[int]], list[int]]:
-    """The prompts of all facts that can be asked in a template, as ids, and each answer's first token."""
-    prompts = [(asked.prompt(fact, template), fact.answer) for fact in asked.facts]
+    """The prompts of some facts (`MOST`, drawn once) in a template, as ids, and each answer's first token."""
+    facts = random.Random(asked.name).sample(asked.facts, min(MOST, len(asked.facts)))
+    prompts = [(asked.prompt(fact, template), fact.answer) for fact in facts]
     rows = [(text, answer_row(model, text, answer)[:1]) for text, answer in prompts]
     rows = [(prompt_ids(model.tokenizer, text), first[0]) for text, first in rows if first]
     ids, firsts = zip(*rows, strict=True)
@@ -36,7 +39,7 @@ def mean_row(values: Float[Tensor, " fact"], name: str) -> dict[str, float]:
 
 
 def beginning_rows(model, asked: Relation) -> Iterator[dict[str, object]]:
-    """How likely a relation's answers are with each beginning: the first template, all facts, the first token."""
+    """How likely a relation's answers are with each beginning: the first template, the first token."""
     net, vocabulary = read_network(model), model.tokenizer.get_vocab()
     ids, firsts = asked_ids(model, asked, 0)
     for name, tokens in BEGINNINGS.items():
@@ -49,18 +52,25 @@ def beginning_rows(model, asked: Relation) -> Iterator[dict[str, object]]:
         yield row | mean_row(likely, "probability") | mean_row(top, "on_top")
 
 
-def knows_row(model, asked: Relation, template: int) -> dict[str, object]:
-    """How much of a relation a model knows in one template.
-
-    ``known``: facts whose answer it says to where it parts from all others; ``hit1, hit10``: the share of facts whose
-    answer's first token is the likeliest, or among the ten likeliest.
-    """
+def template_row(model, asked: Relation, template: int) -> dict[str, object]:
+    """How often an answer's first token is the likeliest, or among the ten likeliest, in one template."""
     ids, firsts = asked_ids(model, asked, template)
     logits, answers = logits_after(read_network(model), ids)[:, 0], torch.tensor(firsts)
     ranks = (logits > logits.gather(-1, answers[:, None])).sum(-1)
-    row = dict(relation=asked.name, kind=asked.kind, template=template, facts=len(asked.facts), asked=len(ids))
-    row["known"] = len(known_facts(model, asked, asked.facts, template))
+    row = dict(relation=asked.name, kind=asked.kind, template=template, asked=len(ids))
     return row | {f"hit{k}": (ranks < k).float().mean().item() for k in (1, 10)}
+
+
+def knows_rows(model, name: str, asked: Relation) -> pd.DataFrame:
+    """A row for each template; in the best one, all facts are asked.
+
+    ``known`` of ``facts``: those whose answer the model says to where it parts from all others.
+    """
+    table = pd.DataFrame([template_row(model, asked, n) for n in range(len(asked.templates))])
+    best = table.hit1.idxmax()
+    table["facts"], table["known"], table["model"] = len(asked.facts), pd.NA, name
+    table.loc[best, "known"] = len(known_facts(model, asked, asked.facts, int(best)))
+    return table
 
 
 def write_tables(load: Load, write: Write) -> None:
@@ -71,9 +81,5 @@ def write_tables(load: Load, write: Write) -> None:
     write_parts(
         write,
         "smollm2_knows",
-        (
-            pd.DataFrame([knows_row(models[name], asked, n) for n in range(len(asked.templates))]).assign(model=name)
-            for asked in tables.values()
-            for name in MODELS
-        ),
+        (knows_rows(models[name], name, asked) for asked in tables.values() for name in MODELS),
     )
