@@ -13,7 +13,7 @@ from helpers.atlas.skills import induction_pairs
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Split, relation, stable_hash
-from helpers.prompts.skills import indirect_object_pairs
+from helpers.atlas.skills import indirect_object_pairs
 
 MODEL = "smollm2"
 SIZES = (100, 200, 400, 800)
