@@ -9,11 +9,10 @@ from functools import cache, partial
 from _tools.explorer_circuits import Halves
 from _tools.explorer_data import Entry, Job, Source, about, questions
 from _tools.explorer_prompts import head_reasons, skill_classes
-from helpers.atlas.skills import induction_pairs
+from helpers.atlas.skills import indirect_object_pairs, induction_pairs
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Split, relation, stable_hash
-from helpers.atlas.skills import indirect_object_pairs
 
 MODEL = "smollm2"
 SIZES = (100, 200, 400, 800)

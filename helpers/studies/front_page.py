@@ -12,14 +12,23 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import torch
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
+from helpers.circuits.metrics import logit_diff
 from helpers.figures.circuit import GAP, faint_nodes, picture_layout, slider
 from helpers.figures.circuit_layout import arcs_of, place, spine
 from helpers.figures.display import COLORS
 from helpers.prompts.pairs import PromptPairs
+
+DRAWN = 4000  # edges of a circuit that are drawn at most; more of them are a grey mass, and megabytes
+
+
+def prefers_right(model, circuit: Circuit, pairs: PromptPairs) -> float:
+    """The share of pairs in which a circuit's run finds the right answer likelier than the corrupt prompt's."""
+    return (logit_diff(run_circuit(model, circuit, pairs), pairs) > 0).float().mean().item()
 
 
 def answers_kept(model, circuits: Mapping[str, Circuit], pairs: PromptPairs) -> pd.DataFrame:
@@ -78,16 +87,24 @@ def thinning_picture(
 def edge_trace(circuit: Circuit, color: str, width: float, opacity: float, *, name: str) -> go.Scatter:
     """All edges of a circuit as one trace. Many edges are straight lines, but for those within the column at the right.
 
-    Edges that are drawn alike are one line.
+    Edges that are drawn alike are one line; of more than `DRAWN` edges, so many are drawn, chosen at random.
     """
     graph, lines = circuit.graph, {}
-    for arc in arcs_of(circuit, None):
+    for arc in arcs_of(_sample(circuit), None):
         start, _, end = arc.points
         bent = not _many(circuit) or start[0] == end[0] == spine(graph)
         lines[arc.points if bent else (start, end)] = True
     x, y = np.array([point for line in lines for point in (*line, GAP)]).reshape(-1, 2).T.round(2)
     style = dict(line=dict(color=COLORS[color], width=width, shape="spline"), opacity=opacity, name=name)
     return go.Scatter(x=x, y=y, mode="lines", showlegend=False, hoverinfo="skip", **style)
+
+
+def _sample(circuit: Circuit) -> Circuit:
+    if circuit.n_edges <= DRAWN:
+        return circuit
+    noise = torch.rand(circuit.mask.shape, generator=torch.Generator().manual_seed(0))
+    places = (noise * circuit.mask).flatten().topk(DRAWN).indices
+    return Circuit(circuit.graph, torch.zeros_like(circuit.mask).flatten().index_fill(0, places, True).view_as(noise))
 
 
 def _many(circuit: Circuit) -> bool:
@@ -122,11 +139,16 @@ def answer_bars(row: pd.Series, words: tuple[str, str]) -> go.Bar:
 def _layout(graph: Graph, title: str) -> go.Layout:
     """The model below, in rows of layers; the answers above."""
     bare = dict(showgrid=False, zeroline=False, showline=False)
-    rows = ["the question", *(f"layer {n}" for n in range(graph.n_layers)), "the answer"]
+    step = 1 if graph.n_layers <= 12 else 5  # more names than that would overlap
+    rows = [
+        "the question",
+        *("" if n % step or n < step - 1 else f"layer {n}" for n in range(graph.n_layers)),
+        "the answer",
+    ]
     columns = dict(tickvals=[(graph.n_heads - 1) / 2, spine(graph)], ticktext=["attention heads", "MLPs"], title=None)
-    layout = picture_layout(graph, arcs_of(Circuit.full(graph), None), title)
+    layout = picture_layout(graph, arcs_of(_sample(Circuit.full(graph)), None), title)
     return layout.update(
-        height=520,
+        height=520 if step == 1 else 680,
         xaxis=columns | bare,
         yaxis=dict(ticktext=rows, domain=[0, 0.74]) | bare,
         xaxis2=dict(range=[0, 1.15], visible=False, anchor="y2"),

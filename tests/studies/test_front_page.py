@@ -1,12 +1,14 @@
 """The front page's figure: two questions at once, and one circuit at a time."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from _tools.page_figures import numbers_table
 
 from helpers import Circuit, Graph, run_circuit
 from helpers.atlas.planted import planted_induction
-from helpers.studies.front_page import answers_kept, thinning_picture
+from helpers.studies import front_page
+from helpers.studies.front_page import answers_kept, edge_trace, prefers_right, thinning_picture
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,19 @@ def test_the_picture_holds_the_circuits_edges(figure, circuits):
     assert gaps == circuits["true"].n_edges
     everything = next(trace for trace in figure.data if trace.name == "all edges")
     assert 0 < sum(value != value for value in everything.x) <= circuits["all"].n_edges
+
+
+def test_of_many_edges_some_are_drawn(circuits, monkeypatch):
+    """A large model's lines would be a grey mass of some megabytes."""
+    monkeypatch.setattr(front_page, "DRAWN", 5)
+    few = edge_trace(circuits["all"], "corrupt", 1, 1, name="all edges")
+    assert 0 < sum(value != value for value in few.x) <= 5
+    np.testing.assert_equal(few.x, edge_trace(circuits["all"], "corrupt", 1, 1, name="all edges").x)
+
+
+def test_how_often_a_circuit_prefers_the_right_answer(planted, circuits):
+    assert prefers_right(planted.model, circuits["true"], planted.pairs) == 1
+    assert prefers_right(planted.model, circuits["none"], planted.pairs) == 0
 
 
 def test_its_numbers_follow_as_a_table(figure, circuits):
