@@ -23,13 +23,20 @@ MOST = 40  # facts of a relation that are asked with each beginning and in each 
 
 
 def asked_ids(model, asked: Relation, template: int) -> tuple[list[list[int]], list[int]]:
-    """The prompts of some facts (`MOST`, drawn once) in a template, as ids, and each answer's first token."""
+    """The prompts of some facts (`MOST`, drawn once) in a template, as ids, and each answer's first token.
+
+    A lone space before an answer (before digits, in SmolLM2) says nothing and counts as the prompt's last token.
+    """
     facts = random.Random(asked.name).sample(asked.facts, min(MOST, len(asked.facts)))
-    prompts = [(asked.prompt(fact, template), fact.answer) for fact in facts]
-    rows = [(text, answer_row(model, text, answer)[:1]) for text, answer in prompts]
-    rows = [(prompt_ids(model.tokenizer, text), first[0]) for text, first in rows if first]
-    ids, firsts = zip(*rows, strict=True)
-    return list(ids), list(firsts)
+    ids, firsts = [], []
+    for fact in facts:
+        prompt = asked.prompt(fact, template)
+        row = answer_row(model, prompt, fact.answer)
+        if row:
+            said = next(n for n, token in enumerate(row) if model.tokenizer.decode([token]).strip())
+            ids.append([*prompt_ids(model.tokenizer, prompt), *row[:said]])
+            firsts.append(row[said])
+    return ids, firsts
 
 
 def mean_row(values: Float[Tensor, " fact"], name: str) -> dict[str, float]:
