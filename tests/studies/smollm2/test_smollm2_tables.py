@@ -3,11 +3,8 @@
 import pytest
 import torch
 
-from helpers import Graph, load_model, random_circuit
-from helpers.circuits.evaluation import baselines
-from helpers.circuits.metrics import logit_diff
+from helpers import load_model
 from helpers.models.predict import prompt_ids
-from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import REAL, relation, relations
 from helpers.studies.smollm2 import bench, circuits, knows
 from helpers.studies.tables import read_table
@@ -88,22 +85,6 @@ def test_circuits_and_their_opponents(atlas, monkeypatch):
     assert kept["found"] > 0.8 > 0.3 > kept["random"] and kept["found"] > kept["permuted heads"]
     shared = [row["jaccard"] for row in rows if "jaccard" in row]
     assert len(shared) == 3 and all(0.1 < share < 1 for share in shared)
-
-
-def test_the_committed_circuits(smollm2):
-    table = read_table("smollm2_circuits")
-    assert set(table.relation) <= set(circuits.known_relations())
-    capitals = table.query("relation == 'country_capital' and circuit == 'found'").set_index("edges")
-    assert capitals.faithfulness[400] > 0.9 and table.query("circuit == 'random'").faithfulness.max() < 0.2
-    test = relation_pairs(
-        smollm2, "country_capital", circuits.TEST, split="test", paraphrase=int(capitals.template[400])
-    )
-    scale = baselines(smollm2, test, logit_diff, "corrupt")
-    again = circuits.judged(
-        smollm2, random_circuit(Graph.from_model(smollm2), circuits.COMPARED), test, scale, "random"
-    )
-    kept = table.query("relation == 'country_capital' and circuit == 'random'").iloc[0]
-    assert kept.faithfulness == pytest.approx(again["faithfulness"], abs=2e-3)
 
 
 def test_the_bench_measures_a_call():
