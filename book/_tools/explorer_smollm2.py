@@ -19,7 +19,7 @@ SIZES = (100, 200, 400, 800)
 SEARCHES = (("eap_ig", "corrupt"), ("eap", "corrupt"))
 PROMPTS = 2
 FOUND_ON, JUDGED_ON = 20, 30
-# The relations of which it knows thirty facts or more, and the paraphrase in which it knows most.
+# Relations of which it knows more than thirty facts (table smollm2_knows), and the paraphrase in which it knows most.
 PARAPHRASES = {"country_capital": 0, "country_language": 0}
 EVENTS = {
     "train": ("war", "siege", "voyage", "strike", "reign", "project", "famine", "trial"),
