@@ -89,7 +89,7 @@ def test_circuits_and_their_opponents(atlas, monkeypatch):
 
 def test_the_bench_measures_a_call():
     row = bench.measured([case.name for case in bench.CASES].index("causal trace"))
-    assert 0 < row["floor_seconds"] < row["seconds"] < 60 and row["times_floor"] > 1
+    assert 0 < row["floor_seconds"] < row["seconds"] and row["times_floor"] > 1
     assert row["peak_gb"] < 4 and row["gigaflops"] > 1
 
 
