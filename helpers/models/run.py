@@ -13,7 +13,7 @@ from torch import Tensor
 
 from helpers.models.network import Layer, Network
 
-Past = tuple[tuple[Tensor, Tensor], ...]  # rotated keys and values of earlier positions, by layer
+Past = tuple[tuple[Tensor, ...], ...]  # rotated keys and values of earlier positions, by layer (or nothing)
 
 
 def qkv(layer: Layer, x: Float[Tensor, "batch pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,7 +49,7 @@ class Step:
     net: Network
     sublayer: int
     resid: Float[Tensor, "batch pos d_model"]
-    past: tuple[Tensor, Tensor] | None
+    past: tuple[Tensor, ...] | None
 
     @property
     def layer(self) -> Layer:
