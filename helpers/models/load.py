@@ -102,6 +102,7 @@ def load_model(
     Raises:
         FileNotFoundError, ValueError: an embedded or local model is missing, damaged or of the wrong kind, has an
             option that circuits don't cover, or there is no such device or token.
+        ImportError: for SmolLM2, if what reads its file isn't installed or is too old.
         ConnectionError: a hub name without a network; the message names the embedded alternatives.
     """
     _check_device(device)
