@@ -6,13 +6,13 @@ difference between what the source writes now and what it writes when ablated. B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.checks import Count, Model, Positive, checked
@@ -21,7 +21,7 @@ from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.circuits.metrics import Metric
 from helpers.models.network import Layer, Network, read_network
-from helpers.models.run import Past, attention_out, forward, head_writes, run_past
+from helpers.models.run import Past, attention_out, forward, head_writes, repeat_past, run_past
 from helpers.prompts.pairs import PromptPairs
 
 Ablation = Literal["corrupt", "zero", "mean"]
@@ -69,6 +69,10 @@ class NodeOutputs:
         """Nothing written."""
         return self._each(torch.zeros_like)
 
+    def halves(self) -> tuple[NodeOutputs, NodeOutputs]:
+        """The first and the second half of the batch."""
+        return self._each(lambda part: part.chunk(2)[0]), self._each(lambda part: part.chunk(2)[1])
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> NodeOutputs:
         return NodeOutputs(change(self.embed), tuple(map(change, self.heads)), tuple(map(change, self.mlps)))
 
@@ -98,21 +102,23 @@ class PatchingRun:
     start: int
     past: Past | None
     ablated: NodeOutputs
+    beside: tuple[NodeOutputs, Tensor] | None = None  # the clean run, if it was made together with the ablated one
 
     @property
     def embed(self) -> Float[Tensor, "batch pos d_model"]:
         """What the embedding writes in the clean run."""
         return self.net.embed(self.tokens, self.start)
 
+    @cached_property
     def clean(self) -> tuple[NodeOutputs, Float[Tensor, "batch pos d_model"]]:
         """What the sources write in the clean run, and its final residual."""
-        return run_writes(self.net, self.tokens, self.start, self.past)
+        return self.beside or run_writes(self.net, self.tokens, self.start, self.past)
 
     @cached_property
     def whole(self) -> Float[Tensor, "batch d_vocab"]:
         """The whole model's logits at the answer position, from the weights as they are in this run."""
         with torch.no_grad():
-            return self.net.unembed(self.clean()[1][:, -1])
+            return self.net.unembed(self.clean[1][:, -1])
 
     def measure_residual(
         self, metric: Metric, resid: Float[Tensor, "trial_and_batch d_model"]
@@ -142,29 +148,38 @@ def scenes(
     batch: Count | None = None,
     reference: PromptPairs | None = None,
     copies: Positive = 1.0,
+    clean: bool = False,
 ) -> Iterator[tuple[Int[Tensor, " chosen"], PatchingRun]]:
     """The pairs' scenes, by length and at most ``batch`` at a time (see `memory`), with their places.
 
     Args:
         reference: for ``"mean"``, the pairs over whose corrupt prompts of the same length the mean is taken.
+        clean: whether the clean runs are needed too; with corrupt ablation, both are then made in one batch.
 
     Raises:
         ValueError: if ``reference`` has no prompts of some length.
     """
-    net = read_network(model)
+    pairs.check_model(model)
+    net, begun = read_network(model), {}
     batch = batch or pairs_at_once(Shape.of_network(net), max(map(len, pairs.clean_ids)), copies)
     by_length = {group.clean_tokens.shape[1]: group for _, group in (reference or pairs).groups()}
     for places, group in pairs.groups(batch):
-        length, start = group.clean_tokens.shape[1], group.first_difference if ablation == "corrupt" else 0
+        tokens, start = group.clean_tokens, group.first_difference if ablation == "corrupt" else 0
+        length = tokens.shape[1]
         if ablation == "mean" and length not in by_length:
             raise ValueError(
                 f"the reference has no prompts of {length} tokens, so there is no mean for {group.clean[0]!r}"
             )
-        past = run_past(net, group.clean_tokens[:, :start])
-        other = by_length[length] if ablation == "mean" else group
-        writes, _ = run_writes(net, other.corrupt_tokens, start, past)
+        rows = tokens[:1] if (tokens == tokens[:1])[:, :start].all() else tokens
+        first = str(rows[:, :start].tolist())  # prompts of several lengths often begin alike
+        begun = {first: begun[first] if first in begun else run_past(net, rows[:, :start])}
+        past, other = begun[first], by_length[length] if ablation == "mean" else group
+        both = clean and ablation == "corrupt"
+        read = torch.cat((tokens, other.corrupt_tokens)) if both else other.corrupt_tokens
+        writes, final = run_writes(net, read, start, repeat_past(past, 1 + both))
+        own, writes = writes.halves() if both else (None, writes)
         ablated = writes if ablation == "corrupt" else writes.mean() if ablation == "mean" else writes.zero()
-        yield places, PatchingRun(net, group, group.clean_tokens, start, past, ablated)
+        yield places, PatchingRun(net, group, tokens, start, past, ablated, own and (own, final[: len(group)]))
 
 
 @checked
@@ -191,13 +206,30 @@ def run_circuit(
     Raises:
         ValueError: for a circuit of another graph than the model's.
     """
+    return run_circuits(model, [circuit], pairs, ablation, batch=batch, reference=reference)[0]
+
+
+@torch.no_grad()
+def run_circuits(
+    model,
+    circuits: Sequence[Circuit],
+    pairs: PromptPairs,
+    ablation: Ablation,
+    *,
+    whole: bool = False,
+    batch: int | None = None,
+    reference: PromptPairs | None = None,
+) -> Float[Tensor, "circuit batch d_vocab"]:
+    """`run_circuit` of several circuits on the same runs; with ``whole``, the whole model's logits come first."""
     graph = Graph.from_model(model)
-    if circuit.graph != graph:
-        raise ValueError(f"the circuit is of {circuit.graph}, the model has {graph}")
-    alive = circuit.pruned(both_ways=ablation == "corrupt")
-    return in_places(
-        (places, _circuit_logits(s, alive)) for places, s in scenes(model, pairs, ablation, batch, reference)
-    )
+    if others := [circuit for circuit in circuits if circuit.graph != graph]:
+        raise ValueError(f"the circuit is of {others[0].graph}, the model has {graph}")
+    alive = [circuit.pruned(both_ways=ablation == "corrupt") for circuit in circuits]
+    parts = []
+    for places, scene in scenes(model, pairs, ablation, batch, reference, clean=whole):
+        rows = [scene.whole] * whole + [_circuit_logits(scene, circuit) for circuit in alive]
+        parts.append((places, torch.stack(rows, 1)))
+    return in_places(parts).transpose(0, 1)
 
 
 def in_places(parts: Iterable[tuple[Int[Tensor, " chosen"], Tensor]]) -> Tensor:
@@ -224,7 +256,7 @@ def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batc
             readers = [*heads, *(net.n_heads + g for g in groups), *(net.n_heads + net.n_groups + g for g in groups)]
             x = layer.norm1(inputs([start + reader for reader in readers]))
             past = scene.past and tuple(part[:, :, groups] for part in scene.past[n])
-            z = net.attend(*_split_qkv(layer, x, heads, groups), past) - ablated.heads[n][:, :, heads]
+            z = net.attend(*split_qkv(layer, x, heads, groups), past) - ablated.heads[n][:, :, heads]
             new = (z.permute(2, 0, 1, 3).flatten(1, 2) @ layer.W_O[heads]).unflatten(1, z.shape[:2])
             rows, changes = rows + [first + head for head in heads], torch.cat((changes, new))
         base = base + attention_out(layer, ablated.heads[n])
@@ -236,49 +268,7 @@ def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batc
     return net.unembed(inputs([len(mask) - 1], slice(-1, None))[0, :, 0])
 
 
-def masked_logits(
-    scene: PatchingRun, graph: Graph, mask: Bool[Tensor, "reader source"] | Float[Tensor, "reader source"]
-) -> Float[Tensor, "batch d_vocab"]:
-    """Logits at the last position of a run in which each edge carries ``mask`` of the clean run and the rest ablated.
-
-    A mask between 0 and 1 mixes the two; gradients flow through it.
-    """
-    net, ablated = scene.net, scene.ablated.expand(scene.net)
-    cut = (1 - mask.float()).to(ablated)
-    resid, written = scene.embed, []  # ``written``: how sources differ from their ablated output, [(rows, difference)]
-    written.append((graph.source_rows(-1), (resid - ablated[:1])))
-    for n, layer in enumerate(net.layers):
-        x = layer.norm1(_inputs(resid, cut[graph.reader_rows(2 * n)], written))
-        q, k, v = _split_qkv(layer, x)
-        z = net.attend(q, k, v, None if scene.past is None else scene.past[n])
-        heads = head_writes(layer, z)
-        rows = graph.source_rows(2 * n)
-        written.append((rows, heads - ablated[rows]))
-        resid = resid + heads.sum(0) + layer.b_O
-        x = layer.norm2(_inputs(resid, cut[graph.reader_rows(2 * n + 1)], written)[0])
-        mlp = layer.neurons(x) @ layer.W_out
-        rows = graph.source_rows(2 * n + 1)
-        written.append((rows, (mlp - ablated[rows])))
-        resid = resid + mlp + layer.b_out
-    last = [(rows, difference[:, :, -1:]) for rows, difference in written]
-    return net.unembed(_inputs(resid[:, -1:], cut[-1:], last)[0, :, 0])
-
-
-def _inputs(
-    resid: Float[Tensor, "batch pos d_model"],
-    cut: Float[Tensor, "reader source"],
-    written: list[tuple[slice, Float[Tensor, "_ batch pos d_model"]]],
-) -> Float[Tensor, "reader batch pos d_model"]:
-    """Each reader's own input: the residual minus what its cut edges carry too much."""
-    result = resid.expand(len(cut), *resid.shape)
-    for rows, difference in written:
-        part = cut[:, rows]
-        if part.requires_grad or part.any():
-            result = result - torch.einsum("rs,sbpd->rbpd", part, difference)
-    return result
-
-
-def _split_qkv(
+def split_qkv(
     layer: Layer,
     x: Float[Tensor, "reader batch pos d_model"],
     heads: list[int] | slice = slice(None),

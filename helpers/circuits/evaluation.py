@@ -14,13 +14,11 @@ from scipy.integrate import trapezoid
 from torch import Tensor
 
 from helpers.checks import Count, Model, Share, checked
-from helpers.circuits.ablation import Ablation, run_circuit
+from helpers.circuits.ablation import Ablation, run_circuit, run_circuits
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import HITS, AnyMetric, DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores
-from helpers.models.network import read_network
-from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import Estimate, bootstrap
 
@@ -67,15 +65,16 @@ def baselines(
     ablation: Ablation = "corrupt",
     batch: Count | None = None,
 ) -> Baselines:
-    """Measure both ends of the scale; with corrupted ablation, a run without edges is the corrupt prompt's own."""
-    whole = pairs.clean_logits(model, batch=batch)
-    if ablation == "corrupt":
-        empty = logits_after(read_network(model), pairs.corrupt_ids, batch=batch)[:, 0]
-    else:
-        empty = run_circuit(model, Circuit.empty(Graph.from_model(model)), pairs, ablation, batch=batch)
-    name, metric = metric.__name__, metric.beside(whole)
-    ends = metric(whole, pairs).float(), metric(empty, pairs).float()
-    return Baselines(*ends, pairs, ablation, name, _sums(model))
+    """Measure both ends of the scale: the whole model, and a run in which every edge is ablated."""
+    nothing = Circuit.empty(Graph.from_model(model))
+    _, ends = _ends(metric, pairs, *run_circuits(model, [nothing], pairs, ablation, whole=True, batch=batch))
+    return Baselines(*ends, pairs, ablation, metric.__name__, _sums(model))
+
+
+def _ends(metric: Metric, pairs: PromptPairs, whole: Tensor, empty: Tensor) -> tuple[Metric, tuple[Tensor, Tensor]]:
+    """The metric, beside the whole model if it needs that, and its values of the whole model and of nothing."""
+    own = metric.beside(whole)
+    return own, (own(whole, pairs).float(), own(empty, pairs).float())
 
 
 @torch.no_grad()
@@ -110,20 +109,35 @@ def faithfulness(
         ValueError: if the whole model and the ablated run are equally good, so that there is nothing to keep, or the
             scale is another one's.
     """
+    return _judged(model, circuit, pairs, metric, ablation, scale, batch)[0]
+
+
+def _judged(
+    model,
+    circuit: Circuit,
+    pairs: PromptPairs,
+    metric: Metric,
+    ablation: Ablation,
+    scale: Baselines | None,
+    batch: int | None = None,
+) -> tuple[Estimate, Float[Tensor, "batch d_vocab"]]:
+    """`faithfulness`, and the circuit's logits."""
     if scale is None:
-        scale = baselines(model, pairs, metric, ablation, batch)
+        both = [Circuit.empty(circuit.graph), circuit]
+        whole, empty, logits = run_circuits(model, both, pairs, ablation, whole=True, batch=batch)
+        own, (full, ablated) = _ends(metric, pairs, whole, empty)
     else:
         scale.check(model, pairs, metric, ablation)
-    full, ablated = scale.full.mean().item(), scale.ablated.mean().item()
-    if abs(full - ablated) <= 1e-5 * max(1, abs(full), abs(ablated)):
+        full, ablated = scale.full, scale.ablated
+        own = metric.beside(pairs.clean_logits(model, batch=batch)) if metric.against_model else metric
+        logits = run_circuit(model, circuit, pairs, ablation, batch=batch)
+    top, bottom = full.mean().item(), ablated.mean().item()
+    if abs(top - bottom) <= 1e-5 * max(1, abs(top), abs(bottom)):
         raise ValueError(
-            f"the whole model and the ablated run give the same {metric.__name__} ({full:.3g}), so there is nothing to "
+            f"the whole model and the ablated run give the same {metric.__name__} ({top:.3g}), so there is nothing to "
             "keep a share of; choose pairs whose corrupt prompts change the answer"
         )
-    if metric.against_model:
-        metric = metric.beside(pairs.clean_logits(model, batch=batch))
-    value = metric(run_circuit(model, circuit, pairs, ablation, batch=batch), pairs).float()
-    return bootstrap(recovered, value, scale.full, scale.ablated)
+    return bootstrap(recovered, own(logits, pairs).float(), full, ablated), logits
 
 
 @checked
@@ -183,10 +197,12 @@ def cpr_cmd(
     return Curve(table, cpr, cmd)
 
 
-def kept_hits(model, circuit: Circuit, pairs: PromptPairs, metric: AnyMetric, **options) -> Estimate:
+def kept_hits(
+    model, circuit: Circuit, pairs: PromptPairs, metric: AnyMetric, ablation: Ablation = "corrupt"
+) -> Estimate:
     """The circuit's mean of a metric over the model's, for example of Hit@1: how much of its recall is kept."""
-    runs = run_circuit(model, circuit, pairs, **options), pairs.clean_logits(model)
-    value, full = (metric(logits, pairs).float() for logits in runs)
+    runs = run_circuits(model, [circuit], pairs, ablation, whole=True)
+    full, value = (metric(logits, pairs).float() for logits in runs)
     return bootstrap(lambda v, f: v.mean(-1) / f.mean(-1).clamp_min(1e-9), value, full)
 
 
@@ -212,14 +228,6 @@ def edges_from(
     return [f"{s}->{row}" for s, row in edges if graph.edges[graph.readers.index(row), graph.sources.index(s)]]
 
 
-def logits_without(
-    model, pairs: PromptPairs, edges: Sequence[str], *, ablation: Ablation = "corrupt"
-) -> Float[Tensor, "batch d_vocab"]:
-    """The logits at the answer position when only these edges are cut; all others carry what they always carry."""
-    graph = Graph.from_model(model)
-    return run_circuit(model, ~Circuit.from_edges(graph, edges), pairs, ablation)
-
-
 @checked
 def cut_effect(
     model: Model,
@@ -233,17 +241,21 @@ def cut_effect(
 
     Positive if the edges help, whatever the metric's sign; in the metric's unit.
     """
-    whole = pairs.clean_logits(model)
-    own = metric.beside(whole)
-    before, after = own(whole, pairs), own(logits_without(model, pairs, edges, ablation=ablation), pairs)
-    return bootstrap(lambda fall: fall.mean(-1), metric.sign * (before.float() - after.float()))
+    without = ~Circuit.from_edges(Graph.from_model(model), edges)
+    whole, cut = run_circuits(model, [without], pairs, ablation, whole=True)
+    _, (before, after) = _ends(metric, pairs, whole, cut)
+    return bootstrap(lambda fall: fall.mean(-1), metric.sign * (before - after))
 
 
 def evaluate_circuit(
-    model, circuit: Circuit, pairs: PromptPairs, scale: Baselines | None = None, metric=logit_diff, **options
+    model,
+    circuit: Circuit,
+    pairs: PromptPairs,
+    scale: Baselines | None = None,
+    metric: Metric = logit_diff,
+    ablation: Ablation = "corrupt",
 ) -> dict[str, float]:
     """What a circuit keeps on some pairs: faithfulness with its interval, and its hits."""
-    kept = faithfulness(model, circuit, pairs, metric, scale=scale, **options)
-    logits = run_circuit(model, circuit, pairs, **options)
+    kept, logits = _judged(model, circuit, pairs, metric, ablation, scale)
     hits = {name: hit(logits, pairs).mean().item() for name, hit in HITS.items()}
     return {"faithfulness": float(kept), "low": kept.low, "high": kept.high, **hits}

@@ -26,7 +26,7 @@ class MaskedRun:
 
     def __init__(self, scene: PatchingRun, graph: Graph, kept: Bool[Tensor, "reader source"]) -> None:
         self.scene, self.net, self.graph, self.kept = scene, scene.net, graph, kept
-        writes, final = scene.clean()
+        writes, final = scene.clean
         self.written = list(writes.expand(self.net))
         self.differences = (writes - scene.ablated).expand(self.net)
         self.inputs: list[Tensor] = [final] * len(graph.readers)

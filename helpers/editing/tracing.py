@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.checks import Count, Model, Positive, Whole, checked
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, prompt_ids, token_span
-from helpers.models.run import Past, forward, resume, run_past
+from helpers.models.run import Past, final_residual, forward, repeat_past, run_past
 from helpers.prompts.relations import sentence_case
 
 Part = Literal["resid", "attention", "MLP"]
@@ -91,11 +91,15 @@ def causal_trace(
     corrupted = _corrupted(net, tokenizer, tokens, span, prompt, subject, other, noise, seed)
     start = int((corrupted != embedded).any(-1).any(0).int().argmax())  # before it, both runs are the same
     past = run_past(net, tokens[:, :start])
-    clean, corrupt = (_states(net, states[:, start:], past) for states in (embedded, corrupted))
-    ends = [_probability(net, run["resid"][-1], 2 * len(net.layers), target).mean().item() for run in (clean, corrupt)]
+    clean, corrupt = (states(net, run[:, start:], past) for run in (embedded, corrupted))
+
+    def likely(final: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at"]:
+        return net.unembed(final).softmax(-1)[..., target]
+
+    ends = [likely(run["resid"][-1][:, -1]).mean().item() for run in (clean, corrupt)]
     restored = torch.full((len(net.layers), len(ids)), ends[1])
     for n in range(len(net.layers)):
-        restored[n, start:] = _restore(net, clean, corrupt, n, part, window, target, past).cpu()
+        restored[n, start:] = likely(restore(net, clean, corrupt, n, part, window, past)).mean(-1).cpu()
     return Trace(tuple(tokenizer.decode([i]) for i in ids), span, *ends, restored)
 
 
@@ -118,38 +122,37 @@ def _corrupted(net: Network, tokenizer, tokens, span: slice, prompt, subject, ot
     return result
 
 
-def _states(net: Network, resid: Tensor, past: Past | None) -> dict[str, list[Tensor]]:
+def states(net: Network, resid: Float[Tensor, "row pos d_model"], past: Past | None) -> dict[str, list[Tensor]]:
     """What attention and MLP of each layer write, and the residual stream before each layer and behind the last."""
-    states: dict[str, list[Tensor]] = {"resid": [resid], "attention": [], "MLP": []}
+    kept: dict[str, list[Tensor]] = {"resid": [resid], "attention": [], "MLP": []}
     for step in forward(net, resid, past=past):
-        states["MLP" if step.is_mlp else "attention"].append(step.written)
+        kept["MLP" if step.is_mlp else "attention"].append(step.written)
         if step.is_mlp:
-            states["resid"].append(step.after)
-    return states
+            kept["resid"].append(step.after)
+    return kept
 
 
-def _restore(
-    net: Network, clean, corrupt, layer: int, part: str, window: int, target: int, past: Past | None
-) -> Float[Tensor, " pos"]:
-    """The answer's probability with a clean state at each position in turn (all positions in one batch)."""
-    samples, length, d_model = corrupt["resid"][0].shape
+def restore(
+    net: Network, clean, corrupt, layer: int, part: Part, window: int = 1, past: Past | None = None
+) -> Float[Tensor, "pos row d_model"]:
+    """The final residual with a clean state at each position in turn (all positions in one batch).
+
+    Args:
+        clean, corrupt: `states` of both runs, of as many rows each, or of one clean row for all.
+    """
+    rows, length, d_model = corrupt["resid"][0].shape
     here = torch.eye(length, dtype=torch.bool, device=clean["resid"][0].device)[:, None, :, None]
 
     def put(instead: Tensor, value: Tensor) -> Tensor:
-        return torch.where(here, instead, value.expand(length, samples, length, d_model)).flatten(0, 1)
+        return torch.where(here, instead, value.expand(length, rows, length, d_model)).flatten(0, 1)
 
+    many = past and repeat_past(past, length)
     if part == "resid":
         resid = put(clean["resid"][layer + 1], corrupt["resid"][layer + 1])
-        return _probability(net, resid, 2 * layer + 2, target, past).view(length, samples).mean(-1)
+        return final_residual(net, resid, 2 * layer + 2, many).unflatten(0, (length, rows))
     first, last = max(0, layer - (window - 1) // 2), min(len(net.layers) - 1, layer + window // 2)
-    resid = corrupt["resid"][first].expand(length, samples, length, d_model).flatten(0, 1)
-    for step in islice(forward(net, resid, 2 * first, past), 2 * (last + 1 - first)):
+    resid = corrupt["resid"][first].expand(length, rows, length, d_model).flatten(0, 1)
+    for step in islice(forward(net, resid, 2 * first, many), 2 * (last + 1 - first)):
         if step.is_mlp == (part == "MLP"):
-            step.write(put(clean[part][step.sublayer // 2], step.written.unflatten(0, (length, samples))))
-    return _probability(net, step.after, step.sublayer + 1, target, past).view(length, samples).mean(-1)
-
-
-def _probability(
-    net: Network, resid: Tensor, sublayer: int, target: int, past: Past | None = None
-) -> Float[Tensor, " row"]:
-    return resume(net, resid, sublayer, past).softmax(-1)[:, target]
+            step.write(put(clean[part][step.sublayer // 2], step.written.unflatten(0, (length, rows))))
+    return final_residual(net, step.after, step.sublayer + 1, many).unflatten(0, (length, rows))

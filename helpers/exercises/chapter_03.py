@@ -7,13 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.circuits.ablation import masked_logits, run_circuit, scenes
+from helpers.circuits.ablation import run_circuit, scenes
 from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
+from helpers.searches.edge_pruning import masked_logits
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
 

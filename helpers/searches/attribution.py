@@ -124,8 +124,8 @@ def _attribute(
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, device=model.W_E.device)
     part = min(chunk or len(graph.sources), len(graph.sources)) / len(graph.sources)
-    for _, scene in scenes(model, pairs, ablation, batch, copies=part):
-        clean, _ = scene.clean()
+    for _, scene in scenes(model, pairs, ablation, batch, copies=part, clean=True):
+        clean, _ = scene.clean
         if activations:
             _add_activations(values, graph, scene, clean, metric, shares)
         else:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.checks import Amount, Count, Model, Positive, checked
-from helpers.circuits.ablation import Ablation, masked_logits, scenes
+from helpers.circuits.ablation import Ablation, PatchingRun, scenes, split_qkv
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import DirectedMetric, kl
 from helpers.circuits.scores import Scores
+from helpers.models.run import head_writes
 from helpers.prompts.pairs import PromptPairs
 
 # The hard-concrete distribution (arXiv 1712.01312, equations 10-12): a sigmoid stretched to (LOW, HIGH) and clipped.
@@ -73,3 +76,45 @@ def edge_pruning(
         optimizer.zero_grad()
     values = torch.zeros(graph.edges.shape).index_put(places, log_alpha.detach())
     return Scores(graph, values)
+
+
+def masked_logits(
+    scene: PatchingRun, graph: Graph, mask: Bool[Tensor, "reader source"] | Float[Tensor, "reader source"]
+) -> Float[Tensor, "batch d_vocab"]:
+    """Logits at the last position of a run in which each edge carries ``mask`` of the clean run and the rest ablated.
+
+    A mask between 0 and 1 mixes the two; gradients flow through it.
+    """
+    net, ablated = scene.net, scene.ablated.expand(scene.net)
+    cut = (1 - mask.float()).to(ablated)
+    resid, written = scene.embed, []  # ``written``: how sources differ from their ablated output, [(rows, difference)]
+    written.append((graph.source_rows(-1), (resid - ablated[:1])))
+    for n, layer in enumerate(net.layers):
+        x = layer.norm1(_inputs(resid, cut[graph.reader_rows(2 * n)], written))
+        q, k, v = split_qkv(layer, x)
+        z = net.attend(q, k, v, None if scene.past is None else scene.past[n])
+        heads = head_writes(layer, z)
+        rows = graph.source_rows(2 * n)
+        written.append((rows, heads - ablated[rows]))
+        resid = resid + heads.sum(0) + layer.b_O
+        x = layer.norm2(_inputs(resid, cut[graph.reader_rows(2 * n + 1)], written)[0])
+        mlp = layer.neurons(x) @ layer.W_out
+        rows = graph.source_rows(2 * n + 1)
+        written.append((rows, (mlp - ablated[rows])))
+        resid = resid + mlp + layer.b_out
+    last = [(rows, difference[:, :, -1:]) for rows, difference in written]
+    return net.unembed(_inputs(resid[:, -1:], cut[-1:], last)[0, :, 0])
+
+
+def _inputs(
+    resid: Float[Tensor, "batch pos d_model"],
+    cut: Float[Tensor, "reader source"],
+    written: list[tuple[slice, Float[Tensor, "_ batch pos d_model"]]],
+) -> Float[Tensor, "reader batch pos d_model"]:
+    """Each reader's own input: the residual minus what its cut edges carry too much."""
+    result = resid.expand(len(cut), *resid.shape)
+    for rows, difference in written:
+        part = cut[:, rows]
+        if part.requires_grad or part.any():
+            result = result - torch.einsum("rs,sbpd->rbpd", part, difference)
+    return result

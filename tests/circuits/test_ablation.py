@@ -5,9 +5,10 @@ import torch
 from by_hooks import cut_by_hooks
 
 from helpers import Circuit, Graph, random_circuit, relation_pairs, run_circuit
-from helpers.circuits.ablation import masked_logits, scenes
+from helpers.circuits.ablation import scenes
 from helpers.circuits.metrics import logit_diff
 from helpers.models.predict import logits_after
+from helpers.searches.edge_pruning import masked_logits
 
 ABLATIONS = ("corrupt", "zero", "mean")
 
@@ -115,7 +116,7 @@ def test_wrong_arguments_are_explained(small):
 def test_two_logits_are_those_of_the_vocabulary(small):
     model, pairs = small
     for _, scene in scenes(model, pairs, "corrupt"):
-        last = scene.clean()[1][:, -1]
+        last = scene.clean[1][:, -1]
         resid = torch.cat((last, last.flip(0), last.roll(1, -1)))
         expected = scene.measure(logit_diff, scene.net.unembed(resid))
         torch.testing.assert_close(scene.measure_residual(logit_diff, resid), expected, atol=1e-5, rtol=1e-5)

@@ -21,10 +21,11 @@ from helpers import (
     relation_pairs,
     run_circuit,
 )
-from helpers.circuits.ablation import masked_logits, scenes
+from helpers.circuits.ablation import scenes
 from helpers.circuits.circuit import permute_heads
 from helpers.circuits.metrics import match_nll, prob_diff
 from helpers.searches.attribution import clean_corrupted
+from helpers.searches.edge_pruning import masked_logits
 from helpers.searches.exact import exact_sample
 from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
@@ -120,7 +121,7 @@ def test_the_activations_variant_is_the_plain_loop(small):
     net, layer = scene.net, scene.net.layers[0]
     from helpers.models.run import head_writes
 
-    clean, _ = scene.clean()
+    clean, _ = scene.clean
     new, old = head_writes(layer, clean.heads[0]), head_writes(layer, scene.ablated.heads[0])
     expected = torch.zeros(graph.edges.shape)
     rows = graph.source_rows(0)
@@ -208,7 +209,7 @@ def test_acdc_returns_exactly_a_planted_circuit(planted, metric, tau):
 
 
 def test_the_decoy_is_active_but_not_found(planted):
-    net_writes = next(scenes(planted.model, planted.pairs, "corrupt"))[1].clean()[0]
+    net_writes = next(scenes(planted.model, planted.pairs, "corrupt"))[1].clean[0]
     assert net_writes.heads[0][:, :, 1].abs().max() > 0.1
     assert not any(edge.startswith("a0.h1") for edge in planted.edges)
 

@@ -14,13 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.circuits.ablation import in_places, masked_logits, run_circuit, scenes
+from helpers.circuits.ablation import in_places, run_circuit, scenes
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs
+from helpers.searches.edge_pruning import masked_logits
 from helpers.studies.competition.contests import KnowledgeConflicts
 
 

@@ -60,7 +60,7 @@ def edge_contributions(
     readers, sources = circuit.mask.nonzero().T
     result = torch.zeros(len(pairs), len(readers))
     for places, scene in scenes(model, pairs, "corrupt"):
-        clean, _ = scene.clean()
+        clean, _ = scene.clean
         written, said = (clean - scene.ablated).expand(scene.net), scene.pairs.answer_ids
 
         def lead(last: Tensor, net: Network = scene.net, said: Tensor = said) -> Tensor:

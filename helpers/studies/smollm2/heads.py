@@ -1,0 +1,69 @@
+"""SmolLM2's heads in the relations that it knows: their names, and which heads several relations share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from helpers.checks import Count, Whole, checked
+from helpers.components.head_classes import classify_heads
+from helpers.prompts.facts import relation_pairs
+from helpers.studies.smollm2.circuits import known_relations
+from helpers.studies.tables import Load, Write, write_parts
+
+PAIRS = 12
+KEPT = ["head", "layer", "class", "to_subject", "to_relation", "from_subject_answer", "from_relation_type", "ov_answer"]
+
+
+def head_rows(model, name: str, template: int) -> pd.DataFrame:
+    """All heads in one relation: what of `classify_heads` a page needs, and their effects as shares.
+
+    ``lead_share, type_share`` are what a head brings from the subject to the answer (against the other answers), and
+    from the other words to the type, and ``effect_share`` the fall of the logit difference when all its edges are cut:
+    each as a share of the whole model's own value.
+    """
+    found = classify_heads(model, relation_pairs(model, name, PAIRS, paraphrase=template))
+    lead = (found.from_subject_answer - found.from_subject_type) / (found.model_answer - found.model_type)
+    shares = dict(lead_share=lead, type_share=found.from_relation_type / found.model_type)
+    rows = found[KEPT].assign(relation=name, effect_share=found.effect / found.model_diff, **shares)
+    return rows.round(3)
+
+
+@checked
+def shared_heads(named: pd.DataFrame, draws: Count = 2000, seed: Whole = 0) -> pd.DataFrame:
+    """In how many relations each head has a name, beside chance: as many heads of each layer, drawn anew each time.
+
+    Late heads are named more often than early ones, whatever they do; drawing within the layer allows for that.
+
+    Args:
+        named: a row for each head of each relation that has the name (columns ``relation, head, layer``).
+
+    Returns:
+        A row for each named head: ``relations`` that share it, ``expected`` by chance, and ``p``, the share of draws in
+        which *some* head of the model is named as often (so that looking at all heads at once isn't rewarded).
+    """
+    rng, heads = np.random.default_rng(seed), 1 + named["head"].str.extract(r"h(\d+)")[0].astype(int).max()
+    counts = named.groupby(["relation", "layer"]).size()
+    most, total = np.zeros(draws), {}
+    for layer, each in counts.groupby("layer"):
+        drawn = np.zeros((draws, heads), int)
+        for count in each:
+            drawn += rng.random((draws, heads)).argsort(1) < count
+        most = np.maximum(most, drawn.max(1))
+        total[layer] = each.sum() / heads
+    table = named.groupby(["head", "layer"]).relation.nunique().rename("relations").reset_index()
+    table["expected"] = table.layer.map(total)
+    table["p"] = [(1 + (most >= n).sum()) / (1 + draws) for n in table.relations]
+    return table.sort_values("relations", ascending=False, ignore_index=True)
+
+
+def all_rows(model) -> Iterator[pd.DataFrame]:
+    """All heads of all relations that the model knows."""
+    return (head_rows(model, name, template) for name, template in known_relations().items())
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Name the heads of SmolLM2."""
+    write_parts(write, "smollm2_heads", all_rows(load("smollm2")))
