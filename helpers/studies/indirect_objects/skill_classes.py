@@ -11,9 +11,8 @@ from torch import Tensor
 
 from helpers.atlas.skills import indirect_object_pairs
 from helpers.checks import Model, checked
-from helpers.circuits.ablation import run_circuit
-from helpers.circuits.circuit import Circuit
-from helpers.circuits.graph import Graph, head_place
+from helpers.circuits.ablation import scenes
+from helpers.circuits.graph import head_place
 from helpers.circuits.metrics import logit_diff
 from helpers.components.head_classes import Thresholds, counts, first_fitting
 from helpers.components.heads import head_table
@@ -21,7 +20,7 @@ from helpers.components.lens import against_mean, direct_logit_attribution
 from helpers.components.skill_heads import measure_repeats
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after
-from helpers.models.run import Replaced, run_layers
+from helpers.models.run import Replaced, forward, head_writes, qkv, repeat_past, run_layers
 from helpers.prompts.pairs import PromptPairs
 
 SKILLS = (
@@ -122,19 +121,30 @@ def name_attribution(model: Model, pairs: PromptPairs, cut: Sequence[str] = ()) 
 
 
 @checked
+@torch.no_grad()
 def effect_via_queries(model: Model, pairs: PromptPairs) -> Float[Tensor, "layer head"]:
-    """By how much the logit difference falls when a head is cut from the queries of all later heads, in logits."""
-    graph = Graph.from_model(model)
-    queries = torch.tensor([name.endswith("<q>") for name in graph.readers])
-    whole = logit_diff(logits_after(read_network(model), pairs.clean_ids)[:, 0], pairs).mean()
-    effects = torch.zeros(graph.n_layers, graph.n_heads, device=whole.device)
-    for n in range(graph.n_layers - 1):  # no query stands behind the last layer
-        for h in range(graph.n_heads):
-            mask = graph.edges.clone()
-            mask[queries, graph.source_rows(2 * n).start + h] = False
-            cut = run_circuit(model, Circuit(graph, mask), pairs)
-            effects[n, h] = whole - logit_diff(cut, pairs).mean()
-    return effects
+    """By how much the logit difference falls when a head is cut from the queries of all later heads, in logits.
+
+    The heads of a layer go through the later layers side by side; each misses in the queries there what it writes more
+    than in the corrupt run.
+    """
+    total = 0.0
+    for _, scene in scenes(model, pairs, "corrupt", clean=True):
+        net, heads = scene.net, scene.net.n_heads
+        whole = scene.measure_residual(logit_diff, scene.clean[1][:, -1])
+        difference, past, falls = scene.clean[0] - scene.ablated, repeat_past(scene.past, heads), []
+        for step in forward(net, scene.embed, past=scene.past):
+            if step.is_mlp:
+                continue
+            missed = head_writes(step.layer, difference.heads[step.sublayer // 2]).flatten(0, 1)
+            later = forward(net, step.after.repeat(heads, 1, 1), step.sublayer + 1, past)
+            for each in later:
+                if not each.is_mlp:
+                    queries, *_ = qkv(each.layer, each.layer.norm1(each.resid - missed))
+                    each.qkv = (queries, *each.qkv[1:])
+            falls.append((whole - scene.measure_residual(logit_diff, each.after[:, -1])).sum(-1))
+        total = total + torch.stack(falls)
+    return total / len(pairs)
 
 
 @checked
