@@ -72,10 +72,34 @@ def test_the_first_model_is_the_real_one_and_the_other_can_be_chosen(explorer):
 def test_layers_without_edges_are_gaps_until_all_are_asked_for(explorer):
     page = explorer("#model=smollm2&size=100")
     assert page.locator(".kcx-gap").count() > 0 and page.locator(".kcx-node").count() < 302
-    page.locator("#kcx-layers").click()
+    page.select_option("#kcx-layers", "all")
     settled(page)
     assert "layers=all" in page.url and page.locator(".kcx-gap").count() == 0
     assert page.locator(".kcx-node").count() == 302
+
+
+def test_by_roles_only_layers_with_named_heads_have_rows_and_the_other_edges_are_merged(explorer):
+    page = explorer("#model=smollm2&layers=roles")
+    drawn = page.evaluate("kcExplorer.drawnEdges().map((e) => [e.from, e.to, e.count || 0])")
+    assert len(drawn) < 200 and len(edges(page)) == 200, "the table still has all edges"
+    assert any(start.startswith("gap-") and count > 1 for start, _, count in drawn)
+    assert not any(start == end for start, end, _ in drawn)
+    kinds = page.locator('.kcx-node[aria-label*="mover"]')
+    assert kinds.count() > 0 and page.locator(".kcx-gap").count() > 0
+    page.locator(".kcx-gap").first.click()
+    settled(page)
+    assert "layers=all" in page.url
+
+
+def test_arrow_keys_reach_the_gaps(explorer):
+    page = explorer("#model=smollm2&layers=roles")
+    page.locator('.kcx-node[tabindex="0"]').focus()
+    seen = set()
+    for _ in range(45):
+        page.keyboard.press("ArrowDown")
+        seen.add(page.evaluate("document.activeElement.dataset.node"))
+    gaps = {gap.get_attribute("data-node") for gap in page.locator(".kcx-gap").all()}
+    assert gaps and gaps <= seen and "embed" in seen
 
 
 def test_keys_zoom_and_move_the_picture(explorer):

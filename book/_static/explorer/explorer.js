@@ -94,7 +94,7 @@
       const state = explorer.readState();
       explorer.choose({ relation: state.with, with: state.relation });
     });
-    find("#kcx-layers").addEventListener("click", allLayers);
+    select("#kcx-layers", (value) => ({ layers: value }));
     find("#kcx-help").addEventListener("click", help);
     find("#kcx-in").addEventListener("click", () => explorer.zoom(1.5));
     find("#kcx-out").addEventListener("click", () => explorer.zoom(1 / 1.5));
@@ -104,13 +104,10 @@
       explorer.unpoint();
       explorer.choose({ show: "" });
     });
-    explorer.onPicture("gap", allLayers);
     explorer.onPicture("redrawn", () => explorer.mark(explorer.readState().show));
     listenToPicture(find(".kcx-picture"));
     document.getElementById("kc-explorer").addEventListener("keydown", keys);
   }
-
-  const allLayers = () => explorer.choose({ layers: explorer.readState().layers ? "" : "all" });
 
   // Choosing one half of a couple while comparing brings the other half along.
   function partner(id) {
@@ -131,7 +128,8 @@
     const name = (event) => event.target.closest?.("[data-node]")?.dataset.node;
     box.addEventListener("click", (event) => {
       const node = name(event);
-      if (node) explorer.choose({ show: node });
+      if (node?.startsWith("gap-")) explorer.choose({ layers: "all" });
+      else if (node) explorer.choose({ show: node });
     });
     box.addEventListener("pointerover", (event) => name(event) && lightNode(name(event)));
     box.addEventListener("pointerout", (event) => name(event) && lightNode(explorer.readState().show));
@@ -166,15 +164,15 @@
   }
 
   function nextEdge(node, step) {
-    const all = Object.values(shown.parts).flat();
-    const own = all.filter((edge) => explorer.touches(edge, node));
+    const own = explorer.drawnEdges().filter((edge) => explorer.touches(edge, node));
     if (!own.length) return announce(`No edge of the circuit touches ${node}.`);
     edgeAt = (edgeAt + step + own.length) % own.length;
     explorer.pointAt(own[edgeAt].number);
     announce(edgeText(own[edgeAt]));
   }
 
-  const edgeText = (edge) => (edge.score ? `${edge.name}, score ${explorer.signed(edge.score)}, rank ${edge.rank}` : edge.name);
+  const edgeText = (edge) => (edge.score ? `${edge.name}, score ${explorer.signed(edge.score)}, ${rankText(edge)}` : edge.name);
+  const rankText = (edge, size) => (edge.count ? `${edge.count} edges together` : `rank ${edge.rank}${size ? ` of ${size}` : ""}`);
   const announce = (text) => (find(".kcx-live").textContent = text);
 
   function showTip(edge, part, position) {
@@ -185,7 +183,7 @@
     const second = edge.second === undefined ? "" : ` and ${signed(edge.second)}`;
     const where = { a: "only in the first", b: "only in the second", both: "in both" }[part];
     const size = (part === "b" ? shown.second : shown.first).size;
-    const lines = edge.score ? [`score ${signed(edge.score)}${second}`, `rank ${edge.rank} of ${size}`] : ["no score"];
+    const lines = edge.score ? [`score ${signed(edge.score)}${second}`, rankText(edge, size)] : ["no score"];
     tip.replaceChildren(make("code", {}, edge.name), make("span", {}, lines.join(", ")), where ? make("span", {}, where) : "");
     const room = find(".kcx-picture").clientWidth;
     tip.style.left = `${Math.max(90, Math.min(room - 90, position.x))}px`;
@@ -235,7 +233,7 @@
     const before = shown;
     shown = { parts, first, second, state };
     controls(state);
-    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, compared ? null : classes, state.layers === "all");
+    if (!before || pictureKey(before.state) !== pictureKey(state)) explorer.draw(parts, compared ? null : classes, state.layers);
     const side = state.side === "2" ? 1 : 0;
     const view = {
       entry: entries[side],
@@ -267,8 +265,9 @@
       find(id).disabled = names.length < 2;
     };
     find("#kcx-model").value = state.model;
-    find("#kcx-layers").hidden = explorer.graph.n_layers <= explorer.FEW_LAYERS;
-    find("#kcx-layers").setAttribute("aria-pressed", String(state.layers === "all"));
+    find("#kcx-layers").closest("label").hidden = explorer.graph.n_layers <= explorer.FEW_LAYERS;
+    find("#kcx-layers").value = state.layers;
+    find("#kcx-layers option[value=roles]").disabled = Boolean(state.with); // two circuits have no classes in common
     find("#kcx-relation").value = state.relation;
     find("#kcx-with").value = state.with;
     find("#kcx-couple").value = explorer.index.couples.some((c) => c.a === state.relation && c.b === state.with)

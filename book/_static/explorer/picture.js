@@ -21,6 +21,7 @@
     const spine = explorer.graph.n_heads + 0.2;
     if (name === "embed") return { x: spine, y: -1 };
     if (name === "logits") return { x: spine, y: rows.top };
+    if (isGap(name)) return { x: spine, y: rows.gaps.find((gap) => gap.id === name).y };
     const [, kind, layer, group, head] = name.match(/^([am])(\d+)(?:\.(h|kv)(\d+))?$/);
     const y = rows.of.get(Number(layer));
     if (kind === "m") return { x: spine, y: y + 0.4 };
@@ -40,11 +41,17 @@
     return { x: at.x + BENDS[kind] * Math.min(1, rise / 2), y: at.y };
   }
 
-  // Which layers have a row, and where those stand that have none: as thin gaps.
-  function stack(edges, all) {
+  const isGap = (name) => name.startsWith("gap-");
+  const layerOf = (name) => Number(name.match(/\d+/)?.[0] ?? NaN);
+
+  // Which layers have a row, and where those stand that have none: as thin gaps. By roles, only layers in which the
+  // circuit has a head with a class get a row.
+  function stack(edges, classes, mode) {
     const { n_layers } = explorer.graph;
-    const used = new Set(edges.flatMap((edge) => [edge.from, edge.to]).map((name) => Number(name.match(/\d+/)?.[0])));
-    const shown = (n) => all || n_layers <= explorer.FEW_LAYERS || used.has(n);
+    const ends = new Set(edges.flatMap((edge) => [edge.from, ...edge.fed, edge.to]));
+    const named = (name) => /^a\d+\.h/.test(name) && explorer.kindOf(name, classes).startsWith("kind-");
+    const used = new Set([...ends].filter((name) => mode !== "roles" || !classes || named(name)).map(layerOf));
+    const shown = (n) => mode === "all" || n_layers <= explorer.FEW_LAYERS || used.has(n);
     const of = new Map();
     const gaps = [];
     let y = 0;
@@ -56,10 +63,34 @@
         y += GAP;
       }
     }
+    for (const gap of gaps) gap.id = `gap-${gap.first}-${gap.last}`;
     return { of, gaps, top: y };
   }
 
-  const shownNodes = () => explorer.graph.nodes.filter((name) => !/\d/.test(name) || rows.of.has(Number(name.match(/\d+/)[0])));
+  const isShown = (name) => !/\d/.test(name) || rows.of.has(layerOf(name));
+  const shownAs = (name) => (isShown(name) ? name : rows.gaps.find((gap) => gap.first <= layerOf(name) && layerOf(name) <= gap.last).id);
+
+  // Edges from and to layers without a row, as one for each two ends; what stays within a gap isn't drawn.
+  function merged(edges) {
+    const found = new Map();
+    for (const edge of edges) {
+      const [from, to] = [shownAs(edge.from), shownAs(edge.to)];
+      if (from === edge.from && to === edge.to) found.set(edge.number, edge);
+      else if (from !== to) {
+        const key = `${from}→${to}`;
+        const { score = 0, count = 0 } = found.get(key) || {};
+        const fed = isGap(to) ? [to] : edge.fed;
+        found.set(key, { ...edge, number: key, name: key, from, to, fed, score: score + edge.score, count: count + 1 });
+      }
+    }
+    return [...found.values()];
+  }
+
+  // Gaps that edges come from or go to are drawn, the others only named.
+  function shownNodes(edges) {
+    const gaps = new Set(edges.flatMap((edge) => [edge.from, edge.to]).filter(isGap));
+    return [...explorer.graph.nodes.filter(isShown), ...gaps];
+  }
 
   function measure() {
     const right = explorer.graph.n_heads + 0.2 + 0.45 * Math.min(rows.top + 1, 12) ** 0.7;
@@ -92,7 +123,7 @@
   explorer.kindOf = (name, classes) => {
     if (name === "embed") return "embed";
     if (name === "logits") return "logits";
-    if (name.startsWith("m")) return "mlp";
+    if (name.startsWith("m") || isGap(name)) return "mlp";
     const letter = classes?.[explorer.headNumber(name)];
     return letter in explorer.beginning.kinds ? `kind-${letter}` : "plain";
   };
@@ -149,7 +180,7 @@
     const fixed = name === "embed" || name === "logits";
     const size = used ? unit * (fixed ? 0.26 : 0.16 + 0.24 * share) : 5;
     const kind = explorer.kindOf(name, classes);
-    const shape = fixed ? "diamond" : name.startsWith("m") ? "round-rectangle" : "ellipse";
+    const shape = fixed ? "diamond" : kind === "mlp" ? "round-rectangle" : "ellipse";
     return { id: name, size, kind, used, shape };
   }
 
@@ -170,17 +201,18 @@
   }
 
   // parts: {one: edges}, or {both, a, b}; classes: a letter for each head, or nothing.
-  explorer.draw = (parts, classes, all) => {
-    drawn = { parts, classes, all };
+  explorer.draw = (whole, classes, mode) => {
     if (!box) prepare();
-    rows = stack(Object.values(parts).flat(), all);
+    rows = stack(Object.values(whole).flat(), classes, mode);
+    const parts = Object.fromEntries(Object.entries(whole).map(([part, list]) => [part, merged(list)]));
+    drawn = { whole, parts, classes, mode };
     scale = measure();
     box.style.height = `${scale.height}px`;
     const order = Object.entries(parts);
     const edges = order.flatMap(([, list]) => list);
     const strengths = explorer.strengths(edges);
     const most = Math.max(...edges.map((edge) => Math.abs(edge.score)), 1e-9);
-    const nodes = shownNodes().map((name) => ({
+    const nodes = shownNodes(edges).map((name) => ({
       group: "nodes",
       data: nodeData(name, strengths, classes),
       position: at(place(name)),
@@ -236,7 +268,7 @@
     new ResizeObserver(() => {
       if (!box.clientWidth || Math.abs(box.clientWidth - width) < 2) return;
       width = box.clientWidth;
-      explorer.draw(drawn.parts, drawn.classes, drawn.all);
+      explorer.draw(drawn.whole, drawn.classes, drawn.mode);
       listeners.redrawn?.();
     }).observe(box);
   }
@@ -246,7 +278,7 @@
     const focused = layer.contains(document.activeElement) && document.activeElement.dataset.node;
     const strongest = [...strengths.entries()].sort((a, b) => b[1] - a[1]).slice(0, scale.column > 50 && scale.row > 50 ? 14 : scale.column > 50 ? 20 : 0);
     const named = new Set(strongest.map(([name]) => name));
-    const made = nodes.map(({ data, position }) => {
+    const made = nodes.filter(({ data }) => !isGap(data.id)).map(({ data, position }) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "kcx-node";
@@ -298,17 +330,19 @@
     return [...labels, ...rows.gaps.map(gap), ...columns];
   }
 
-  // Layers without a part of the circuit: a button that shows all layers.
-  function gap({ first, last, y }) {
+  // Layers without a row of their own: a button that shows all layers.
+  function gap({ id, first, last, y }) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "kcx-row kcx-gap";
+    button.dataset.node = id;
     button.tabIndex = -1;
     button.textContent = first === last ? `${first}` : `${first}–${last}`;
-    button.title = "Layers without an edge of this circuit; show all";
-    button.setAttribute("aria-label", `layers ${first} to ${last} have no edge of this circuit, show all layers`);
+    const count = explorer.drawnEdges().filter((edge) => explorer.touches(edge, id)).length;
+    const holds = count ? "no head with a class" : "no edge of this circuit";
+    button.title = `Layers with ${holds}; show all`;
+    button.setAttribute("aria-label", `layers ${first} to ${last} have ${holds}, show all layers`);
     button.style.top = `${at({ x: 0, y }).y}px`;
-    button.addEventListener("click", () => listeners.gap?.());
     return button;
   }
 
@@ -320,15 +354,14 @@
     if (focus) button(name)?.focus({ preventScroll: true });
   }
 
-  // The rows of the grid from below: embed, layer 0's label and heads and its MLP, ..., logits.
+  // The rows of the grid from below: embed, layer 0's label and heads and its MLP, ..., a gap, ..., logits.
   function grid() {
     const { n_heads } = explorer.graph;
-    const layers = [...rows.of.keys()].map((n) => [
-      `layer-${n}`,
-      ...Array.from({ length: n_heads }, (_, h) => `a${n}.h${h}`),
-      `m${n}`,
-    ]);
-    return [["embed"], ...layers, ["logits"]];
+    const heads = (n) => Array.from({ length: n_heads }, (_, h) => `a${n}.h${h}`);
+    const layers = [...rows.of].map(([n, y]) => [y, [`layer-${n}`, ...heads(n), `m${n}`]]);
+    const gaps = rows.gaps.map(({ id, y }) => [y, [id]]);
+    const order = [...layers, ...gaps].sort((a, b) => a[0] - b[0]);
+    return [["embed"], ...order.map(([, names]) => names), ["logits"]];
   }
 
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
@@ -338,10 +371,11 @@
     const row = layers.findIndex((names) => names.includes(name));
     const [up, right] = STEPS[key];
     const next = layers[Math.max(0, Math.min(layers.length - 1, row + up))];
-    const column = layers[row].length === 1 ? layers[1].length - 1 : layers[row].indexOf(name);
+    const column = isGap(name) ? 0 : layers[row].length === 1 ? Infinity : layers[row].indexOf(name);
     return next[Math.max(0, Math.min(next.length - 1, up ? column : layers[row].indexOf(name) + right))];
   };
   explorer.focusNode = (name) => rove(name);
+  explorer.drawnEdges = () => Object.values(drawn.parts).flat();
 
   // Show which edges belong to a part; the others step back.
   explorer.light = (name) => {

@@ -56,6 +56,7 @@
     if (unknown.length) notes.push(`The address says “${unknown[0]}”, which means nothing here.`);
     if (asked.model && asked.model !== explorer.index.model) notes.push(`There is no model “${asked.model}” here.`);
     state.model = explorer.index.model;
+    if (!["", "roles", "all"].includes(state.layers) || (state.layers === "roles" && state.with)) state.layers = "";
     checkQuestions(state, notes);
     checkSearch(state, notes);
     checkSize(state, notes);
