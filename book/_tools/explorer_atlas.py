@@ -53,7 +53,7 @@ def relation_entry(model, name: str, swept_rows: dict[str, pd.Series], searches:
     widths = dict(zip(own["edges"], own["scores"], strict=True))
     by = yardstick(model, halves.test, "corrupt", [circuit.n_edges])
     entry["searches"]["acdc/corrupt"] = given(model, halves, circuit, widths, by)
-    return entry | {"heads": head_reasons(model, halves.train)}
+    return entry | {"heads": head_reasons(measure_heads(model, halves.train))}
 
 
 def edit_entries(model, request: EditRequest) -> tuple[Entry, Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,7 +12,6 @@ from torch import Tensor
 from _tools.explorer_circuits import significant
 from helpers.circuits.graph import Graph
 from helpers.components.head_classes import LETTERS, Thresholds, name_heads
-from helpers.components.heads import measure_heads
 from helpers.components.lens import lens_logits, written_words
 from helpers.figures.circuit_layout import CLASS_MARKS
 from helpers.figures.display import UNREADABLE
@@ -84,20 +84,20 @@ def said_words(model, pairs: PromptPairs) -> list[list[str]]:
     return [[readable(word) for word in words[name]] for name in sources]
 
 
-def head_reasons(model, pairs: PromptPairs) -> dict[str, object]:
+def head_reasons(measured: pd.DataFrame) -> dict[str, object]:
     """The class of each head with the numbers that the rule of `name_heads` compares.
+
+    Args:
+        measured: the heads in one relation, as `measure_heads` measures them.
 
     Returns:
         ``classes``, a letter for each head; ``measured``, for each head its attention to the subject and to the other
         words, and in logits what it brings for the answer (beyond the type), its effect from the subject, and what it
         brings for the type; ``needed``, the value from which on each of the five counts (none where the model itself
         shows nothing).
-
-    Raises:
-        ValueError: if a subject isn't known.
     """
     thresholds = Thresholds()
-    frame = name_heads(measure_heads(model, pairs), thresholds)
+    frame = name_heads(measured, thresholds)
     lead = frame.from_subject_answer - frame.from_subject_type
     columns = (frame.to_subject, frame.to_relation, lead, frame.effect_from_subject, frame.from_relation_type)
     first, heads = frame.iloc[0], len(frame)

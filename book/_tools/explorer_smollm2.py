@@ -13,6 +13,7 @@ from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import relation
 from helpers.studies.smollm2.circuits import known_relations
 from helpers.studies.smollm2.skills import SKILLS
+from helpers.studies.tables import read_table
 
 MODEL = "smollm2"
 SIZES = (100, 200, 400, 800)
@@ -30,7 +31,7 @@ def relation_entry(model, name: str, paraphrase: int) -> Entry:
     asked = partial(relation_pairs, model, name, paraphrase=paraphrase)
     halves = Halves(asked(FOUND_ON, split="train"), asked(JUDGED_ON, split="test"))
     entry = questions(model, halves, SEARCHES, prompts=PROMPTS, sizes=SIZES)
-    return entry | {"heads": head_reasons(model, halves.train)}
+    return entry | {"heads": head_reasons(read_table("smollm2_heads").query("relation == @name"))}
 
 
 @cache

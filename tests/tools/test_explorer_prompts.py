@@ -9,6 +9,7 @@ from _tools.explorer_prompts import head_reasons, packed, prompt_views, readable
 from helpers import relation_pairs
 from helpers.atlas.wordings import N_PAIRS
 from helpers.components.head_classes import LETTERS
+from helpers.components.heads import measure_heads
 from helpers.components.lens import answer_by_layer, written_words
 from helpers.studies.tables import read_table
 
@@ -59,7 +60,7 @@ def test_words_stand_in_the_order_of_sources(atlas, pairs):
 
 
 def test_classes_are_the_tables_and_follow_from_the_numbers(atlas, pairs):
-    found = head_reasons(atlas, pairs)
+    found = head_reasons(measure_heads(atlas, pairs))
     names = read_table("head_names")
     row = names[(names.relation == "country_capital") & (names.wording == "first wording")]
     assert found["classes"] == row.classes.item()
@@ -68,10 +69,3 @@ def test_classes_are_the_tables_and_follow_from_the_numbers(atlas, pairs):
         mover, relation = subject and (answer or effect), other and kind
         expected = "mixture" if mover and relation else "mover" if mover else "relation" if relation else "none"
         assert letter == LETTERS[expected]
-
-
-def test_without_subjects_there_are_no_classes(atlas, pairs):
-    from dataclasses import replace
-
-    with pytest.raises(ValueError, match="subject"):
-        head_reasons(atlas, replace(pairs, subjects=(None,) * len(pairs)))

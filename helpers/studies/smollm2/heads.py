@@ -8,27 +8,34 @@ import numpy as np
 import pandas as pd
 
 from helpers.checks import Count, Whole, checked
-from helpers.components.head_classes import classify_heads
+from helpers.components.head_classes import name_heads
+from helpers.components.heads import measure_heads
 from helpers.prompts.facts import relation_pairs
 from helpers.studies.smollm2.circuits import known_relations
-from helpers.studies.tables import Load, Write, write_parts
+from helpers.studies.tables import Load, Write, read_table, write_parts
 
 PAIRS = 12
-KEPT = ["head", "layer", "class", "to_subject", "to_relation", "from_subject_answer", "from_relation_type", "ov_answer"]
+UNUSED = ["writes_answer", "writes_type", "effect_mean", "type_rises", "answer_falls"]
+UNUSED += ["answer_falls_zero", "type_falls_zero"]
 
 
 def head_rows(model, name: str, template: int) -> pd.DataFrame:
-    """All heads in one relation: what of `classify_heads` a page needs, and their effects as shares.
+    """What `name_heads` needs of all heads in one relation, and their effects: measured, not yet named."""
+    measured = measure_heads(model, relation_pairs(model, name, PAIRS, paraphrase=template))
+    return measured.drop(columns=UNUSED).assign(relation=name)
+
+
+def named_heads() -> pd.DataFrame:
+    """The committed measurements with each head's ``class`` in each relation, and shares of the model's own values.
 
     ``lead_share, type_share`` are what a head brings from the subject to the answer (against the other answers), and
-    from the other words to the type, and ``effect_share`` the fall of the logit difference when all its edges are cut:
-    each as a share of the whole model's own value.
+    from the other words to the type; ``effect_share`` is the fall of the logit difference when all its edges are cut.
     """
-    found = classify_heads(model, relation_pairs(model, name, PAIRS, paraphrase=template))
-    lead = (found.from_subject_answer - found.from_subject_type) / (found.model_answer - found.model_type)
-    shares = dict(lead_share=lead, type_share=found.from_relation_type / found.model_type)
-    rows = found[KEPT].assign(relation=name, effect_share=found.effect / found.model_diff, **shares)
-    return rows.round(3)
+    each = read_table("smollm2_heads").groupby("relation", sort=False)
+    table = pd.concat([name_heads(rows) for _, rows in each], ignore_index=True)
+    lead = (table.from_subject_answer - table.from_subject_type) / (table.model_answer - table.model_type)
+    shares = dict(lead_share=lead, type_share=table.from_relation_type / table.model_type)
+    return table.assign(effect_share=table.effect / table.model_diff, **shares)
 
 
 @checked
@@ -65,5 +72,5 @@ def all_rows(model) -> Iterator[pd.DataFrame]:
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Name the heads of SmolLM2."""
+    """Measure the heads of SmolLM2."""
     write_parts(write, "smollm2_heads", all_rows(load("smollm2")))

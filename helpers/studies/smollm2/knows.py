@@ -15,7 +15,7 @@ from helpers.models.predict import logits_after, prompt_ids
 from helpers.prompts.facts import answer_row, known_facts
 from helpers.prompts.relations import REAL, Relation, relations
 from helpers.statistics import bootstrap
-from helpers.studies.tables import Load, Write, write_parts
+from helpers.studies.tables import Load, Write, read_table, write_parts
 
 BEGINNINGS = {"<|endoftext|>": ("<|endoftext|>",), "<|im_start|>": ("<|im_start|>",), "nothing": ()}
 MODELS = ("smollm2", "atlas")
@@ -80,6 +80,18 @@ def knows_rows(model, name: str, asked: Relation) -> pd.DataFrame:
     return table
 
 
+def both_row(models: dict[str, object], asked: Relation, known: pd.DataFrame) -> dict[str, object]:
+    """How many facts each model knows in its best template, and how many both.
+
+    Args:
+        known: this relation's rows of the table ``smollm2_knows``.
+    """
+    best = known.dropna(subset="known").set_index("model").template
+    said = [set(known_facts(models[name], asked, asked.facts, int(best[name]))) for name in MODELS]
+    row = dict(relation=asked.name, kind=asked.kind, facts=len(asked.facts))
+    return row | dict(zip(MODELS, map(len, said), strict=True)) | dict(both=len(said[0] & said[1]))
+
+
 def write_tables(load: Load, write: Write) -> None:
     """Ask SmolLM2 with three beginnings; ask it and Atlas all real relations in all templates."""
     model, tables = load("smollm2"), relations(*REAL)
@@ -90,3 +102,6 @@ def write_tables(load: Load, write: Write) -> None:
         "smollm2_knows",
         (knows_rows(models[name], name, asked) for asked in tables.values() for name in MODELS),
     )
+    known = read_table("smollm2_knows")
+    rows = [both_row(models, asked, known[known.relation == name]) for name, asked in tables.items()]
+    write("smollm2_both", pd.DataFrame(rows))
