@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import torch
 
-from helpers.circuits.ablation import run_circuit
+from helpers.circuits.ablation import run_circuit, run_circuits
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
@@ -43,9 +43,9 @@ def answers_kept(model, circuits: Mapping[str, Circuit], pairs: PromptPairs) -> 
     """
     if len(pairs.clean) != 1:
         raise ValueError(f"one pair is shown, not {len(pairs.clean)}: choose it with pairs.select([number])")
+    logits = run_circuits(model, list(circuits.values()), pairs, "corrupt")[:, 0]
     rows = []
-    for label, circuit in circuits.items():
-        chances = run_circuit(model, circuit, pairs)[0].softmax(-1)
+    for (label, circuit), chances in zip(circuits.items(), logits.softmax(-1), strict=True):
         right, wrong = (chances[ids[0]].item() for ids in (pairs.answer_ids, pairs.wrong_ids))
         rows.append((label, circuit.n_edges, right, wrong, model.tokenizer.decode([int(chances.argmax())]).strip()))
     return pd.DataFrame(rows, columns=["circuit", "edges", "right", "wrong", "said"]).set_index("circuit")

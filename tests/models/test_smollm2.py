@@ -14,10 +14,12 @@ from by_hooks import cut_by_hooks
 from transformers import AutoModelForCausalLM
 
 import helpers
-from helpers import Circuit, Graph, load_model, run_circuit
+from helpers import Circuit, Graph, load_model, logit_diff, run_circuit
 from helpers.files import FOLDER
 from helpers.models import smollm2
 from helpers.models.predict import answer_ids, prompt_ids
+from helpers.searches import acdc
+from helpers.studies.edge_pruning.plain_acdc import plain_acdc
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,26 @@ def test_a_cut_edge_is_that_of_hooks(model, pairs):
     for edge in EDGES:
         ours = run_circuit(model, ~Circuit.from_edges(graph, [edge]), pairs)
         assert (ours - cut_by_hooks(model, pairs, edge)).abs().max() < 1e-3, edge
+
+
+class Enough(Exception):
+    """Raised when a search has gone far enough."""
+
+
+def test_acdc_is_the_plain_sweep_on_the_first_edges(model, pairs, monkeypatch):
+    visit, kept, most = acdc._visit, [], 12
+
+    def only_one(runs, reader, *rest):
+        visit(runs, reader, *rest)
+        kept.append(runs[0].kept[reader].clone())
+        raise Enough
+
+    monkeypatch.setattr(acdc, "_visit", only_one)
+    two = pairs.select([0, 1])
+    with pytest.raises(Enough):
+        acdc.acdc(model, two, logit_diff, tau=0.02)
+    expected = plain_acdc(model, two, logit_diff, tau=0.02, most=most).mask[-1, -most:]
+    assert torch.equal(kept[0][-most:], expected) and 0 < expected.sum() < most
 
 
 def fake(text: str):

@@ -10,9 +10,15 @@ from helpers.prompts.pairs import PromptPairs
 
 
 def plain_acdc(
-    model, pairs: PromptPairs, metric: Metric = logit_diff, *, tau: float, ablation: Ablation = "corrupt"
+    model,
+    pairs: PromptPairs,
+    metric: Metric = logit_diff,
+    *,
+    tau: float,
+    ablation: Ablation = "corrupt",
+    most: int | None = None,
 ) -> Circuit:
-    """The plain sweep, from the logits back."""
+    """The plain sweep, from the logits back; of the first ``most`` edges, all others are kept."""
     graph = Graph.from_model(model)
     mask, whole = graph.edges.clone(), pairs.clean_logits(model)
 
@@ -21,12 +27,12 @@ def plain_acdc(
         return -metric.sign * metric.beside(whole)(logits, pairs).double().mean().item()
 
     current = loss()
-    for reader in reversed(range(len(graph.readers))):
-        for source in reversed(graph.edges[reader].nonzero().flatten().tolist()):
-            mask[reader, source] = False
-            without = loss()
-            if without - current < tau:
-                current = without
-            else:
-                mask[reader, source] = True
+    order = graph.edges.nonzero().flip(0).tolist()  # readers from the logits back, each with its latest source first
+    for reader, source in order[:most]:
+        mask[reader, source] = False
+        without = loss()
+        if without - current < tau:
+            current = without
+        else:
+            mask[reader, source] = True
     return Circuit(graph, mask)

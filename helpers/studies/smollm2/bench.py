@@ -37,9 +37,10 @@ from helpers.prompts.relations import relation
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.exact import exact_sample
+from helpers.studies.smollm2.circuits import TAU
 from helpers.studies.tables import Load, Write
 
-RELATION, PAIRS, TEST, SIZE, LAYER, TOKENS, TAU = "country_capital", 20, 30, 400, 6, 100_000, 0.02
+RELATION, PAIRS, TEST, SIZE, LAYER, TOKENS = "country_capital", 20, 30, 400, 6, 100_000
 SIDE, PRODUCTS = 2048, 6  # of the matrix product
 
 

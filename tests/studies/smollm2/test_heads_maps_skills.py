@@ -18,8 +18,8 @@ def smollm2():
 
 
 def test_a_head_that_all_relations_share_is_beyond_chance_and_drawn_ones_are_not():
-    rows = [("r%d" % n, "a3.h2", 3) for n in range(10)]
-    rows += [("r%d" % n, f"a3.h{(n * 5 + 3) % 9}", 3) for n in range(10) if (n * 5 + 3) % 9 != 2]
+    rows = [(f"r{n}", "a3.h2", 3) for n in range(10)]
+    rows += [(f"r{n}", f"a3.h{(n * 5 + 3) % 9}", 3) for n in range(10) if (n * 5 + 3) % 9 != 2]
     table = heads.shared_heads(pd.DataFrame(rows, columns=["relation", "head", "layer"])).set_index("head")
     assert table.relations["a3.h2"] == 10 and table.p["a3.h2"] < 0.01 and table.p.drop("a3.h2").min() > 0.2
     assert table.expected["a3.h2"] == pytest.approx(len(rows) / 9)
