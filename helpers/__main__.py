@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+SMOLLM2 = ("knows", "circuits", "heads", "maps", "skills")
 TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and what they do
     "abilities": (("atlas.release",), "measure what the embedded models can do"),
     "relations": (("studies.edge_pruning.relation_table",), "find and judge a circuit of each relation"),
@@ -25,8 +26,8 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
     "llama": (("studies.your_own_model.llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),
     "own_edits": (("studies.your_own_model.own_edits",), "edit SmolLM2 at many layers, at two places of the prompt"),
     "smollm2": (
-        ("studies.smollm2.knows", "studies.smollm2.circuits"),
-        "ask SmolLM2 all real relations, find and judge circuits of those that it knows",
+        (*(f"studies.smollm2.{name}" for name in SMOLLM2), "studies.indirect_objects.real_heads"),
+        "what SmolLM2 knows, and its circuits, heads and skills",
     ),
     "smollm2_bench": (("studies.smollm2.bench",), "time the library's calls on SmolLM2, beside their arithmetic"),
     "memory": (("studies.your_own_model.memory_table",), "measure and estimate what fits into memory"),
@@ -176,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
         "tables",
         help="compute committed tables anew (ten minutes to hours each)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{name:11}{what}" for name, (_, what) in TABLES.items()),
+        epilog="\n".join(f"{name:15}{what}" for name, (_, what) in TABLES.items()),
     )
     tables.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
     tables.add_argument("--threads", type=int, help="processor threads (default: all)")

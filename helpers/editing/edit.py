@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, Whole, checked
@@ -19,7 +19,7 @@ from helpers.editing.requests import EditRequest, fill
 from helpers.editing.weights import Weights, put_back, put_weights, refuse
 from helpers.models.network import Network, read_network
 from helpers.models.predict import answer_ids, logits_after, padded, prompt_ids
-from helpers.models.run import Past, forward, resume, run_past
+from helpers.models.run import Past, forward, keys_and_values, resume
 
 At = Literal["subject_last", "last"]
 IGNORED = -100
@@ -140,11 +140,11 @@ def make_edit(places: Weights, after: Mapping[str, Tensor], losses: Sequence[flo
 
 @dataclass(frozen=True)
 class SuffixRun:
-    """Rows that were run up to the MLP of one layer, from position ``start`` on."""
+    """Rows that were run up to the MLP of one layer; of each, the positions from its ``start`` on."""
 
     net: Network
     layer: int
-    start: int
+    start: Int[Tensor, "row 1"] | int
     past: Past | None
     resid: Float[Tensor, "row pos d_model"]
     neurons: Float[Tensor, "row pos d_mlp"]
@@ -155,22 +155,37 @@ class SuffixRun:
         layer = self.net.layers[self.layer]
         return self.neurons @ layer.W_out + layer.b_out
 
+    @property
+    def keys(self) -> Float[Tensor, "row d_mlp"]:
+        """The neurons at the first position."""
+        return self.neurons[:, 0]
+
     def logits(self, written: Float[Tensor, "row pos d_model"], keep: Int[Tensor, "row kept"]) -> Tensor:
         """The logits at positions ``keep`` (of the whole row) if the MLP wrote this instead."""
         return resume(self.net, self.resid + written, 2 * self.layer + 2, self.past, keep - self.start)
 
 
 @torch.no_grad()
-def cut_run(net: Network, tokens: Int[Tensor, "row pos"], layer: int, start: int = 0) -> SuffixRun:
-    """Run rows up to the MLP of ``layer``; positions before ``start`` are kept as keys and values only.
+def cut_run(
+    net: Network, tokens: Int[Tensor, "row pos"], layer: int, at: Int[Tensor, " row"] | None = None, count: int = 0
+) -> SuffixRun:
+    """Run rows up to the MLP of ``layer``.
+
+    Args:
+        at: keep ``count`` positions of each row from here on, the others as keys and values only; all by default.
 
     Raises:
         ValueError: for a layer that the model doesn't have.
     """
     net.check_layer(layer)
-    past, resid = run_past(net, tokens[:, :start]), net.embed(tokens, start)
-    step = next(step for step in forward(net, resid, past=past) if step.sublayer == 2 * layer + 1)
-    return SuffixRun(net, layer, start, past, step.resid, step.neurons)
+    step = next(step for step in forward(net, net.embed(tokens)) if step.sublayer == 2 * layer + 1)
+    if at is None:
+        return SuffixRun(net, layer, 0, None, step.resid, step.neurons)
+    window = (at[:, None] + torch.arange(count, device=at.device)).clamp(max=tokens.shape[1] - 1)
+    rows, longest = torch.arange(len(at), device=at.device)[:, None], int(at.max())
+    later = keys_and_values(net, step.after, 2 * layer + 2)
+    past = tuple((kv[0][:, :longest], kv[1][:, :longest], at[:, None]) if kv else () for kv in later)
+    return SuffixRun(net, layer, at[:, None], past, step.resid[rows, window], step.neurons[rows, window])
 
 
 @dataclass(frozen=True)
@@ -180,7 +195,6 @@ class Context:
     ids: tuple[int, ...]
     at: int
     answer: tuple[int, ...]
-    prefixed: bool
 
 
 @dataclass(frozen=True)
@@ -193,12 +207,14 @@ class Batch:
     answers: Int[Tensor, "row kept"]
 
     def cut(self, net: Network, layer: int) -> SuffixRun:
-        """The rows, run up to the MLP of a layer."""
-        return cut_run(net, self.tokens, layer, int(self.at.min()))
+        """The rows from the edited positions on, run up to the MLP of a layer."""
+        count = int((self.keep.max(1).values - self.at).max()) + 1
+        return cut_run(net, self.tokens, layer, self.at, count)
 
-    def keys(self, cut: SuffixRun) -> Float[Tensor, "row d_mlp"]:
-        """The neurons at the edited positions."""
-        return cut.neurons[torch.arange(len(self.at)), self.at - cut.start]
+    @property
+    def asks(self) -> Bool[Tensor, " row"]:
+        """The rows that have an answer (the essence has none)."""
+        return (self.answers != IGNORED).any(-1)
 
 
 @checked
@@ -229,7 +245,7 @@ def _context(tokenizer, prefix: str, template: str, request: EditRequest, at: At
     ids, answer = prompt_ids(tokenizer, whole), answer_ids(tokenizer, whole, f" {request.new}")
     before += template.partition("{}")[0]
     place = _subject_end(tokenizer, ids, before, request.subject) if at == "subject_last" else len(ids) - 1
-    return Context(tuple(ids), place, tuple(answer), bool(prefix))
+    return Context(tuple(ids), place, tuple(answer))
 
 
 def _subject_end(tokenizer, ids: Sequence[int], before: str, subject: str) -> int:
@@ -241,12 +257,6 @@ def _subject_end(tokenizer, ids: Sequence[int], before: str, subject: str) -> in
             if tokenizer.decode(ids[start:stop]).strip().lower() == subject.lower():
                 return stop - 1
     raise ValueError(f"{subject!r} isn't a run of whole tokens in {tokenizer.decode(ids)!r}; choose another subject")
-
-
-def batches(rows: Sequence[Context], device=None) -> list[Batch]:
-    """The rows in at most two batches, without and with a prefix, whose edited positions are near each other."""
-    parts = [[row for row in rows if row.prefixed == wanted] for wanted in (False, True)]
-    return [make_batch(part, device) for part in parts if part]
 
 
 def make_batch(rows: Sequence[Context], device=None) -> Batch:

@@ -26,10 +26,10 @@ from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, Whole, checked
 from helpers.components.lens import BATCH
-from helpers.editing.edit import At, Edit, batches, contexts, cut_run, essence, make_edit, sample_prefixes
+from helpers.editing.edit import At, Edit, contexts, cut_run, essence, make_batch, make_edit, sample_prefixes
 from helpers.editing.requests import EditRequest
 from helpers.editing.scores import measured
-from helpers.editing.value_search import NotNegative, ValueSearch, asks, check_covariance, find_value, least_change
+from helpers.editing.value_search import NotNegative, ValueSearch, check_covariance, find_value, least_change
 from helpers.editing.weights import check_precision, output_weights
 from helpers.files import cache_folder, read_text, write_whole
 from helpers.models.network import read_network
@@ -77,11 +77,10 @@ def rome(
     check_covariance(covariance, len(W))
     prefixes = sample_prefixes(model) if prefixes is None else prefixes
     rows = contexts(model.tokenizer, request, prefixes, wordings, at)
-    net = read_network(model)
-    parts = batches([*rows, essence(model.tokenizer, request, at)], W.device)
-    cuts = [part.cut(net, layer) for part in parts]
-    delta, losses = find_value(parts, cuts, search)
-    K = torch.cat([part.keys(cut)[asks(part)] for part, cut in zip(parts, cuts, strict=True)])
+    part = make_batch([*rows, essence(model.tokenizer, request, at)], W.device)
+    cut = part.cut(read_network(model), layer)
+    delta, losses = find_value(part, cut, search)
+    K = cut.keys[part.asks]
     K = K.mean(0, keepdim=True) if keys == "mean" else K
     update = least_change(covariance, K, delta.expand(len(K), -1), ridge if keys == "each" else 0.0)
     return measured(make_edit(places, {name: W + update}, losses, keys=K, delta=delta), request)

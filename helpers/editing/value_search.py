@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div
+from torch.nn.functional import cross_entropy, kl_div, pad
 
 from helpers.checks import Count, Number, Positive, checked
 from helpers.editing.edit import IGNORED, Batch, SuffixRun
@@ -35,11 +34,6 @@ class ValueSearch:
     decay: NotNegative = 0.1
     clamp: Positive = 2.0
     enough: NotNegative = 0.02
-
-
-def asks(part: Batch) -> Tensor:
-    """The rows that have an answer (the essence has none)."""
-    return (part.answers != IGNORED).any(-1)
 
 
 def check_covariance(C: Tensor, size: int) -> None:
@@ -75,47 +69,41 @@ def least_change(
     return U.to(V.dtype)
 
 
-def find_value(
-    parts: Sequence[Batch], cuts: Sequence[SuffixRun], search: ValueSearch
-) -> tuple[Float[Tensor, " d_model"], list[float]]:
+def find_value(part: Batch, cut: SuffixRun, search: ValueSearch) -> tuple[Float[Tensor, " d_model"], list[float]]:
     """The change of what the MLP writes at the edited position that makes the model say the answer.
+
+    Args:
+        part: the texts, the prompt alone first.
+        cut: the same from their edited positions on.
 
     Returns:
         The change, and the answer's mean loss in nats at each step.
     """
-    behind = cuts[0].resid + cuts[0].written
-    scale = behind[0, parts[0].at[0] - cuts[0].start].norm()
+    scale = (cut.resid[0, 0] + cut.written[0, 0]).norm()
     if not torch.isfinite(scale):
         raise ValueError("what the model computes isn't finite: load it again, or undo what made it so")
-    delta = torch.zeros_like(behind[0, 0]).requires_grad_()
+    delta = torch.zeros_like(cut.resid[0, 0]).requires_grad_()
     adam = torch.optim.Adam([delta], lr=search.rate * float(scale) / len(delta) ** 0.5)
+    here = pad(torch.ones(1, 1, device=delta.device), (0, 0, 0, cut.resid.shape[1] - 1))  # the first position of each
+
+    def logits() -> Float[Tensor, "row kept d_vocab"]:
+        return cut.logits(cut.written + here * delta, part.keep)
+
+    quiet, asks, losses = ~part.asks, int(part.asks.sum()), []
+    length = (part.answers != IGNORED).sum(-1).clamp_min(1)
     with torch.no_grad():
-        before = [_logits(part, cut, delta).log_softmax(-1) for part, cut in zip(parts, cuts, strict=True)]
-    rows = sum(int(asks(part).sum()) for part in parts)
-    losses = []
+        before = logits()[quiet, 0].log_softmax(-1)
     for _ in range(search.steps):
-        answer = kept = 0.0
-        for part, cut, old in zip(parts, cuts, before, strict=True):
-            logits = _logits(part, cut, delta)
-            each = cross_entropy(logits.flatten(0, 1), part.answers.flatten(), ignore_index=IGNORED, reduction="none")
-            length = (part.answers != IGNORED).sum(-1).clamp_min(1)
-            answer = answer + (each.view_as(part.answers).sum(-1) / length).sum() / rows
-            quiet = ~asks(part)
-            if quiet.any():
-                new = logits[quiet, 0].log_softmax(-1)
-                kept = kept + kl_div(new, old[quiet, 0], log_target=True, reduction="batchmean")
+        said = logits()
+        each = cross_entropy(said.flatten(0, 1), part.answers.flatten(), ignore_index=IGNORED, reduction="none")
+        answer = (each.view_as(part.answers).sum(-1) / length).sum() / asks
         losses.append(answer.item())
         if losses[-1] < search.enough:
             break
+        kept = kl_div(said[quiet, 0].log_softmax(-1), before, log_target=True, reduction="batchmean")
         loss = answer + search.kl * kept + search.decay * (delta.norm() / scale) ** 2
         (delta.grad,) = torch.autograd.grad(loss, delta)
         adam.step()
         with torch.no_grad():
             delta.mul_((search.clamp * scale / delta.norm()).clamp(max=1.0))
     return delta.detach(), losses
-
-
-def _logits(part: Batch, cut: SuffixRun, delta: Tensor) -> Float[Tensor, "row kept d_vocab"]:
-    positions = torch.arange(cut.resid.shape[1], device=delta.device) + cut.start
-    there = (positions[None] == part.at[:, None])[..., None]
-    return cut.logits(cut.written + there * delta, part.keep)

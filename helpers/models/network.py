@@ -1,21 +1,20 @@
 """A model's weights in one layout, and its forward pass in parts: what every circuit computation is built from.
 
-TransformerLens's hooks run a model as it is; circuits need its parts one at a time, with other inputs than the model
-would give them, for many inputs at once. `Network` reads the weights of a bridge (views, no copies, so an edited
-model is read as edited) and names the parts: embed, norm, attend, mlp, unembed. GPT-2-shaped and Llama-shaped
-models (RMS norm, rotary positions, gated MLP, grouped-query attention) have the same parts.
+Hooks run a model as it is; circuits need its parts one at a time, with other inputs than the model would give them, for
+many inputs at once. `Network` reads the weights of a bridge (views, no copies, so an edited model is read as edited);
+GPT-2- and Llama-shaped models (RMS norm, rotary positions, gated MLP, grouped queries) have the same parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import gelu, linear, pad
 
 SHAPES = ("gpt2", "llama")
 # Options of their configurations that the parts below don't compute, with the value that they must not have.
@@ -27,6 +26,8 @@ UNCOVERED = {
     "is_causal": False,
     "return_dict": False,
 }
+KV = tuple[Tensor, ...] | None  # keys and values of a layer at earlier positions (`Network.align`)
+gelu_tanh = partial(gelu, approximate="tanh")  # GPT-2's activation in one operation
 ROPES = ("default", "linear", "dynamic", "yarn", "llama3", "proportional")  # longrope's turns hang on a text's length
 
 
@@ -154,16 +155,20 @@ class Network:
         logits = linear(self.norm(x), self.W_U.T, self.b_U)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
 
-    def rotate(self, x: Float[Tensor, "*batch pos head d_head"], start: int, back: bool = False) -> Tensor:
-        """Queries or keys, turned by their position (``back``: the other way); as they are without rotary positions."""
+    def rotate(self, x: Float[Tensor, "*batch pos head d_head"], start: int | Int[Tensor, "batch 1"]) -> Tensor:
+        """Queries or keys, turned by their position; as they are without rotary positions."""
         if self.rotary is None:
             return x
-        cos, sin = (t[start:, None] for t in self.rotary(start + x.shape[-3]))
+        at = start + torch.arange(x.shape[-3], device=x.device)
+        cos, sin = (t[at][..., None, :] for t in self.rotary(int(at.max()) + 1))
         first, second = x.chunk(2, dim=-1)
-        return x * cos + torch.cat((-second, first), dim=-1) * (-sin if back else sin)
+        return x * cos + torch.cat((-second, first), dim=-1) * sin
 
     def pattern(
-        self, q: Float[Tensor, "*#batch pos head d_head"], k: Float[Tensor, "*#batch key head d_head"]
+        self,
+        q: Float[Tensor, "*#batch pos head d_head"],
+        k: Float[Tensor, "*#batch key head d_head"],
+        past: KV = None,
     ) -> Float[Tensor, "*#batch head pos key"]:
         """Attention probabilities; queries stand at the last ``pos`` of the ``key`` positions, and look back."""
         scores = q.transpose(-3, -2) @ k.transpose(-3, -2).transpose(-2, -1) * q.shape[-1] ** -0.5
@@ -171,6 +176,9 @@ class Network:
         if pos > 1:
             later = torch.ones(pos, key, dtype=torch.bool, device=q.device).triu(key - pos + 1)
             scores = scores.masked_fill(later, -torch.inf)
+        if past is not None and len(past) == 3:  # behind its own past, a row has nothing up to the longest one's end
+            none = torch.arange(past[0].shape[1], device=q.device) >= past[2]
+            scores = scores.masked_fill(pad(none, (0, pos))[:, None, None], -torch.inf)
         return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
 
     def read_out(
@@ -184,38 +192,36 @@ class Network:
         q: Float[Tensor, "*batch pos head d_head"],
         k: Float[Tensor, "*batch pos group d_head"],
         v: Float[Tensor, "*batch pos group d_head"],
-        past: tuple[Tensor, Tensor] | None = None,
+        past: KV = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values as attention meets them: rotated, behind those of the past, one for each head.
 
         Args:
-            past: rotated keys and values ``[1|batch past group d_head]`` of the positions before the first of ``q``.
+            past: rotated keys and values ``[1|batch past group d_head]`` of the positions before the first of ``q``,
+                and their lengths ``[batch 1]`` if those differ and shorter ones are filled up at the end.
         """
-        start = 0 if past is None else past[0].shape[1]
+        start = 0 if past is None else past[2] if len(past) == 3 else past[0].shape[1]
         q, k = self.rotate(q, start), self.rotate(k, start)
         if past is not None:
             k, v = (
                 torch.cat((old.expand(*new.shape[:-3], *old.shape[-3:]), new), -3)
-                for old, new in zip(past, (k, v), strict=True)
+                for old, new in zip(past[:2], (k, v), strict=True)
             )
         if self.n_groups < self.n_heads:
             k, v = (t.repeat_interleave(self.n_heads // self.n_groups, dim=-2) for t in (k, v))
         return q, k, v
 
-    def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, past: tuple[Tensor, Tensor] | None = None
-    ) -> Float[Tensor, "*batch pos head d_head"]:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, past: KV = None) -> Float[Tensor, "*batch pos head d_head"]:
         """What each head reads out of the values for some queries, keys and values (`align`), before `W_O`."""
         q, k, v = self.align(q, k, v, past)
-        return self.read_out(self.pattern(q, k), v)
+        return self.read_out(self.pattern(q, k, past), v)
 
 
 def read_network(model) -> Network:
     """The weights of a TransformerLens bridge as it is now, its edits included; hooks that are set on it don't count.
 
     Raises:
-        ValueError: for an architecture that is neither GPT-2-shaped nor Llama-shaped, one of the `UNCOVERED` options,
-            or a compatibility mode that has moved norms into weights.
+        ValueError: for another architecture (`SHAPES`), an `UNCOVERED` option, or norms moved into weights.
     """
     if not hasattr(model, "original_model"):
         raise ValueError(f"a network is read from a model that load_model gave, not from {type(model).__name__}")
@@ -259,11 +265,6 @@ def check_covered(config) -> None:
         raise ValueError(f"circuits don't cover rope_type={kind}; they cover {', '.join(ROPES)}")
     if kind not in ("default", "proportional") and (part := rope.get("partial_rotary_factor", 1)) != 1:
         raise ValueError(f"circuits don't cover partial_rotary_factor={part} with rope_type={kind}")
-
-
-def gelu_tanh(x: Tensor) -> Tensor:
-    """GPT-2's activation in one operation."""
-    return gelu(x, approximate="tanh")
 
 
 def _layer(block, activation: Callable | None) -> Layer:

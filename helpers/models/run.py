@@ -13,7 +13,7 @@ from torch import Tensor
 
 from helpers.models.network import Layer, Network
 
-Past = tuple[tuple[Tensor, ...], ...]  # rotated keys and values of earlier positions, by layer (or nothing)
+Past = tuple[tuple[Tensor, ...], ...]  # rotated keys and values of earlier positions, by layer (`Network.align`)
 
 
 def qkv(layer: Layer, x: Float[Tensor, "batch pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +83,7 @@ class Step:
     @cached_property
     def pattern(self) -> Float[Tensor, "batch head pos key"]:
         """Attention probabilities."""
-        return self.net.pattern(*self._aligned[:2])
+        return self.net.pattern(*self._aligned[:2], self.past)
 
     @cached_property
     def z(self) -> Float[Tensor, "batch pos head d_head"]:
@@ -182,7 +182,7 @@ def keys_and_values(net: Network, resid: Float[Tensor, "batch pos d_model"], fir
     Layers before it have empty places.
     """
     past = [()] * ((first + 1) // 2)
-    for step in islice(forward(net, resid, first), 2 * len(net.layers) - 1 - first):
+    for step in islice(forward(net, resid, first), max(0, 2 * len(net.layers) - 1 - first)):
         if not step.is_mlp:
             _, k, v = step.qkv
             past.append((net.rotate(k, 0), v))

@@ -244,6 +244,6 @@ def test_bad_values(small):
 def test_the_subject_is_where_the_template_has_it(atlas, template, at):
     """Not the first match of its text in the prompt."""
     request = EditRequest("Reading", template, "here", "there")
-    for row in contexts(atlas.tokenizer, request, ["Reading is in England."]):
+    for behind, row in enumerate(contexts(atlas.tokenizer, request, ["Reading is in England."])):
         text = atlas.tokenizer.decode(row.ids[1 : row.at + 1])
-        assert text.split()[-1] == "Reading" and len(text.split()) - 4 * row.prefixed == at
+        assert text.split()[-1] == "Reading" and len(text.split()) - 4 * behind == at

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_models import random_model
 
-from helpers.editing.edit import batches, contexts, cut_run, essence, make_batch, sample_prefixes
+from helpers.editing.edit import contexts, cut_run, essence, make_batch, sample_prefixes
 from helpers.editing.fine_tuning import fine_tune, ft_m
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import ValueSearch, find_value, least_change, rome
@@ -42,28 +42,30 @@ def test_keys_are_answered_and_no_smaller_change_does(keys):
 
 @pytest.mark.parametrize("at", ["subject_last", "last"])
 def test_the_cut_run_is_the_model_with_a_hook(small, at):
+    """The rows' edited positions differ, so their pasts have different lengths."""
     model, _ = small
     net, delta = read_network(model), torch.randn(32)
-    rows = [*contexts(model.tokenizer, REQUEST, ["It rains. "], 1, at), essence(model.tokenizer, REQUEST, at)]
-    for part in batches(rows):
-        for layer in (0, 1):
-            cut = part.cut(net, layer)
-            positions = torch.arange(cut.resid.shape[1]) + cut.start
-            logits = cut.logits(cut.written + (positions[None] == part.at[:, None])[..., None] * delta, part.keep)
+    rows = contexts(model.tokenizer, REQUEST, ["It rains. ", "It rains again today. "], 1, at)
+    part = make_batch([*rows, essence(model.tokenizer, REQUEST, at)])
+    assert len(set(part.at.tolist())) > 2
+    for layer in (0, 1):
+        cut = part.cut(net, layer)
+        here = (torch.arange(cut.resid.shape[1]) == 0)[:, None]
+        logits = cut.logits(cut.written + here * delta, part.keep)
 
-            def add(value, hook, part=part):
-                value = value.clone()
-                value[torch.arange(len(part.at)), part.at] += delta
-                return value
+        def add(value, hook):
+            value = value.clone()
+            value[torch.arange(len(part.at)), part.at] += delta
+            return value
 
-            theirs = model.run_with_hooks(part.tokens, fwd_hooks=[(f"blocks.{layer}.hook_mlp_out", add)])
-            chosen = theirs[torch.arange(len(part.at))[:, None], part.keep]
-            assert torch.allclose(logits, chosen, atol=2e-3)
+        theirs = model.run_with_hooks(part.tokens, fwd_hooks=[(f"blocks.{layer}.hook_mlp_out", add)])
+        chosen = theirs[torch.arange(len(part.at))[:, None], part.keep]
+        assert torch.allclose(logits, chosen, atol=2e-3)
 
 
 def test_contexts_mark_the_subject(atlas):
     rows = contexts(atlas.tokenizer, REQUEST, ["The capital of France is Paris.", "It rains."], 1)
-    assert len(rows) == 6 and [row.prefixed for row in rows[:3]] == [False, True, True]
+    assert len(rows) == 6 and rows[0].at < rows[2].at < rows[1].at
     for row in rows:
         assert atlas.tokenizer.decode(row.ids[row.at]).strip() == "France"
     later = rows[1].ids.index(rows[1].ids[rows[1].at])
@@ -101,13 +103,12 @@ def test_after_the_edit_the_key_is_answered(small):
 
 def test_the_value_is_found_and_held(atlas):
     net = read_network(atlas)
-    parts = batches([*contexts(atlas.tokenizer, REQUEST), essence(atlas.tokenizer, REQUEST)])
-    cuts = [part.cut(net, 1) for part in parts]
-    delta, losses = find_value(parts, cuts, ValueSearch(steps=40, rate=0.3))
+    part = make_batch([*contexts(atlas.tokenizer, REQUEST), essence(atlas.tokenizer, REQUEST)])
+    cut = part.cut(net, 1)
+    delta, losses = find_value(part, cut, ValueSearch(steps=40, rate=0.3))
     assert losses[-1] < 1 < losses[0]
-    where = cuts[0].resid + cuts[0].written
-    unit = where[0, parts[0].at[0] - cuts[0].start].norm()
-    held, _ = find_value(parts, cuts, ValueSearch(steps=10, rate=0.3, clamp=0.1))
+    unit = (cut.resid + cut.written)[0, 0].norm()
+    held, _ = find_value(part, cut, ValueSearch(steps=10, rate=0.3, clamp=0.1))
     assert held.norm() <= 0.1 * unit * 1.001 < delta.norm()
 
 

@@ -21,7 +21,7 @@ from helpers.models.network import read_network
 def edit_keys(model, requests: Sequence[EditRequest], layer: int, at: At) -> Float[Tensor, "request d_mlp"]:
     """The neurons of an MLP at the place that an editor looks at, for each request's own prompt alone."""
     part = make_batch([contexts(model.tokenizer, request, at=at)[0] for request in requests], model.W_E.device)
-    return part.keys(part.cut(read_network(model), layer))
+    return part.cut(read_network(model), layer).keys
 
 
 def key_overlap(
