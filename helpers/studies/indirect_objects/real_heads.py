@@ -9,7 +9,7 @@ from helpers.checks import Count
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads
 from helpers.studies.tables import Load, Write
 
-PAIRS = 20
+PAIRS = 12
 KEPT = ["head", "layer", "class", "fits", "previous", "duplicate", "induction", "to_io", "to_s1", "to_s2"]
 KEPT += ["writes_io", "writes_io_cut", "effect_via_queries", "model_diff"]
 

@@ -14,7 +14,7 @@ from helpers.prompts.facts import relation_pairs
 from helpers.studies.smollm2.circuits import known_relations
 from helpers.studies.tables import Load, Write, read_table, write_parts
 
-PAIRS = 12
+PAIRS = 10
 UNUSED = ["writes_answer", "writes_type", "effect_mean", "type_rises", "answer_falls"]
 UNUSED += ["answer_falls_zero", "type_falls_zero"]
 
@@ -22,7 +22,7 @@ UNUSED += ["answer_falls_zero", "type_falls_zero"]
 def head_rows(model, name: str, template: int) -> pd.DataFrame:
     """What `name_heads` needs of all heads in one relation, and their effects: measured, not yet named."""
     measured = measure_heads(model, relation_pairs(model, name, PAIRS, paraphrase=template))
-    return measured.drop(columns=UNUSED).assign(relation=name)
+    return measured.drop(columns=UNUSED).assign(relation=name).round(3)
 
 
 def named_heads() -> pd.DataFrame:
