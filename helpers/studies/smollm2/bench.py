@@ -24,7 +24,7 @@ from helpers.circuits.circuit import Circuit
 from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.metrics import logit_diff
 from helpers.components.head_classes import classify_heads
-from helpers.editing.edit import sample_prefixes
+from helpers.editing.edit import contexts, essence, make_batch, sample_prefixes
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import key_covariance, measure, rome, statements
 from helpers.editing.tracing import SAMPLES, causal_trace
@@ -132,10 +132,11 @@ def trace(at: Setting) -> float:
 
 
 def edit(at: Setting) -> float:
-    """Steps of the value's search, forward and backward, above the edited layer, behind the subject."""
-    made = edit_once(at)
-    rows, behind = 1 + len(at.prefixes), 3
-    return 3 * len(made.losses) * rows * behind * (at.depth - LAYER) * at.per_layer
+    """Steps of the value's search, forward and backward, above the edited layer, from the subject's end on."""
+    tokenizer, made = at.model.tokenizer, edit_once(at)
+    texts = make_batch([*contexts(tokenizer, at.request, at.prefixes), essence(tokenizer, at.request)])
+    positions = int((texts.keep.max(1).values - texts.at + 1).sum())
+    return 2 * len(made.losses) * positions * (at.depth - 1 - LAYER) * at.per_layer
 
 
 def edit_once(at: Setting):
