@@ -11,6 +11,7 @@ from _tools.explorer_circuits import SEARCHES, Halves, given, yardstick
 from _tools.explorer_data import Entry, Job, Source, about, questions
 from _tools.explorer_prompts import head_reasons
 from helpers.atlas.sample import corpus_covariance
+from helpers.components.heads import measure_heads
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.editing.rome import rome
 from helpers.prompts.facts import relation_pairs
