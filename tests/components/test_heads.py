@@ -96,7 +96,8 @@ def test_the_part_from_the_subject_is_a_part_of_the_pattern_and_its_effect_a_pat
             v = cache["blocks.0.attn.hook_v"][0, span]
             weights = cache["blocks.0.attn.hook_pattern"][0, 2, -1, span]
             parts.append(weights @ v[:, 2 * v.shape[1] // 4] @ model.blocks[0].attn.W_O[2])
-            resid = cache["blocks.1.hook_resid_post"][0, -1] if tokens is ids else resid
+            if tokens is ids:
+                resid = cache["blocks.1.hook_resid_post"][0, -1]
         said = read_by_hand(model, parts[0], resid, [int(pairs.answer_ids[row])])[0]
 
         def patch(value, hook, change=parts[1] - parts[0]):

@@ -6,8 +6,12 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.models.load import load_model
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
 
 
 def load_once(source: str) -> tuple[TransformerBridge, str]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.atlas.wordings import asked_relations
@@ -19,7 +21,7 @@ from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import Baselines, baselines, faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.models.network import read_network
+from helpers.models.network import Network, read_network
 from helpers.models.run import LayerRun, resume, run_layers
 from helpers.prompts.facts import relation_pairs
 from helpers.prompts.pairs import PromptPairs
