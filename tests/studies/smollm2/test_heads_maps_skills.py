@@ -6,6 +6,7 @@ import torch
 
 from helpers import load_model, logit_diff, relation_pairs
 from helpers.circuits.ablation import scenes
+from helpers.circuits.evaluation import baselines
 from helpers.models.network import read_network
 from helpers.models.run import patch_residual, residuals
 from helpers.studies.smollm2 import circuits, heads, maps, skills
@@ -81,6 +82,20 @@ def test_circuits_of_skills_keep_more_than_random_edges():
     kept = table[table.circuit == "found"].faithfulness
     for rival in ("random", "permuted heads"):
         assert (kept > table[table.circuit == rival].faithfulness + 0.2).all()
+
+
+def test_the_committed_circuits(smollm2):
+    table = read_table("smollm2_circuits")
+    assert set(table.relation) == set(circuits.known_relations())
+    capitals = table.query("relation == 'country_capital' and circuit == 'found'").set_index("edges")
+    assert capitals.faithfulness[circuits.COMPARED] > 0.9
+    assert table.query("circuit == 'random'").faithfulness.max() < 0.2
+    template = int(capitals.template.iloc[0])
+    test = relation_pairs(smollm2, "country_capital", circuits.TEST, split="test", paraphrase=template)
+    scale = baselines(smollm2, test, logit_diff, "corrupt")
+    smallest = circuits.found(smollm2, "country_capital", template, 0).greedy(circuits.SIZES[0])
+    again = circuits.judged(smollm2, smallest, test, scale, "found")
+    assert capitals.faithfulness[circuits.SIZES[0]] == pytest.approx(again["faithfulness"], abs=2e-3)
 
 
 def test_acdc_ended_on_six_relations():
