@@ -39,27 +39,27 @@ def named_heads() -> pd.DataFrame:
 
 
 @checked
-def shared_heads(named: pd.DataFrame, draws: Count = 2000, seed: Whole = 0) -> pd.DataFrame:
+def shared_heads(named: pd.DataFrame, n_heads: Count, draws: Count = 2000, seed: Whole = 0) -> pd.DataFrame:
     """In how many relations each head has a name, beside chance: as many heads of each layer, drawn anew each time.
 
     Late heads are named more often than early ones, whatever they do; drawing within the layer allows for that.
 
     Args:
         named: a row for each head of each relation that has the name (columns ``relation, head, layer``).
+        n_heads: heads of a layer.
 
     Returns:
         A row for each named head: ``relations`` that share it, ``expected`` by chance, and ``p``, the share of draws in
         which *some* head of the model is named as often (so that looking at all heads at once isn't rewarded).
     """
-    rng, heads = np.random.default_rng(seed), 1 + named["head"].str.extract(r"h(\d+)")[0].astype(int).max()
-    counts = named.groupby(["relation", "layer"]).size()
+    rng, counts = np.random.default_rng(seed), named.groupby(["relation", "layer"]).size()
     most, total = np.zeros(draws), {}
     for layer, each in counts.groupby("layer"):
-        drawn = np.zeros((draws, heads), int)
+        drawn = np.zeros((draws, n_heads), int)
         for count in each:
-            drawn += rng.random((draws, heads)).argsort(1) < count
+            drawn += rng.random((draws, n_heads)).argsort(1) < count
         most = np.maximum(most, drawn.max(1))
-        total[layer] = each.sum() / heads
+        total[layer] = each.sum() / n_heads
     table = named.groupby(["head", "layer"]).relation.nunique().rename("relations").reset_index()
     table["expected"] = table.layer.map(total)
     table["p"] = [(1 + (most >= n).sum()) / (1 + draws) for n in table.relations]

@@ -21,7 +21,7 @@ def smollm2():
 def test_a_head_that_all_relations_share_is_beyond_chance_and_drawn_ones_are_not():
     rows = [(f"r{n}", "a3.h2", 3) for n in range(10)]
     rows += [(f"r{n}", f"a3.h{(n * 5 + 3) % 9}", 3) for n in range(10) if (n * 5 + 3) % 9 != 2]
-    table = heads.shared_heads(pd.DataFrame(rows, columns=["relation", "head", "layer"])).set_index("head")
+    table = heads.shared_heads(pd.DataFrame(rows, columns=["relation", "head", "layer"]), 9).set_index("head")
     assert table.relations["a3.h2"] == 10 and table.p["a3.h2"] < 0.01 and table.p.drop("a3.h2").min() > 0.2
     assert table.expected["a3.h2"] == pytest.approx(len(rows) / 9)
 
@@ -30,7 +30,7 @@ def test_the_named_heads_of_the_real_model():
     named = heads.named_heads()
     assert set(named.relation) == set(circuits.known_relations()) and (named.groupby("relation").size() == 270).all()
     movers = named[named["class"].isin(["mover", "mixture"])]
-    shared = heads.shared_heads(movers).set_index("head")
+    shared = heads.shared_heads(movers, 9).set_index("head")
     assert shared.relations["a23.h4"] > shared.expected["a23.h4"] and shared.p.min() < 0.05
 
 
