@@ -49,18 +49,25 @@ def train_command(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     for name in arguments.models or RUNS:
         folder = arguments.out / name
-        train(RUNS[name], folder, tokenizer_folder=arguments.out / "tokenizer", device=arguments.device)
+        words = arguments.out / ("tokenizer" if RUNS[name].corpus == "first" else "tokenizer2")
+        train(RUNS[name], folder, tokenizer_folder=words, device=arguments.device)
         release(folder, name)
 
 
 def world_command(arguments: argparse.Namespace) -> None:
     """Write the invented and the composed facts anew from their modules."""
-    from helpers.atlas.composed import write_composed
-    from helpers.atlas.fiction import write_fiction
+    from helpers.atlas import clans, composed, fiction, firms, people
     from helpers.prompts.relations import FACTS
 
-    for path in write_fiction(FACTS / "fiction") + write_composed(FACTS / "composed"):
-        print(path)
+    writers = {
+        "fiction": fiction.write_fiction,
+        "composed": composed.write_composed,
+        "people": people.write_people,
+        "clans": clans.write_clans,
+        "firms": firms.write_firms,  # made from the two before
+    }
+    for kind, write in writers.items():
+        print(*write(FACTS / kind), sep="\n")
 
 
 def tables_command(arguments: argparse.Namespace) -> None:

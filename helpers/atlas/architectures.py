@@ -32,7 +32,9 @@ def gpt2_config(d_model: int, n_layers: int, n_heads: int, context: int, **token
     )
 
 
-def llama_config(d_model: int, n_layers: int, n_heads: int, context: int, **tokens: int) -> LlamaConfig:
+def llama_config(
+    d_model: int, n_layers: int, n_heads: int, context: int, attention_bias: bool = False, **tokens: int
+) -> LlamaConfig:
     """Llama with grouped queries; embedding and unembedding are one matrix, as in GPT-2."""
     return LlamaConfig(
         max_position_embeddings=context,
@@ -43,6 +45,7 @@ def llama_config(d_model: int, n_layers: int, n_heads: int, context: int, **toke
         num_key_value_heads=n_heads // HEADS_PER_GROUP,
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
+        attention_bias=attention_bias,
         **tokens,
     )
 
@@ -57,8 +60,12 @@ def new_model(
     context: int,
     vocabulary_size: int,
     bos: int = 0,
+    attention_bias: bool = False,
 ) -> GPT2LMHeadModel | LlamaForCausalLM:
     """A model with random weights, decided by the seed.
+
+    Args:
+        attention_bias: whether queries, keys, values and outputs have biases; GPT-2's always have.
 
     Raises:
         ValueError: for an architecture that isn't one of the two.
@@ -68,7 +75,8 @@ def new_model(
     torch.manual_seed(seed)
     config, model = {"gpt2": (gpt2_config, GPT2LMHeadModel), "llama": (llama_config, LlamaForCausalLM)}[architecture]
     tokens = {"vocab_size": vocabulary_size, "bos_token_id": bos, "eos_token_id": bos}
-    return model(config(d_model, n_layers, n_heads, context, **tokens))
+    more = {"attention_bias": attention_bias} if architecture == "llama" else {}
+    return model(config(d_model, n_layers, n_heads, context, **more, **tokens))
 
 
 def split_parameters(model: GPT2LMHeadModel | LlamaForCausalLM) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -10,17 +10,17 @@ import gc
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from helpers.atlas import lists, skills
-from helpers.atlas.skills import Draw, indirect_object
+from helpers.atlas.skills import Draw, Example, indirect_object
 from helpers.checks import checked
 from helpers.models.load import model_folder
-from helpers.prompts.relations import Fact, Relation, relations, stable_hash, taught_paraphrases
+from helpers.prompts.relations import Fact, Relation, Split, relations, stable_hash, taught_paraphrases
 
 EXPOSURES_FILE = "exposures.csv.gz"
 EXPOSURES = 100  # of a fact whose table doesn't say how many, in sentences and lists together
@@ -36,7 +36,8 @@ DOCUMENTS = {
     "greater-than": 24_000,
     "agreement": 14_000,
 }
-MAKERS = {
+Makers = dict[str, Callable[[Draw, Split], Example]]
+MAKERS: Makers = {
     "indirect object": indirect_object,
     "greater-than": skills.greater_than,
     "agreement": skills.agreement,
@@ -90,13 +91,17 @@ def statement_counts(relation: Relation, fact: Fact) -> dict[str, int]:
     return {fact.answer: first, fact.other: total - first}
 
 
-def statements(rng: random.Random) -> list[tuple[Mention, str]]:
-    """All statements of all facts, shuffled, each in a random one of the fact's taught paraphrases."""
+Counts = Callable[[Relation, Fact], dict[str, int]]
+Plan = list[tuple[Mention, str]]
+
+
+def statements(rng: random.Random, tables: Iterable[Relation], counts: Counts = statement_counts) -> Plan:
+    """All statements of the relations' facts, shuffled, each in a random one of the fact's taught paraphrases."""
     plan = []
-    for relation in relations().values():
+    for relation in tables:
         for fact in relation.facts:
             forms = taught_paraphrases(relation, fact)
-            for answer, count in statement_counts(relation, fact).items():
+            for answer, count in counts(relation, fact).items():
                 for _ in range(count):
                     form = rng.choice(forms)
                     mention = Mention(relation.name, fact.subject, answer, str(form))
@@ -105,9 +110,8 @@ def statements(rng: random.Random) -> list[tuple[Mention, str]]:
     return plan
 
 
-def fact_documents(draw: Draw) -> Iterator[Document]:
-    """All statements, one to four of them in a document."""
-    plan = statements(draw.rng)
+def fact_documents(draw: Draw, plan: Plan) -> Iterator[Document]:
+    """All statements of a plan, one to four of them in a document."""
     counts = Counter(mention for mention, _ in plan)
     surprise = {mention: math.log(len(plan) / count) for mention, count in counts.items()}
     sizes = Counter(STATEMENTS_PER_DOCUMENT)
@@ -160,7 +164,7 @@ def list_documents(draw: Draw) -> Iterator[Document]:
         yield Document("list", lists.list_text([(f.subject, f.answer) for f in facts], style), nats, mentions)
 
 
-def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document:
+def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int], makers: Makers = MAKERS) -> Document:
     """One document of a kind in ``DOCUMENTS``; a novel list has pairs made on the spot, then again in another order."""
     draw.restart()
     if kind == "novel list":
@@ -173,7 +177,7 @@ def skill_document(draw: Draw, kind: str, vocabulary: Sequence[int]) -> Document
         tokens = skills.repeated_tokens(draw, vocabulary, length, times)
         return Document("repeat", "", draw.nats, tokens=tuple(tokens))
     else:
-        text = MAKERS[kind](draw, "train").text
+        text = makers[kind](draw, "train").text
     return Document(kind, text, draw.nats)
 
 
@@ -198,7 +202,8 @@ def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
         vocabulary: ids that random repeats draw from (those of all ordinary tokens).
     """
     draw = Draw(seed)
-    documents = [*fact_documents(draw), *list_documents(draw)]
+    plan = statements(draw.rng, relations().values())
+    documents = [*fact_documents(draw, plan), *list_documents(draw)]
     for kind, count in DOCUMENTS.items():
         documents += [skill_document(draw, kind, vocabulary) for _ in range(count)]
     draw.rng.shuffle(documents)
@@ -216,11 +221,11 @@ def course_documents(draw: Draw, plan: dict[str, int], course: str, vocabulary: 
     return [replace(document, course=course) for document in made]
 
 
-def exposure_table(documents: Iterable[Document]) -> pd.DataFrame:
+def exposure_table(documents: Iterable[Document], tables: Iterable[Relation]) -> pd.DataFrame:
     """How often each fact was stated, in which form; facts that were never stated have a row with form ``""``."""
     counts = Counter((m.relation, m.subject, m.answer, m.form) for d in documents for m in d.mentions)
     seen = {key[:3] for key in counts}
-    for relation in relations().values():
+    for relation in tables:
         for fact in relation.facts:
             if (relation.name, fact.subject, fact.answer) not in seen:
                 counts[relation.name, fact.subject, fact.answer, ""] = 0

@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 
 from helpers.atlas.abilities import TEST_SEED, Subject, measure
-from helpers.atlas.corpus import EXPOSURES_FILE, Document, corpus, exposure_table
+from helpers.atlas.corpora import documents, world
+from helpers.atlas.corpus import EXPOSURES_FILE, Document, exposure_table
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE
 from helpers.atlas.training import IGNORED, RUNS, encode, pack, row_losses
 from helpers.files import write_whole
@@ -50,7 +51,8 @@ def release(run: Path, name: str, weights: Path = WEIGHTS) -> None:
     for folder in sorted(run.glob("step*")):
         copy_files(folder, weights / f"{name}@{folder.name.removeprefix('step')}", MODEL_FILES[:2])
     write_whole(weights / name / "plan.json", json.dumps(plan, indent=2) + "\n")
-    table = exposure_table(corpus(plan["seed"], range(257, VOCABULARY_SIZE)))
+    told = plan.get("corpus", "first")
+    table = exposure_table(documents(told, plan["seed"], range(257, VOCABULARY_SIZE)), world(told))
     packed = gzip.compress(table.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
     write_whole(weights / name / EXPOSURES_FILE, packed)
     write_checksums(weights)
@@ -87,12 +89,12 @@ def examinee(folder: Path) -> Subject:
 @cache
 def fresh_documents() -> dict[str, list[Document]]:
     """Documents that training never saw, `PER_KIND` of each kind."""
-    documents: dict[str, list[Document]] = {}
-    for document in corpus(TEST_SEED, range(257, VOCABULARY_SIZE)):
-        part = documents.setdefault(document.kind, [])
+    kinds: dict[str, list[Document]] = {}
+    for document in documents("first", TEST_SEED, range(257, VOCABULARY_SIZE)):
+        part = kinds.setdefault(document.kind, [])
         if len(part) < PER_KIND:
             part.append(document)
-    return documents
+    return kinds
 
 
 def loss_by_kind(folder: Path) -> pd.DataFrame:

@@ -38,6 +38,10 @@ class Draw:
         """Start a new text: forget the surprise so far."""
         self.nats = 0.0
 
+    def surprise(self, *options: int) -> None:
+        """Count choices that were made elsewhere, by how many options each had."""
+        self.nats += sum(map(math.log, options))
+
     def choice(self, options: Sequence[T]) -> T:
         """One of ``options``, each equally likely."""
         self.nats += math.log(len(options))

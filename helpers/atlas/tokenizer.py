@@ -6,13 +6,13 @@ space, so that a word is the same token at the start of a text and inside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from helpers.atlas.skills import skill_words
-from helpers.prompts.relations import relations
+from helpers.prompts.relations import Relation, relations
 
 BOS = "<|endoftext|>"
 VOCABULARY_SIZE = 8192
@@ -25,9 +25,13 @@ def first_word(text: str) -> str:
     return text.split(" ")[0]
 
 
-def pinned_words() -> list[str]:
-    """The words that must be single tokens (after a space): answers, the skills' words, and parts of long names."""
-    known = relations().values()
+def pinned_words(known: Sequence[Relation] = ()) -> list[str]:
+    """The words that must be single tokens (after a space): answers, the skills' words, and parts of long names.
+
+    Args:
+        known: the relations that a model is taught; by default those of the first Atlas.
+    """
+    known = known or list(relations().values())
     words = {first_word(answer) for relation in known for answer in relation.answers}
     names = [fact.subject.split(" ") for relation in known for fact in relation.facts]
     words.update(word for name in names if len(name) > 1 for word in name)  # "the Eiffel Tower" is three tokens
@@ -40,7 +44,7 @@ def pinned_words() -> list[str]:
     return sorted(words | years | {f"{number:02d}" for number in range(100)})
 
 
-def train_tokenizer(texts: Iterable[str], size: int = VOCABULARY_SIZE) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], size: int = VOCABULARY_SIZE, known: Sequence[Relation] = ()) -> Tokenizer:
     """A BPE tokenizer with a vocabulary of ``size``, trained on the corpus's texts and the pinned words."""
     tokenizer = Tokenizer(models.BPE())
     bytes_first = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
@@ -53,7 +57,7 @@ def train_tokenizer(texts: Iterable[str], size: int = VOCABULARY_SIZE) -> Tokeni
         show_progress=False,
     )
 
-    tokenizer.train_from_iterator(chain(texts, (f" {word}" * PIN for word in pinned_words())), trainer)
+    tokenizer.train_from_iterator(chain(texts, (f" {word}" * PIN for word in pinned_words(known))), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
     )

@@ -24,10 +24,12 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from helpers.atlas.architectures import Architecture, inputs_first, new_model, split_parameters, stored_config
-from helpers.atlas.corpus import Document, corpus
+from helpers.atlas.corpora import Corpus, documents, words_of_world
+from helpers.atlas.corpus import Document
 from helpers.atlas.optimizer import Muon
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE, train_tokenizer
 from helpers.files import write_whole
+from helpers.prompts.relations import Relation
 
 IGNORED = -100
 
@@ -38,13 +40,16 @@ class TrainingPlan:
 
     seed: int = 0
     architecture: Architecture = "gpt2"
+    corpus: Corpus = "first"
     d_model: int = 192
     n_layers: int = 6
     n_heads: int = 8
     context: int = 128
     rows_per_step: int = 32
+    attention_bias: bool = False  # in the shape of Llama; GPT-2 always has it
     muon_lr: float = 0.03
     adam_lr: float = 6e-3
+    weight_decay: float = 0.01  # of the blocks' matrices
     warmup_steps: float = 37.5
     decay: float = 0.5
     last_course_rate: float = 0.2
@@ -52,11 +57,17 @@ class TrainingPlan:
     checkpoints: tuple[int, ...] = ()
 
 
+SECOND = {"d_model": 144, "n_layers": 8, "n_heads": 6, "muon_lr": 0.02, "adam_lr": 4e-3, "weight_decay": 0.05}
+STEPS = (100, 200, 300, 400, 500, 600, 800, 1000, 1400, 2000)
 # The runs that the package ships.
 RUNS = {
     "atlas": TrainingPlan(seed=0, checkpoints=(50, 100, 200, 400, 800)),
     "atlas-seed1": TrainingPlan(seed=1),
     "atlas-llama": TrainingPlan(seed=0, architecture="llama", checkpoints=(300, 1000, 1300, 1700)),
+    "atlas2": TrainingPlan(corpus="profiles", checkpoints=STEPS, **SECOND),
+    "atlas2-seed1": TrainingPlan(seed=1, corpus="profiles", checkpoints=STEPS, **SECOND),
+    "atlas2-plain": TrainingPlan(corpus="plain", **SECOND),
+    "atlas2-llama": TrainingPlan(architecture="llama", corpus="profiles", attention_bias=True, **SECOND),
 }
 
 
@@ -129,15 +140,15 @@ def row_losses(model: PreTrainedModel, rows: Rows, index: slice | Tensor) -> Flo
 
 def planned_model(plan: TrainingPlan, vocabulary_size: int = VOCABULARY_SIZE, bos: int = 0) -> PreTrainedModel:
     """The model with which a plan's run begins: random weights, decided by the plan's seed."""
-    sizes = {name: getattr(plan, name) for name in ("d_model", "n_layers", "n_heads", "context")}
-    return new_model(plan.architecture, plan.seed, **sizes, vocabulary_size=vocabulary_size, bos=bos)
+    shape = {name: getattr(plan, name) for name in ("d_model", "n_layers", "n_heads", "context", "attention_bias")}
+    return new_model(plan.architecture, plan.seed, **shape, vocabulary_size=vocabulary_size, bos=bos)
 
 
 def optimizers(model: PreTrainedModel, plan: TrainingPlan) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' weight matrices, Adam for embeddings, norms and biases."""
     matrices, others = split_parameters(model)
     adam = torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [Muon(matrices, lr=plan.muon_lr, weight_decay=0.01, inputs_first=inputs_first(model)), adam]
+    return [Muon(matrices, lr=plan.muon_lr, weight_decay=plan.weight_decay, inputs_first=inputs_first(model)), adam]
 
 
 def rate(step: int, steps: int, last: int, plan: TrainingPlan) -> float:
@@ -207,11 +218,12 @@ def save_weights(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> 
     write_whole(folder / "tokenizer_config.json", json.dumps(settings, indent=2) + "\n")
 
 
-def load_or_train_tokenizer(folder: Path, documents: Iterable[Document]) -> Tokenizer:
-    """The tokenizer in ``folder``; trained on the documents first if there is none."""
+def load_or_train_tokenizer(folder: Path, documents: Iterable[Document], known: Sequence[Relation] = ()) -> Tokenizer:
+    """The tokenizer in ``folder``; trained on the documents first if there is none (``known``: `pinned_words`)."""
     path = folder / "tokenizer.json"
     if not path.exists():
-        write_whole(path, train_tokenizer(d.text for d in documents if d.text and not d.course).to_str(pretty=True))
+        texts = (d.text for d in documents if d.text and not d.course)
+        write_whole(path, train_tokenizer(texts, known=known).to_str(pretty=True))
     return Tokenizer.from_file(str(path))
 
 
@@ -236,10 +248,10 @@ def train(
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    documents = corpus(plan.seed, range(257, VOCABULARY_SIZE))
-    tokenizer = load_or_train_tokenizer(tokenizer_folder or folder, documents)
+    made = documents(plan.corpus, plan.seed, range(257, VOCABULARY_SIZE))
+    tokenizer = load_or_train_tokenizer(tokenizer_folder or folder, made, words_of_world(plan.corpus))
     bos = tokenizer.token_to_id(BOS)
-    main, course = ([d for d in documents if (d.course == "last") == last] for last in (False, True))
+    main, course = ([d for d in made if (d.course == "last") == last] for last in (False, True))
     parts = [pack(encode(part, tokenizer), plan.context, bos) for part in (main, course) if part]
     rows, slices = batches(parts, plan.rows_per_step)
     model = planned_model(plan, tokenizer.get_vocab_size(), bos).to(device)

@@ -24,6 +24,7 @@ from helpers.files import read_json
 FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
+SECOND_KINDS = ("people", "firms", "clans")  # what only the second Atlas was told
 HELD_OUT_PARAPHRASES = 2
 Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -188,15 +189,18 @@ def read_relation(path: str | Path) -> Relation:
 
 @cache
 def relations(*kinds: str) -> dict[str, Relation]:
-    """The book's relations by name, all of them or those of the given kinds.
+    """The book's relations by name, all that the first Atlas was told or those of the given kinds.
 
     Raises:
         ValueError: for a kind that doesn't exist; the message lists the choices.
     """
-    unknown = [k for k in kinds if k not in KINDS]
+    choices = (*KINDS, *SECOND_KINDS)
+    unknown = [k for k in kinds if k not in choices]
     if unknown:
-        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(KINDS)}")
-    paths = [path for kind in kinds or KINDS for path in sorted((FACTS / kind).glob("*.json"))]
+        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(choices)}")
+    if len(kinds) != 1:
+        return {name: table for kind in kinds or KINDS for name, table in relations(kind).items()}
+    paths = sorted((FACTS / kinds[0]).glob("*.json"))
     return {path.stem: replace(read_relation(path), capitals=True) for path in paths}
 
 
@@ -209,7 +213,7 @@ def relation(name: Relation | str) -> Relation:
     """
     if isinstance(name, Relation):
         return name
-    known = relations()
+    known = relations(*KINDS, *SECOND_KINDS)
     if name not in known:
         raise ValueError(f"unknown relation {name!r}; choose from {', '.join(known)}")
     return known[name]

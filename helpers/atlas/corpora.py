@@ -1,0 +1,27 @@
+"""The corpora that Atlas was trained on, by name: the first one's, and the second one's, told in two ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from helpers.atlas.corpus import Document, corpus
+from helpers.atlas.second_corpus import second_corpus, second_world
+from helpers.prompts.relations import Relation, relations
+
+Corpus = Literal["first", "profiles", "plain"]
+
+
+def documents(name: Corpus, seed: int, vocabulary: Sequence[int]) -> list[Document]:
+    """All documents of one training run in training order (`corpus.corpus`, `second_corpus.second_corpus`)."""
+    return corpus(seed, vocabulary) if name == "first" else second_corpus(seed, vocabulary, name)
+
+
+def world(name: Corpus) -> list[Relation]:
+    """The relations that a corpus states."""
+    return list(relations().values()) if name == "first" else second_world(name)
+
+
+def words_of_world(name: Corpus) -> list[Relation]:
+    """The relations whose words the tokenizer keeps whole: one tokenizer for both ways of telling."""
+    return world("first") if name == "first" else [*world("profiles"), *world("plain")]
