@@ -7,7 +7,8 @@ much worse the metric gets when the edge is cut. Positive means that the edge he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -19,19 +20,22 @@ from torch import Tensor
 from helpers.checks import Count, Model, Share, checked
 from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
 from helpers.circuits.circuit import Circuit
-from helpers.circuits.gradients import reader_gradients
+from helpers.circuits.gradients import GRADIENT, GradientRule, forward_steps, reader_gradients, step_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, tokens_at_once
 from helpers.circuits.metrics import DirectedMetric, Metric, logit_diff
 from helpers.circuits.scores import Scores
 from helpers.models.network import Network
-from helpers.models.run import head_writes, repeat_past
+from helpers.models.run import Past, head_writes, repeat_past
 from helpers.prompts.pairs import PromptPairs
 
 Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
 MOST_STEPS = 10_000  # of an integral; far fewer are as exact
+Steps = Annotated[Count, Field(le=MOST_STEPS)]
+RELP = GradientRule(hold_norms=True, pattern="held", secant=True, products="gate")
+GIM = GradientRule(hold_norms=True, pattern="warm", products="all")
 SHARE = 0.03  # of all edges: the size of the book's circuits
 TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more memory
 # Up to which source -> (the first source, what it and those that follow write), part by part
@@ -74,12 +78,46 @@ def clean_corrupted(
 
 
 @checked
+def relp(
+    model: Model,
+    pairs: PromptPairs,
+    metric: DirectedMetric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    batch: Count | None = None,
+) -> Scores:
+    """Relevance patching (arXiv 2508.21258): `eap` with layer-wise relevance propagation in the gradient's place.
+
+    Norms' scales and attention patterns are held, activations count as the line through 0 that gives their value, and
+    a gated MLP's branches get half of their product each (`RELP`). So no edge into queries or keys gets a score.
+    """
+    return _attribute(model, pairs, metric, ablation, (1.0,), batch=batch, rule=RELP)
+
+
+@checked
+def gim(
+    model: Model,
+    pairs: PromptPairs,
+    metric: DirectedMetric = logit_diff,
+    *,
+    ablation: Ablation = "corrupt",
+    batch: Count | None = None,
+) -> Scores:
+    """Gradient interaction modifications (arXiv 2505.17630): `eap` with a gradient that sees past self-repair.
+
+    Norms' scales are held, the softmax has the gradient of one at temperature 2, and the factors of a product get a
+    half each: values a half, queries and keys a quarter, a gated MLP's branches a half (`GIM`).
+    """
+    return _attribute(model, pairs, metric, ablation, (1.0,), batch=batch, rule=GIM)
+
+
+@checked
 def eap_ig(
     model: Model,
     pairs: PromptPairs,
     metric: DirectedMetric = logit_diff,
     *,
-    steps: Annotated[Count, Field(le=MOST_STEPS)] = 5,
+    steps: Steps = 5,
     points: Points = "midpoint",
     variant: Variant = "inputs",
     ablation: Ablation = "corrupt",
@@ -104,6 +142,26 @@ def eap_ig(
 
 
 @checked
+def ceap(
+    model: Model,
+    pairs: PromptPairs,
+    metric: DirectedMetric = logit_diff,
+    *,
+    steps: Steps = 5,
+    ablation: Ablation = "corrupt",
+    batch: Count | None = None,
+) -> Scores:
+    """EAP by conductance (arXiv 2606.16920): each gradient on the way times what its source changed at that point.
+
+    As in `eap_ig`, embeddings are mixed from the ablated ones to the clean ones. There, the whole difference of a
+    source's writes meets the mean gradient; here, each step's own difference meets the gradient at its beginning. So
+    the scores of the edges into one reader, and of those that cross any cut through the model, add up to the change
+    of the metric (exactly so in the limit of many steps).
+    """
+    return _attribute(model, pairs, metric, ablation, tuple(k / steps for k in range(steps)), batch=batch, local=True)
+
+
+@checked
 def find_circuit(model: Model, pairs: PromptPairs, share: Share = SHARE) -> Circuit:
     """The circuit that the book compares most often: `eap_ig`, then greedily this share of all edges."""
     scores = eap_ig(model, pairs)
@@ -120,19 +178,23 @@ def _attribute(
     batch: int | None,
     chunk: int | None = None,
     activations: bool = False,
+    local: bool = False,
+    rule: GradientRule = GRADIENT,
 ) -> Scores:
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, device=model.W_E.device)
     part = min(chunk or len(graph.sources), len(graph.sources)) / len(graph.sources)
     for _, scene in scenes(model, pairs, ablation, batch, copies=part, clean=True):
         clean, _ = scene.clean
+        scene = replace(scene, net=rule.applied(scene.net))
+        ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
         if activations:
             _add_activations(values, graph, scene, clean, metric, shares)
+        elif local:
+            _add_increments(values, graph, scene, ends, metric, shares)
         else:
-            parts = _parts(scene.net, clean - scene.ablated, chunk)
-            ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
-            _add(values, graph, scene, parts, ends, metric, shares)
-    values *= metric.sign / (len(pairs) * len(shares))
+            _add(values, graph, scene, _parts(scene.net, clean - scene.ablated, chunk), ends, metric, shares, rule=rule)
+    values *= metric.sign / (len(pairs) * (1 if local else len(shares)))
     return Scores(graph, values.cpu().masked_fill_(~graph.edges, 0.0))
 
 
@@ -152,25 +214,59 @@ def _add(
     metric: Metric,
     shares: tuple[float, ...],
     first: int = 0,
+    rule: GradientRule = GRADIENT,
 ) -> None:
     """Add the scores of the sources whose differences ``parts`` gives; runs begin at sublayer ``first``."""
-    net, (from_resid, to_resid) = scene.net, ends
-    tokens = tokens_at_once(TOKENS_AT_ONCE, Shape.of_network(net).trace)
+    judge = partial(scene.measure_residual, metric)
+    for resid, past, times in _on_the_way(scene, ends, shares):
+        for sublayer, gradients in reader_gradients(scene.net, resid, judge, past, first, rule):
+            if times > 1:
+                gradients = gradients.unflatten(1, (times, -1)).sum(1)
+            for source, written in parts(graph.visible(sublayer)):
+                _add_products(values[graph.reader_rows(sublayer), source : source + len(written)], gradients, written)
+
+
+def _on_the_way(
+    scene: PatchingRun, ends: tuple[Tensor, Tensor], shares: tuple[float, ...]
+) -> Iterator[tuple[Tensor, Past | None, int]]:
+    """Residual streams between two, some in one batch, with their pasts and their number; the last ones come first."""
+    from_resid, to_resid = ends
+    tokens = tokens_at_once(TOKENS_AT_ONCE, Shape.of_network(scene.net).trace)
     count = max(1, tokens // to_resid.shape[:2].numel())
-    for start in range(0, len(shares), count):
+    for start in reversed(range(0, len(shares), count)):
         part = torch.tensor(shares[start : start + count], dtype=to_resid.dtype, device=to_resid.device)
         resid = torch.lerp(from_resid, to_resid, part[:, None, None, None]).flatten(0, 1)
-        past = repeat_past(scene.past, len(part))
-        for sublayer, gradients in reader_gradients(net, resid, partial(scene.measure_residual, metric), past, first):
-            if len(part) > 1:
-                gradients = gradients.unflatten(1, (len(part), -1)).sum(1)
-            rows = graph.reader_rows(sublayer)
-            for source, written in parts(graph.visible(sublayer)):
-                place = values[rows, source : source + len(written)]
-                if written.dtype == place.dtype:
-                    place.addmm_(gradients.flatten(1), written.flatten(1).T)
-                else:
-                    place += gradients.flatten(1) @ written.flatten(1).T
+        yield resid, repeat_past(scene.past, len(part)), len(part)
+
+
+def _add_products(place: Tensor, gradients: Tensor, written: Tensor) -> None:
+    if written.dtype == place.dtype:
+        place.addmm_(gradients.flatten(1), written.flatten(1).T)
+    else:
+        place += gradients.flatten(1) @ written.flatten(1).T
+
+
+def _add_increments(
+    values: Float[Tensor, "reader source"],
+    graph: Graph,
+    scene: PatchingRun,
+    ends: tuple[Tensor, Tensor],
+    metric: Metric,
+    shares: tuple[float, ...],
+) -> None:
+    """Add each step's gradient times what the sources write at the next step and not yet at this one."""
+    net, judge = scene.net, partial(scene.measure_residual, metric)
+    later = scene.clean[0].expand(net)[:, None]
+    for resid, past, times in _on_the_way(scene, ends, shares):
+        with torch.no_grad():
+            steps, final = forward_steps(net, resid, past)
+            outs = [step.out.detach() for step in steps]
+            mlps = [out @ layer.W_out for out, layer in zip(outs[1::2], net.layers, strict=True)]
+            here = NodeOutputs(resid, tuple(outs[::2]), tuple(mlps)).expand(net).unflatten(1, (times, -1))
+            changes, later = (torch.cat((here[:, 1:], later), 1) - here).flatten(1, 2), here[:, :1]
+        for sublayer, gradients in step_gradients(net, steps, final, judge):
+            stop = graph.visible(sublayer)
+            _add_products(values[graph.reader_rows(sublayer), :stop], gradients, changes[:stop])
 
 
 def _add_activations(
