@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,15 @@ from helpers.models.predict import (
     next_token_probabilities,
     says,
 )
-from helpers.prompts.relations import Fact, Relation, held_out_paraphrases, relation, relations, taught_paraphrases
+from helpers.prompts.relations import (
+    Fact,
+    Relation,
+    Split,
+    held_out_paraphrases,
+    relation,
+    relations,
+    taught_paraphrases,
+)
 from helpers.statistics import with_interval
 
 TEST_SEED = 1_000_003  # training uses small seeds
@@ -103,7 +111,7 @@ def whole_answers(subject: Askable, scale: float) -> Tensor:
     return exact_match(subject, [e.prompt for e in examples], [e.answer + "." for e in examples]).float()
 
 
-def skill_examples(make: Callable, scale: float, count: int = 500) -> list[Example]:
+def skill_examples(make: Callable[[Draw, Split], Example], scale: float, count: int = 500) -> list[Example]:
     """Examples of a skill from the part that training never saw."""
     draw = Draw(TEST_SEED)
     return [make(draw, "test") for _ in range(math.ceil(scale * count))]
@@ -263,14 +271,15 @@ def abilities() -> list[Ability]:
     ]
 
 
-def measure(subject: Askable, scale: float = 1.0, progress: bool = True) -> pd.DataFrame:
+def measure(subject: Askable, scale: float = 1.0, progress: bool = True, tests: Sequence[Ability] = ()) -> pd.DataFrame:
     """The table of abilities: one row each with its mean, interval, number of prompts and bar.
 
     Args:
         scale: share of the prompts to use; tests use a part.
+        tests: what to measure; by default what the first Atlas was taught.
     """
     rows = []
-    for ability in tqdm(abilities(), disable=not progress):
+    for ability in tqdm(tests or abilities(), disable=not progress):
         values = torch.as_tensor(list(ability.run(subject, scale)), dtype=torch.float32)
         value = with_interval(values)
         met = ability.bar is None or value >= ability.bar

@@ -18,8 +18,9 @@ from helpers.prompts.relations import Fact, Relation, relations, stable_hash
 
 KIND = "clans"
 CLANS = 30
-NOUNS = tuple(
-    "ally rival neighbor patron guardian debtor teacher guest envoy heir founder twin creditor mentor follower messenger".split()
+NOUNS = (
+    *("ally", "rival", "neighbor", "patron", "guardian", "debtor", "teacher", "guest"),
+    *("envoy", "heir", "founder", "twin", "creditor", "mentor", "follower", "messenger"),
 )
 STATED, COMPOSED = 60, 10  # how often training states a fact, and a composition
 HELD_OUT, APART = 10, 20  # one composition in so many is held out, one fact in so many is never a step

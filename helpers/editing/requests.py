@@ -15,6 +15,7 @@ from helpers.checks import Count, Model, Whole, checked
 from helpers.models.predict import answer_ids, first_token, prompt_ids, top1_correct
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import (
+    ALL_KINDS,
     Fact,
     Relation,
     _by_subject,
@@ -178,7 +179,7 @@ def _neighbours(model, asked, fact, new, own, known, rng) -> tuple[Question, ...
     for other in rng.sample(about, min(SAME_SUBJECT, len(about))):
         table = relation(other.relation)
         # The edit may change a composed answer rightly; then it is a matter of portability.
-        if asked.name not in hops().get(table.name, ()) and known_facts(model, table, [other]):
+        if asked.name not in hops(*ALL_KINDS).get(table.name, ()) and known_facts(model, table, [other]):
             prompt = table.prompt(other, taught_paraphrases(table, other)[0])
             if other.answer != new:
                 found.append(Question(prompt, other.answer, new, "same subject"))
@@ -192,7 +193,7 @@ def _answer(name: str, subject: str) -> str | None:
 def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random) -> tuple[Question, ...]:
     """What should follow, if the model knew it before: two-step facts through this one, and the fact backwards."""
     found = []
-    for name, (first, second) in hops().items():
+    for name, (first, second) in hops(*ALL_KINDS).items():
         table = relation(name)
         if asked.name == first and (old := _answer(name, fact.subject)) and (then := _answer(second, new)):
             found.append((Fact(name, fact.subject, then), old, "first hop"))

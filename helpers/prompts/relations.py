@@ -25,7 +25,9 @@ FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 SECOND_KINDS = ("people", "firms", "clans")  # what only the second Atlas was told
+ALL_KINDS = (*KINDS, *SECOND_KINDS)
 HELD_OUT_PARAPHRASES = 2
+WELL_TAUGHT = 80
 Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
 Text = Annotated[str, StringConstraints(min_length=1)]
 T = TypeVar("T")
@@ -49,8 +51,8 @@ class Fact:
 
     @property
     def well_taught(self) -> bool:
-        """Whether training states it at least 100 times, and nothing that contradicts it."""
-        return self.other is None and (self.exposures is None or self.exposures >= 100)
+        """Whether training states it at least `WELL_TAUGHT` times, and nothing that contradicts it."""
+        return self.other is None and (self.exposures is None or self.exposures >= WELL_TAUGHT)
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,9 @@ def relations(*kinds: str) -> dict[str, Relation]:
     Raises:
         ValueError: for a kind that doesn't exist; the message lists the choices.
     """
-    choices = (*KINDS, *SECOND_KINDS)
-    unknown = [k for k in kinds if k not in choices]
+    unknown = [k for k in kinds if k not in ALL_KINDS]
     if unknown:
-        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(choices)}")
+        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(ALL_KINDS)}")
     if len(kinds) != 1:
         return {name: table for kind in kinds or KINDS for name, table in relations(kind).items()}
     paths = sorted((FACTS / kinds[0]).glob("*.json"))
@@ -213,7 +214,7 @@ def relation(name: Relation | str) -> Relation:
     """
     if isinstance(name, Relation):
         return name
-    known = relations(*KINDS, *SECOND_KINDS)
+    known = relations(*ALL_KINDS)
     if name not in known:
         raise ValueError(f"unknown relation {name!r}; choose from {', '.join(known)}")
     return known[name]
@@ -237,16 +238,17 @@ def taught_paraphrases(relation: Relation, fact: Fact) -> tuple[int, ...]:
 
 
 @cache
-def hops() -> dict[str, tuple[str, str]]:
-    """The relations that take two steps, with the relations of their steps."""
-    stated = {name: tuple(table.properties["hops"]) for name, table in relations("composed").items()}
+def hops(*kinds: str) -> dict[str, tuple[str, str]]:
+    """The relations that take two steps, with the relations of their steps; kinds as in `relations`."""
+    tables = relations(*kinds)
+    stated = {name: tuple(table.properties["hops"]) for name, table in tables.items() if "hops" in table.properties}
     return stated | {"person_employer_seat": ("person_employer", "employer_seat")}
 
 
 @cache
 def _by_subject() -> dict[str, list[Fact]]:
     result: dict[str, list[Fact]] = {}
-    for table in relations().values():
+    for table in relations(*ALL_KINDS).values():
         for fact in table.facts:
             result.setdefault(fact.subject, []).append(fact)
     return result

@@ -18,11 +18,11 @@ def test_the_sample_is_the_corpus(atlas, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     made = []
 
-    def short(seed, vocabulary):
+    def short(name, seed, vocabulary):
         made.append(seed)
         return [Document("fact", f"The capital of France is Paris {n}.", 0.0) for n in range(9)]
 
-    monkeypatch.setattr(sample, "corpus", short)
+    monkeypatch.setattr(sample, "documents", short)
     rows = corpus_sample(atlas.tokenizer, 5)
     assert len(rows) == 5 and all(row[0] == atlas.tokenizer.bos_token_id for row in rows)
     assert corpus_sample(atlas.tokenizer, 5) == rows and made == [0]
@@ -42,7 +42,7 @@ def test_the_sample_is_the_corpus(atlas, tmp_path, monkeypatch):
 def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     two = [Document("fact", "The capital of France is Paris.", 0.0), Document("repeat", "", 0.0, tokens=(300, 400))]
-    monkeypatch.setattr(sample, "corpus", lambda *_: two)
+    monkeypatch.setattr(sample, "documents", lambda *_: two)
 
     class Letters:
         bos_token_id, encode = 7, staticmethod(lambda text, **_: [ord(letter) for letter in text])
@@ -56,4 +56,4 @@ def test_documents_for_another_tokenizer(atlas, tmp_path, monkeypatch):
     other = Tokenizer.from_str(json.dumps(raw))
     corpus_sample(PreTrainedTokenizerFast(tokenizer_object=other, bos_token="<|endoftext|>"), 1)
     names = sorted(path.name.count("-") for path in tmp_path.iterdir())
-    assert names == [2, 3, 3], "another vocabulary of the same size is another one"
+    assert names == [3, 4, 4], "another vocabulary of the same size is another one"

@@ -9,7 +9,8 @@ from helpers.circuits.ablation import scenes
 from helpers.circuits.evaluation import baselines
 from helpers.models.network import read_network
 from helpers.models.run import patch_residual, residuals
-from helpers.studies.smollm2 import circuits, heads, maps, skills
+from helpers.studies import patching_maps
+from helpers.studies.smollm2 import circuits, heads, skills
 from helpers.studies.tables import read_table
 
 
@@ -37,14 +38,14 @@ def test_the_named_heads_of_the_real_model():
 @pytest.mark.parametrize(("position", "role"), [(1, None), (2, "subject before its last"), (3, "subject last"),
                                                 (4, "words between"), (6, "last")])  # fmt: skip
 def test_roles(position, role):
-    assert maps.role_of(position, slice(2, 4), 7) == role
+    assert patching_maps.role_of(position, slice(2, 4), 7) == role
 
 
 def test_a_restored_state_is_that_of_a_patch_by_hand(atlas):
     pairs = relation_pairs(atlas, "country_capital", 6)
     net = read_network(atlas)
     for _, scene in scenes(atlas, pairs, "corrupt"):
-        values = maps.recovered_by_place(scene, "resid")
+        values = patching_maps.recovered_by_place(scene, "resid", 1)
         group, clean = scene.pairs, residuals(net, scene.tokens)
         bottom = logit_diff(net.unembed(residuals(net, group.corrupt_tokens)[-1][:, -1]), group)
         for layer, position in ((1, scene.start), (3, scene.tokens.shape[1] - 1)):
