@@ -23,12 +23,14 @@ import helpers
 from helpers import Circuit, Graph, PromptPairs, Scores
 from helpers.atlas.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
 from helpers.circuits.evaluation import baselines, cut_effect
+from helpers.circuits.mib import read_mib, write_mib
+from helpers.circuits.overlap import stability
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import answer_by_layer, neuron_words, written_words
 from helpers.components.skill_heads import measure_repeats
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import key_covariance
-from helpers.searches.attribution import clean_corrupted
+from helpers.searches.attribution import ceap, clean_corrupted, gim, relp
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, measure_indirect
 from helpers.studies.locate_and_edit.counterfact import read_counterfact
 
@@ -160,6 +162,15 @@ CALLS: dict[str, Call] = {
     ),
     "eap": (helpers.eap, pairs_of, {**SEARCH, "at": "choice", "chunk": "optional count"}),
     "clean_corrupted": (clean_corrupted, pairs_of, SEARCH),
+    "relp": (relp, pairs_of, SEARCH),
+    "gim": (gim, pairs_of, SEARCH),
+    "ceap": (ceap, pairs_of, {**SEARCH, "steps": "count"}),
+    "stability": (
+        stability,
+        lambda s: {**pairs_of(s), "search": helpers.eap, "size": 9, "draws": 2},
+        {**ASKED, "size": "amount", "draws": "count", "seed": "seed"},
+    ),
+    "read_mib": (read_mib, lambda s: {"path": own_graph(s)}, {"path": "path"}),
     "eap_ig": (helpers.eap_ig, pairs_of, {**SEARCH, "steps": "count", "points": "choice", "variant": "choice"}),
     "exact_scores": (helpers.exact_scores, lambda s: {"model": s["model"], "pairs": s["pairs"].select([0])}, SEARCH),
     "acdc": (helpers.acdc, lambda s: {**pairs_of(s), "tau": 0.1}, {**SEARCH, "tau": "positive"}),
@@ -342,6 +353,12 @@ def own_relation(s: dict) -> Path:
         "samples": [{"subject": "France", "object": "Paris"}],
     }
     path.write_text(json.dumps(raw), encoding="utf-8")
+    return path
+
+
+def own_graph(s: dict) -> Path:
+    path = s["folder"] / "graph.json"
+    write_mib(path, s["circuit"], 32)
     return path
 
 

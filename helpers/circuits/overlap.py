@@ -1,22 +1,28 @@
-"""What circuits share: overlaps, how much of them is chance, and whether they follow a grouping."""
+"""What circuits share: overlaps, how much is chance, what stays in other draws, and whether they follow a grouping."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Bool, Float
 from pydantic import Field
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from torch import Tensor
 
-from helpers.checks import Count, Seed, Whole, checked
+from helpers.checks import Amount, Count, Model, Seed, Whole, checked
 from helpers.circuits.circuit import Circuit, heads_of, random_circuit
+from helpers.circuits.scores import Scores
+from helpers.prompts.pairs import PromptPairs
+from helpers.statistics import Estimate, bootstrap
 
+MOST_DRAWS = 10_000
 Parts = Literal["edges", "heads"]
 Chance = Literal["blind", "relabelled"]
 
@@ -80,6 +86,56 @@ def chance_overlaps(
         samples += [one_drawn, one_drawn.T]
     names = list(circuits)
     return tuple(pd.DataFrame(part, names, names) for part in (np.mean(samples, 0), np.std(samples, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """What stays of a search when its pairs are drawn again.
+
+    Attributes:
+        jaccard: the mean overlap of two draws' circuits; the interval comes from drawing the draws again.
+        same_sign: the edges whose scores have one sign in all draws.
+        circuits: of each draw.
+    """
+
+    jaccard: Estimate
+    same_sign: Bool[Tensor, "reader source"]
+    circuits: tuple[Circuit, ...]
+
+
+@checked
+def stability(
+    model: Model,
+    search: Callable[[Any, PromptPairs], Scores],
+    pairs: PromptPairs,
+    *,
+    size: Amount,
+    draws: Annotated[Count, Field(ge=2, le=MOST_DRAWS)] = 10,
+    seed: Seed = 0,
+) -> Stability:
+    """Search in resampled pairs (as many, with replacement), again and again, and compare what is found.
+
+    Args:
+        search: gives scores for a model and pairs, such as `helpers.eap_ig`.
+        size: edges of the circuits that are compared, the best ones of each draw.
+    """
+    generator, found = torch.Generator().manual_seed(seed), []
+    for _ in range(draws):
+        places = torch.randint(len(pairs), (len(pairs),), generator=generator)
+        found.append(search(model, pairs.select(places)))
+    circuits = tuple(scores.top(size) for scores in found)
+    members = _members(circuits, "edges")
+    table = torch.from_numpy(_jaccard(members, members))
+    signs = torch.stack([scores.values.sign() for scores in found])
+    same = (signs == signs[0]).all(0) & (signs[0] != 0) & found[0].graph.edges
+    return Stability(bootstrap(lambda rows: _mean_of_others(table, rows), torch.arange(draws)), same, circuits)
+
+
+def _mean_of_others(table: Float[Tensor, "draw draw"], rows: Tensor) -> Tensor:
+    """The mean overlap of two different draws among those given, the same one never compared with itself."""
+    rows = rows.long()
+    chosen, other = table[rows[..., :, None], rows[..., None, :]], rows[..., :, None] != rows[..., None, :]
+    return (chosen * other).sum((-2, -1)) / other.sum((-2, -1)).clamp_min(1)
 
 
 @checked
