@@ -23,8 +23,8 @@ import helpers
 from helpers import Circuit, Graph, PromptPairs, Scores
 from helpers.atlas.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
 from helpers.circuits.evaluation import baselines, cut_effect
-from helpers.circuits.mib import read_mib, write_mib
 from helpers.circuits.overlap import stability
+from helpers.circuits.scores import read_mib, write_mib
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import answer_by_layer, neuron_words, written_words
 from helpers.components.skill_heads import measure_repeats

@@ -185,7 +185,7 @@ class Circuit:
         path, raw = read_json(path, SAVED, dict)
         if "cfg" in raw or isinstance(raw.get("edges"), dict):
             raise ValueError(
-                f"{path} isn't {SAVED}, but a graph of EAP-IG or MIB; read it with helpers.circuits.mib.read_mib"
+                f"{path} isn't {SAVED}, but a graph of EAP-IG or MIB; read it with helpers.circuits.scores.read_mib"
             )
         try:
             circuit = Circuit.from_edges(Graph(**raw.get("graph", {})), raw.get("edges"))

@@ -169,34 +169,45 @@ def step_gradients(
     final: Float[Tensor, "batch pos d_model"],
     metric: Callable[[Float[Tensor, "batch d_model"]], Float[Tensor, "*trial batch"]],
     rule: GradientRule = GRADIENT,
+    parts: Float[Tensor, "part batch pos"] | None = None,
 ) -> Iterator[tuple[int, Float[Tensor, "reader batch pos d_model"]]]:
-    """The backward half of `reader_gradients`; the steps' graphs are gone afterwards."""
+    """The backward half of `reader_gradients`; the steps' graphs are gone afterwards.
+
+    Args:
+        parts: masks that share out the positions. Then gradients are ``[part reader batch pos d_model]``, by where that
+            which is read is used: keys and values at the positions of the queries that look at them.
+    """
     last = final[:, -1].requires_grad_()
     with torch.enable_grad():
         value = metric(last).sum()
     down = torch.zeros_like(final)  # the gradient at the residual stream, from the readers seen so far
     down[:, -1] = torch.autograd.grad(value, last)[0]
     end = 2 * len(net.layers)
-    yield end, down[None].clone()
+    yield end, down[None].clone() if parts is None else down[None, None] * parts[:, None, :, :, None]
     for sublayer in reversed(range(end - len(steps), end)):
         step, layer = steps.pop(), net.layers[sublayer // 2]
         factor = rule.factor(layer, bool(sublayer % 2))
         gradient_of = _mlp_gradient if sublayer % 2 else _attention_gradient
-        own = gradient_of(layer, step, down, factor)
+        if parts is None:
+            own = gradient_of(layer, step, down, factor)
+        else:
+            own = torch.stack([gradient_of(layer, step, down * part[..., None], factor) for part in parts])
         gradients = step.norm.backward(own, step.standard, step.inverse)
-        down = down + gradients.sum(0)
+        down = down + gradients.flatten(0, -4).sum(0)
         yield sublayer, gradients
 
 
 def _mlp_gradient(layer: Layer, step: Step, down: Tensor, factor: tuple) -> Float[Tensor, "1 batch pos d_model"]:
-    return torch.autograd.grad(step.out, step.leaves, down @ layer.W_out.T * factor[0])[0][None]
+    back = down @ layer.W_out.T * factor[0]
+    return torch.autograd.grad(step.out, step.leaves, back, retain_graph=True)[0][None]
 
 
 def _attention_gradient(
     layer: Layer, step: Step, down: Tensor, factors: tuple
 ) -> Float[Tensor, "reader batch pos d_model"]:
     at_heads = (down @ layer.W_O.flatten(0, 1).T).view_as(step.out)
-    own = torch.autograd.grad(step.out, step.leaves, at_heads, materialize_grads=True)  # none through a held pattern
+    # With a held pattern, nothing leads to queries and keys. The graph goes with its step.
+    own = torch.autograd.grad(step.out, step.leaves, at_heads, retain_graph=True, materialize_grads=True)
     shape = down.shape[:2]
     return torch.cat(
         [

@@ -1,20 +1,23 @@
-"""Edge scores, what most searches give, and the circuits that they choose."""
+"""Edge scores, what most searches give; the circuits that they choose, and files that other tools read and write."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from helpers.checks import Amount, Number, checked
+from helpers.checks import Amount, Count, Number, checked
 from helpers.circuits.circuit import Circuit, values_of
 from helpers.circuits.graph import Graph
+from helpers.files import read_json, write_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +90,20 @@ class Scores:
             raise ValueError(f"{len(wrong)} of {self.graph.n_edges} edges have no finite score; {edge} has {value}")
 
     def _ranked(self, n: int) -> Tensor:
-        """Flat places of all edges, best first, of which ``n`` are taken; ties in the graph's order."""
-        if n > self.graph.n_edges:
-            raise ValueError(f"the graph has {self.graph.n_edges} edges, so the best {n} can't be taken")
         self._check_finite()
-        places = self.graph.edges.flatten().nonzero().flatten()
-        return places[self.values.flatten()[places].argsort(descending=True, stable=True)]
+        return ranked(self.values, self.graph.edges, n)
+
+
+def ranked(values: Tensor, edges: Tensor, n: int) -> Tensor:
+    """Flat places of all edges, best first, of which ``n`` are taken; ties in the graph's order.
+
+    Raises:
+        ValueError: if there aren't so many.
+    """
+    places = edges.flatten().nonzero().flatten()
+    if n > len(places):
+        raise ValueError(f"the graph has {len(places)} edges, so the best {n} can't be taken")
+    return places[values.flatten()[places].argsort(descending=True, stable=True)]
 
 
 Merge = Literal["mean", "min", "max"]
@@ -116,3 +127,88 @@ def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merg
         row[own._ranked(0)] = torch.linspace(1, 0, len(places))
     merged = {"mean": ranks.mean(0), "min": ranks.amin(0), "max": ranks.amax(0)}[how]
     return Scores(graph, merged.view(graph.edges.shape))
+
+
+# Files of EAP-IG and of the MIB benchmark (arXiv 2504.13151): JSON with a score and a flag for each edge. One name
+# differs: what is ``embed`` here is ``input`` there. They know no groups of keys and values, so each head of a group has
+# a key and a value edge of its own: written, a group's score is shared out evenly, and read, it is their sum. The sign
+# is the same: they take (corrupt - clean) times the gradient of a loss, minus the logit difference.
+THEIRS = "a graph of EAP-IG or MIB"
+
+
+def _their_edges(graph: Graph) -> Iterator[tuple[str, tuple[int, int], int]]:
+    """Every edge by its name there, its (reader, source) here, and how many edges there share that place."""
+    size = graph.n_heads // graph.n_groups
+    for place in graph.edges.nonzero().tolist():
+        source, reader = graph.name(*place).split("->")
+        source = "input" if source == "embed" else source
+        if ".kv" in reader and size > 1:
+            layer, rest = reader.split(".kv")
+            group, letter = rest.split("<")
+            heads = range(int(group) * size, (int(group) + 1) * size)
+            for head in heads:
+                yield f"{source}->{layer}.h{head}<{letter}", tuple(place), size
+        else:
+            yield f"{source}->{reader}", tuple(place), 1
+
+
+@checked
+def write_mib(path: str | Path, found: Scores | Circuit, d_model: Count) -> None:
+    """Write scores, or a circuit, as a file that can be submitted to MIB's circuit track.
+
+    Args:
+        d_model: the width of the model's residual stream, which such a file states.
+
+    Raises:
+        OSError: if the file can't be written; what stood there stays.
+    """
+    graph = found.graph
+    circuit = found if isinstance(found, Circuit) else Circuit.full(graph)
+    edges = {}
+    for name, place, share in _their_edges(graph):
+        edges[name] = {"in_graph": bool(circuit.mask[place])}
+        if isinstance(found, Scores):
+            edges[name] = {"score": float(found.values[place]) / share} | edges[name]
+    used = {end.split("<")[0] for name, edge in edges.items() if edge["in_graph"] for end in name.split("->")}
+    names = ["input", *graph.sources[1:], "logits"]
+    cfg = {"n_layers": graph.n_layers, "n_heads": graph.n_heads, "parallel_attn_mlp": False, "d_model": d_model}
+    nodes = {name: {"in_graph": name in used} for name in names}
+    write_whole(path, json.dumps({"cfg": cfg, "nodes": nodes, "edges": edges}) + "\n")
+
+
+@checked
+def read_mib(path: str | Path, graph: Graph | None = None) -> Scores | Circuit:
+    """Read such a file: scores, or a circuit if its edges have none.
+
+    Args:
+        graph: of the model that the file is about; by default one of the file's size, without grouped queries.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is none of these, or of another model; the message names the file and what is wrong.
+    """
+    path, raw = read_json(path, THEIRS, dict)
+    try:
+        cfg, edges = raw["cfg"], raw["edges"]
+        graph = graph or Graph(cfg["n_layers"], cfg["n_heads"], cfg["n_heads"])
+        if (cfg["n_layers"], cfg["n_heads"]) != (graph.n_layers, graph.n_heads):
+            raise ValueError(f"it is of {cfg['n_layers']} layers and {cfg['n_heads']} heads, not of {graph}")
+        return _read_edges(graph, edges)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} isn't {THEIRS}: {type(error).__name__} at {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} isn't {THEIRS}: {error}") from error
+
+
+def _read_edges(graph: Graph, edges: dict[str, dict[str, Any]]) -> Scores | Circuit:
+    scored = all("score" in edge for edge in edges.values())
+    values, mask, seen = torch.zeros(graph.edges.shape), torch.zeros_like(graph.edges), 0
+    for name, place, _ in _their_edges(graph):
+        if name not in edges:
+            raise ValueError(f"it lacks the edge {name}")
+        values[place] += float(edges[name].get("score", 0))
+        mask[place] |= bool(edges[name]["in_graph"])
+        seen += 1
+    if seen != len(edges):
+        raise ValueError(f"it has {len(edges)} edges, and {graph} has {seen} there")
+    return Scores(graph, values) if scored else Circuit(graph, mask)

@@ -166,7 +166,7 @@ def test_graphs_of_other_tools_are_named(tmp_path):
     raw = {"cfg": {"n_layers": 1}, "nodes": {"input": True}, "edges": score}
     for part in (raw, {"edges": score}, {"cfg": {}}):
         (tmp_path / "x.json").write_text(json.dumps(part))
-        with pytest.raises(ValueError, match="a graph of EAP-IG or MIB; read it with helpers.circuits.mib.read_mib"):
+        with pytest.raises(ValueError, match="a graph of EAP-IG or MIB; read it with helpers.circuits.scores.read_mib"):
             Circuit.load(tmp_path / "x.json")
 
 

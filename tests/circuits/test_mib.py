@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from helpers import Circuit, Graph, exact_scores, logit_diff, run_circuit
-from helpers.circuits.mib import read_mib, write_mib
-from helpers.circuits.scores import Scores
+from helpers.circuits.scores import Scores, read_mib, write_mib
 
 PLAIN, GROUPED = Graph(2, 4, 4), Graph(2, 4, 2)
 
