@@ -57,7 +57,7 @@ class TrainingPlan:
     checkpoints: tuple[int, ...] = ()
 
 
-SECOND = {"d_model": 144, "n_layers": 8, "n_heads": 6, "muon_lr": 0.02, "adam_lr": 4e-3, "weight_decay": 0.05}
+SECOND = {"d_model": 144, "n_layers": 8, "n_heads": 6, "weight_decay": 0.03}
 STEPS = (100, 200, 300, 400, 500, 600, 800, 1000, 1400, 2000)
 # The runs that the package ships.
 RUNS = {

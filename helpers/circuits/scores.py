@@ -130,7 +130,7 @@ def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merg
 
 
 # Files of EAP-IG and of the MIB benchmark (arXiv 2504.13151): JSON with a score and a flag for each edge. One name
-# differs: what is ``embed`` here is ``input`` there. They know no groups of keys and values, so each head of a group has
+# differs: what is ``embed`` here is ``input`` there. They know no groups of keys and values: each head of a group has
 # a key and a value edge of its own: written, a group's score is shared out evenly, and read, it is their sum. The sign
 # is the same: they take (corrupt - clean) times the gradient of a loss, minus the logit difference.
 THEIRS = "a graph of EAP-IG or MIB"
