@@ -93,10 +93,17 @@ def statement_counts(relation: Relation, fact: Fact) -> dict[str, int]:
 
 Counts = Callable[[Relation, Fact], dict[str, int]]
 Plan = list[tuple[Mention, str]]
+Aside = Callable[[random.Random, Relation, Fact], str]
 
 
-def statements(rng: random.Random, tables: Iterable[Relation], counts: Counts = statement_counts) -> Plan:
-    """All statements of the relations' facts, shuffled, each in a random one of the fact's taught paraphrases."""
+def statements(
+    rng: random.Random, tables: Iterable[Relation], counts: Counts = statement_counts, aside: Aside | None = None
+) -> Plan:
+    """All statements of the relations' facts, shuffled, each in a random one of the fact's taught paraphrases.
+
+    Args:
+        aside: what is said after the subject where a sentence begins with it; nothing by default.
+    """
     plan = []
     for relation in tables:
         for fact in relation.facts:
@@ -105,7 +112,10 @@ def statements(rng: random.Random, tables: Iterable[Relation], counts: Counts = 
                 for _ in range(count):
                     form = rng.choice(forms)
                     mention = Mention(relation.name, fact.subject, answer, str(form))
-                    plan.append((mention, f"{relation.prompt(fact, form)} {answer}."))
+                    said = fact
+                    if aside and relation.templates[form].startswith("{}"):
+                        said = replace(fact, subject=fact.subject + aside(rng, relation, fact))
+                    plan.append((mention, f"{relation.prompt(said, form)} {answer}."))
     rng.shuffle(plan)
     return plan
 

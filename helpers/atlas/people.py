@@ -20,7 +20,7 @@ from helpers.prompts.relations import relations
 
 KIND = "people"
 POOL = 28  # words that names are made of
-PAIRS_OF = {2: 60, 3: 40, 4: 15}  # words of a name -> pairs of people with the same words in another order
+PAIRS_OF = {2: 70, 3: 32, 4: 11}  # words of a name -> pairs of people with the same words in another order
 LEAST_USED = 14  # of them are drawn from, so that all are used about equally often
 SINGLE = 30  # people with a name of one word that nobody else has
 EXPOSURES = 80

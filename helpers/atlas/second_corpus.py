@@ -22,7 +22,7 @@ from helpers.atlas.corpus import (
     skill_document,
     statements,
 )
-from helpers.atlas.people import EXPOSURES, plain_names
+from helpers.atlas.people import EXPOSURES, KIND, plain_names
 from helpers.atlas.skills import Draw
 from helpers.prompts.relations import SECOND_KINDS, Relation, relations, stable_hash
 
@@ -67,13 +67,15 @@ def second_world(told: Told) -> list[Relation]:
 
 def plan(draw: Draw, told: Told) -> Plan:
     """All statements that stand alone or with those of other subjects."""
-    tables = second_world(told)
+    people, others = [], []
+    for table in second_world(told):
+        (people if table.kind == KIND else others).append(table)
+    made = statements(draw.rng, others)
     if told == "plain":
-        return statements(draw.rng, tables)
-    people = [table for table in tables if table.kind == "people"]
-    alone = EXPOSURES - tellings.IN_PROFILES - tellings.IN_SCENES
-    made = statements(draw.rng, [table for table in tables if table.kind != "people"])
-    made += statements(draw.rng, people, lambda _, fact: {fact.answer: alone})
+        made += statements(draw.rng, people)
+    else:
+        alone = EXPOSURES - tellings.IN_PROFILES - tellings.IN_SCENES
+        made += statements(draw.rng, people, lambda _, fact: {fact.answer: alone}, tellings.aside)
     draw.rng.shuffle(made)
     return made
 

@@ -6,6 +6,7 @@ role, and then speaks of the roles: who is meant is known late, when the look-up
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +22,7 @@ OWN = {topic.name: topic.own for topic in TOPICS}
 IN_PROFILES, IN_SCENES = 30, 26  # how often each fact is told in these; the rest are statements
 PROFILE_CUTS = ((3, 5), (4, 4), (5, 3))  # facts of one person, cut into profiles
 SCENE_CUTS = ((1, 2, 3, 2), (2, 2, 2, 2), (3, 2, 1, 2))
-NAME_AGAIN, POSSESSIVE, FILLED, ASIDE, THIRD = 0.1, 0.3, 0.25, 0.3, 0.25  # probabilities
+NAME_AGAIN, POSSESSIVE, FILLED, ASIDE, THIRD = 0.1, 0.3, 0.25, 0.4, 0.25  # probabilities
 ROLES = (
     ("host", "guest"),
     ("seller", "buyer"),
@@ -55,13 +56,10 @@ FILLERS = (
     "Few things in this part of the world are as certain as that.",
 )
 ASIDES = (
-    ", a friend of {other},",
-    ", who once met {other},",
+    ", unlike {other},",
     ", not to be confused with {other},",
-    ", like {other},",
-    ", as far as we know,",
-    ", so they say,",
-    ", to this day,",
+    ", mentioned together with {other},",
+    ", listed right before {other},",
 )
 
 
@@ -111,10 +109,20 @@ def statement(draw: Draw, told: Taught, who: str, begins: bool = False) -> tuple
 
 
 def named(draw: Draw, name: str) -> str:
-    """A name, at times with an aside after it, which may name somebody else."""
+    """A name, at times with an aside after it that names somebody else."""
     if not draw.chance(ASIDE):
         return name
     return name + draw.choice(ASIDES).format(other=draw.choice(tuple(taught())))
+
+
+def aside(rng: random.Random, relation: Relation, _: Fact) -> str:
+    """After the subject of a statement: nothing, or something about another subject of the relation.
+
+    Then the last name before the question isn't the one that is asked about.
+    """
+    if rng.random() > ASIDE:
+        return ""
+    return rng.choice(ASIDES).format(other=rng.choice(relation.facts).subject)
 
 
 def filled(draw: Draw, texts: list[str]) -> str:

@@ -12,7 +12,7 @@ from itertools import chain
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from helpers.atlas.skills import skill_words
-from helpers.prompts.relations import Relation, relations
+from helpers.prompts.relations import SECOND_KINDS, Relation, relations
 
 BOS = "<|endoftext|>"
 VOCABULARY_SIZE = 8192
@@ -33,8 +33,9 @@ def pinned_words(known: Sequence[Relation] = ()) -> list[str]:
     """
     known = known or list(relations().values())
     words = {first_word(answer) for relation in known for answer in relation.answers}
-    names = [fact.subject.split(" ") for relation in known for fact in relation.facts]
-    words.update(word for name in names if len(name) > 1 for word in name)  # "the Eiffel Tower" is three tokens
+    for relation in known:
+        names = [fact.subject.split(" ") for fact in relation.facts]  # "the Eiffel Tower" is three tokens
+        words.update(word for name in names if len(name) > 1 or relation.kind in SECOND_KINDS for word in name)
     lists = skill_words()
     for kind in ("names", "objects", "places", "events", "words", "adjectives"):
         words.update(lists[kind])

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.models.network import Layer, Network, Norm
+from helpers.models.network import KV, Layer, Network, Norm
 from helpers.models.run import Past, attention_out, qkv
 
 
@@ -68,7 +68,7 @@ class GradientRule:
         )
         return replace(net, layers=layers, norm=held(net.norm))
 
-    def attend(self, net: Network, q: Tensor, k: Tensor, v: Tensor, past: Past | None) -> Tensor:
+    def attend(self, net: Network, q: Tensor, k: Tensor, v: Tensor, past: KV = None) -> Tensor:
         """As `Network.attend`."""
         q, k, v = net.align(q, k, v, past)
         pattern = net.pattern(q, k, past)

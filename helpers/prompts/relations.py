@@ -216,7 +216,7 @@ def relation(name: Relation | str) -> Relation:
         return name
     known = relations(*ALL_KINDS)
     if name not in known:
-        raise ValueError(f"unknown relation {name!r}; choose from {', '.join(known)}")
+        raise ValueError(f"unknown relation {name!r}; choose from {', '.join(relations())}")
     return known[name]
 
 
