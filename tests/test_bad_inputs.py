@@ -30,7 +30,8 @@ from helpers.components.lens import answer_by_layer, neuron_words, written_words
 from helpers.components.skill_heads import measure_repeats
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import key_covariance
-from helpers.searches.attribution import ceap, clean_corrupted, gim, relp
+from helpers.searches.attribution import ceap, clean_corrupted
+from helpers.searches.by_role import eap_by_role
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, measure_indirect
 from helpers.studies.locate_and_edit.counterfact import read_counterfact
 
@@ -160,10 +161,9 @@ CALLS: dict[str, Call] = {
         lambda s: {**pairs_of(s), "edges": ["m0->logits"]},
         {**ASKED, "metric": "metric", "edges": "names", "ablation": "choice"},
     ),
-    "eap": (helpers.eap, pairs_of, {**SEARCH, "at": "choice", "chunk": "optional count"}),
+    "eap": (helpers.eap, pairs_of, {**SEARCH, "at": "choice", "rule": "choice", "chunk": "optional count"}),
     "clean_corrupted": (clean_corrupted, pairs_of, SEARCH),
-    "relp": (relp, pairs_of, SEARCH),
-    "gim": (gim, pairs_of, SEARCH),
+    "eap_by_role": (eap_by_role, pairs_of, {**SEARCH, "steps": "count"}),
     "ceap": (ceap, pairs_of, {**SEARCH, "steps": "count"}),
     "stability": (
         stability,

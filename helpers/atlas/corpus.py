@@ -92,12 +92,12 @@ def statement_counts(relation: Relation, fact: Fact) -> dict[str, int]:
 
 
 Counts = Callable[[Relation, Fact], dict[str, int]]
-Plan = list[tuple[Mention, str]]
-Aside = Callable[[random.Random, Relation, Fact], str]
+Plan = list[tuple[Mention, str, float]]  # a statement, its text, and the nats of what it says besides the fact
+Aside = Callable[[Draw, Relation], str]
 
 
 def statements(
-    rng: random.Random, tables: Iterable[Relation], counts: Counts = statement_counts, aside: Aside | None = None
+    draw: Draw, tables: Iterable[Relation], counts: Counts = statement_counts, aside: Aside | None = None
 ) -> Plan:
     """All statements of the relations' facts, shuffled, each in a random one of the fact's taught paraphrases.
 
@@ -110,19 +110,19 @@ def statements(
             forms = taught_paraphrases(relation, fact)
             for answer, count in counts(relation, fact).items():
                 for _ in range(count):
-                    form = rng.choice(forms)
-                    mention = Mention(relation.name, fact.subject, answer, str(form))
-                    said = fact
+                    form, said = draw.rng.choice(forms), fact
+                    draw.restart()
                     if aside and relation.templates[form].startswith("{}"):
-                        said = replace(fact, subject=fact.subject + aside(rng, relation, fact))
-                    plan.append((mention, f"{relation.prompt(said, form)} {answer}."))
-    rng.shuffle(plan)
+                        said = replace(fact, subject=fact.subject + aside(draw, relation))
+                    mention = Mention(relation.name, fact.subject, answer, str(form))
+                    plan.append((mention, f"{relation.prompt(said, form)} {answer}.", draw.nats))
+    draw.rng.shuffle(plan)
     return plan
 
 
 def fact_documents(draw: Draw, plan: Plan) -> Iterator[Document]:
     """All statements of a plan, one to four of them in a document."""
-    counts = Counter(mention for mention, _ in plan)
+    counts = Counter(mention for mention, _, _ in plan)
     surprise = {mention: math.log(len(plan) / count) for mention, count in counts.items()}
     sizes = Counter(STATEMENTS_PER_DOCUMENT)
     start = 0
@@ -130,8 +130,9 @@ def fact_documents(draw: Draw, plan: Plan) -> Iterator[Document]:
         size = draw.rng.choice(STATEMENTS_PER_DOCUMENT)
         part = plan[start : start + size]
         start += size
-        nats = math.log(len(STATEMENTS_PER_DOCUMENT) / sizes[size]) + sum(surprise[mention] for mention, _ in part)
-        yield Document("fact", " ".join(text for _, text in part), nats, tuple(mention for mention, _ in part))
+        nats = math.log(len(STATEMENTS_PER_DOCUMENT) / sizes[size])
+        nats += sum(surprise[mention] + more for mention, _, more in part)
+        yield Document("fact", " ".join(text for _, text, _ in part), nats, tuple(mention for mention, _, _ in part))
 
 
 def held_out_format(fact: Fact) -> str:
@@ -212,7 +213,7 @@ def corpus(seed: int, vocabulary: Sequence[int]) -> list[Document]:
         vocabulary: ids that random repeats draw from (those of all ordinary tokens).
     """
     draw = Draw(seed)
-    plan = statements(draw.rng, relations().values())
+    plan = statements(draw, relations().values())
     documents = [*fact_documents(draw, plan), *list_documents(draw)]
     for kind, count in DOCUMENTS.items():
         documents += [skill_document(draw, kind, vocabulary) for _ in range(count)]

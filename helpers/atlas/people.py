@@ -19,9 +19,9 @@ from helpers.atlas.fiction import CRAFTS, FIRST_NAME, TOWN, pseudo_words, write_
 from helpers.prompts.relations import relations
 
 KIND = "people"
-POOL = 28  # words that names are made of
+POOL = 26  # words that names are made of
 PAIRS_OF = {2: 70, 3: 32, 4: 11}  # words of a name -> pairs of people with the same words in another order
-LEAST_USED = 14  # of them are drawn from, so that all are used about equally often
+LEAST_USED = 10  # of them are drawn from, so that all are used about equally often
 SINGLE = 30  # people with a name of one word that nobody else has
 EXPOSURES = 80
 FIRM = ("works", "bank", "mills", "press", "yard", "lab")

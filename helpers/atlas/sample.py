@@ -19,7 +19,7 @@ from helpers.models.load import WEIGHTS
 from helpers.prompts.relations import FACTS
 
 DOCUMENTS = 3000  # of the corpus, about 50,000 tokens: C changes by less than a hundredth with twice as many
-MADE_FROM = ("corpus", "second_corpus", "tellings", "stories", "people", "clans", "skills", "../prompts/relations")
+MADE_FROM = ("corpus", "lists", "skills", "second_corpus", "tellings", "stories", "clans", "../prompts/relations")
 
 
 @checked

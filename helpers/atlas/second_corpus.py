@@ -70,14 +70,19 @@ def plan(draw: Draw, told: Told) -> Plan:
     people, others = [], []
     for table in second_world(told):
         (people if table.kind == KIND else others).append(table)
-    made = statements(draw.rng, others)
+    made = statements(draw, others)
     if told == "plain":
-        made += statements(draw.rng, people)
+        made += statements(draw, people)
     else:
         alone = EXPOSURES - tellings.IN_PROFILES - tellings.IN_SCENES
-        made += statements(draw.rng, people, lambda _, fact: {fact.answer: alone}, tellings.aside)
+        made += statements(draw, people, lambda _, fact: {fact.answer: alone}, beside_somebody)
     draw.rng.shuffle(made)
     return made
+
+
+def beside_somebody(draw: Draw, table: Relation) -> str:
+    """An aside after a person's name (`tellings.aside`)."""
+    return tellings.aside(draw, [fact.subject for fact in table.facts])
 
 
 def placed(draw: Draw, documents: Iterator[Document], start: float = 0.0, end: float = 1.0) -> list:

@@ -6,8 +6,7 @@ role, and then speaks of the roles: who is meant is known late, when the look-up
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -108,21 +107,12 @@ def statement(draw: Draw, told: Taught, who: str, begins: bool = False) -> tuple
     return Mention(fact.relation, fact.subject, fact.answer, str(form)), text
 
 
-def named(draw: Draw, name: str) -> str:
-    """A name, at times with an aside after it that names somebody else."""
-    if not draw.chance(ASIDE):
-        return name
-    return name + draw.choice(ASIDES).format(other=draw.choice(tuple(taught())))
-
-
-def aside(rng: random.Random, relation: Relation, _: Fact) -> str:
-    """After the subject of a statement: nothing, or something about another subject of the relation.
+def aside(draw: Draw, others: Sequence[str]) -> str:
+    """After a subject: nothing, or something about another one.
 
     Then the last name before the question isn't the one that is asked about.
     """
-    if rng.random() > ASIDE:
-        return ""
-    return rng.choice(ASIDES).format(other=rng.choice(relation.facts).subject)
+    return draw.choice(ASIDES).format(other=draw.choice(others)) if draw.chance(ASIDE) else ""
 
 
 def filled(draw: Draw, texts: list[str]) -> str:
@@ -139,7 +129,7 @@ def profile(draw: Draw, name: str, topics: list[str]) -> Document:
     for number, topic in enumerate(topics):
         about = taught()[name][topic]
         if number == 0 or draw.chance(NAME_AGAIN):
-            who = named(draw, name) if number == 0 else name
+            who = name + (aside(draw, tuple(taught())) if number == 0 else "")
             told.append(statement(draw, about, who, begins=who != name))
         elif draw.chance(POSSESSIVE):
             mention = Mention(topic, name, about.fact.answer, "possessive")

@@ -1,6 +1,6 @@
-"""Train Atlas: six layers in the shape of GPT-2 or Llama, from scratch, on the corpus of which every sentence is known.
+"""Train Atlas: a few layers in the shape of GPT-2 or Llama, from scratch, on a corpus of which every sentence is known.
 
-One pass over the corpus, on two CPU cores in about an hour. A run can be stopped and started again at any time: it
+One pass over the corpus, on one CPU core in one to two hours. A run can be stopped and started again at any time: it
 keeps its state in its folder and goes on from there with the same result.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -76,12 +77,6 @@ class GradientRule:
             warm = net.pattern(q / 2, k, past)
             pattern = pattern.detach() + 2 * (warm - warm.detach())
         return net.read_out(pattern.detach() if self.pattern == "held" else pattern, v)
-
-    def factor(self, layer: Layer, is_mlp: bool) -> tuple[float, float, float] | tuple[float]:
-        """What the gradients at a sublayer's inputs are multiplied by: queries, keys, values; or the MLP's."""
-        if is_mlp:
-            return (1.0 if self.products == "whole" or layer.W_gate is None else 0.5,)
-        return (0.25, 0.25, 0.5) if self.products == "all" else (1.0, 1.0, 1.0)
 
 
 GRADIENT = GradientRule()
@@ -186,32 +181,35 @@ def step_gradients(
     yield end, down[None].clone() if parts is None else down[None, None] * parts[:, None, :, :, None]
     for sublayer in reversed(range(end - len(steps), end)):
         step, layer = steps.pop(), net.layers[sublayer // 2]
-        factor = rule.factor(layer, bool(sublayer % 2))
-        gradient_of = _mlp_gradient if sublayer % 2 else _attention_gradient
+        gradient_of = partial(_mlp_gradient if sublayer % 2 else _attention_gradient, layer, step, rule)
         if parts is None:
-            own = gradient_of(layer, step, down, factor)
+            own = gradient_of(down)
         else:
-            own = torch.stack([gradient_of(layer, step, down * part[..., None], factor) for part in parts])
+            own = torch.stack([gradient_of(down * part[..., None], keep=True) for part in parts])
         gradients = step.norm.backward(own, step.standard, step.inverse)
         down = down + gradients.flatten(0, -4).sum(0)
         yield sublayer, gradients
 
 
-def _mlp_gradient(layer: Layer, step: Step, down: Tensor, factor: tuple) -> Float[Tensor, "1 batch pos d_model"]:
-    back = down @ layer.W_out.T * factor[0]
-    return torch.autograd.grad(step.out, step.leaves, back, retain_graph=True)[0][None]
+def _mlp_gradient(
+    layer: Layer, step: Step, rule: GradientRule, down: Tensor, keep: bool = False
+) -> Float[Tensor, "1 batch pos d_model"]:
+    own = torch.autograd.grad(step.out, step.leaves, down @ layer.W_out.T, retain_graph=keep)[0][None]
+    return own if rule.products == "whole" or layer.W_gate is None else own / 2
 
 
 def _attention_gradient(
-    layer: Layer, step: Step, down: Tensor, factors: tuple
+    layer: Layer, step: Step, rule: GradientRule, down: Tensor, keep: bool = False
 ) -> Float[Tensor, "reader batch pos d_model"]:
     at_heads = (down @ layer.W_O.flatten(0, 1).T).view_as(step.out)
-    # With a held pattern, nothing leads to queries and keys. The graph goes with its step.
-    own = torch.autograd.grad(step.out, step.leaves, at_heads, retain_graph=True, materialize_grads=True)
+    held = rule.pattern == "held"  # then nothing leads to queries and keys
+    own = torch.autograd.grad(step.out, step.leaves, at_heads, retain_graph=keep, materialize_grads=held)
+    if rule.products == "all":
+        own = (own[0] / 4, own[1] / 4, own[2] / 2)
     shape = down.shape[:2]
     return torch.cat(
         [
-            (g.permute(2, 0, 1, 3).flatten(1, 2) @ (W.transpose(1, 2) * factor)).unflatten(1, shape)
-            for g, W, factor in zip(own, (layer.W_Q, layer.W_K, layer.W_V), factors, strict=True)
+            (g.permute(2, 0, 1, 3).flatten(1, 2) @ W.transpose(1, 2)).unflatten(1, shape)
+            for g, W in zip(own, (layer.W_Q, layer.W_K, layer.W_V), strict=True)
         ]
     )

@@ -103,10 +103,19 @@ class RoleCircuit:
 
 @dataclass(frozen=True, eq=False)
 class RoleScores:
-    """A score for each edge by role; positive means that it helps."""
+    """A score for each edge by role; positive means that it helps.
+
+    Raises:
+        ValueError: for values of another shape, or an edge's score that is nan or infinite.
+    """
 
     graph: Graph
     values: Float[Tensor, "query own reader source"]
+
+    def __post_init__(self) -> None:
+        edges = RoleGraph(self.graph).edges
+        if self.values.shape != edges.shape or not self.values[edges].isfinite().all():
+            raise ValueError("scores by role are finite numbers [query, own, reader, source] for RoleGraph.edges")
 
     @checked
     def top(self, n: Amount) -> RoleCircuit:

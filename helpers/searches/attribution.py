@@ -34,8 +34,12 @@ Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
 MOST_STEPS = 10_000  # of an integral; far fewer are as exact
 Steps = Annotated[Count, Field(le=MOST_STEPS)]
-RELP = GradientRule(hold_norms=True, pattern="held", secant=True, products="gate")
-GIM = GradientRule(hold_norms=True, pattern="warm", products="all")
+Rule = Literal["gradient", "relp", "gim"]
+RULES: dict[Rule, GradientRule] = {
+    "gradient": GRADIENT,
+    "relp": GradientRule(hold_norms=True, pattern="held", secant=True, products="gate"),
+    "gim": GradientRule(hold_norms=True, pattern="warm", products="all"),
+}
 SHARE = 0.03  # of all edges: the size of the book's circuits
 TOKENS_AT_ONCE = 2048  # of interpolated runs; more is faster and needs more memory
 # Up to which source -> (the first source, what it and those that follow write), part by part
@@ -50,18 +54,24 @@ def eap(
     *,
     ablation: Ablation = "corrupt",
     at: Point = "clean",
+    rule: Rule = "gradient",
     batch: Count | None = None,
     chunk: Count | None = None,
 ) -> Scores:
     """Edge attribution patching (arXiv 2310.10348): one gradient, at the clean run or at the ablated one.
 
     Args:
+        rule: how the gradient is read (`RULES`). ``"relp"`` is relevance patching (arXiv 2508.21258): the scales of
+            norms and attention patterns are held, so no edge into queries or keys gets a score; activations count as
+            lines through 0, and a gated MLP's branches get half of their product each. ``"gim"`` (gradient interaction
+            modifications, arXiv 2505.17630) holds the scales, too, gives the softmax the gradient of one at temperature
+            2, and halves products: values get a half, queries and keys a quarter, a gated MLP's branches a half.
         batch: pairs at a time; by default as many as fit (`helpers.circuits.memory`).
         chunk: sources whose writes are in memory at a time; by default all. They are then computed again for every
             sublayer, which takes several times as long: a smaller batch is cheaper, as long as there is one.
     """
     share = 1.0 if at == "clean" else 0.0
-    return _attribute(model, pairs, metric, ablation, (share,), batch=batch, chunk=chunk)
+    return _attribute(model, pairs, metric, ablation, (share,), batch=batch, chunk=chunk, rule=RULES[rule])
 
 
 @checked
@@ -78,40 +88,6 @@ def clean_corrupted(
 
 
 @checked
-def relp(
-    model: Model,
-    pairs: PromptPairs,
-    metric: DirectedMetric = logit_diff,
-    *,
-    ablation: Ablation = "corrupt",
-    batch: Count | None = None,
-) -> Scores:
-    """Relevance patching (arXiv 2508.21258): `eap` with layer-wise relevance propagation in the gradient's place.
-
-    Norms' scales and attention patterns are held, activations count as the line through 0 that gives their value, and
-    a gated MLP's branches get half of their product each (`RELP`). So no edge into queries or keys gets a score.
-    """
-    return _attribute(model, pairs, metric, ablation, (1.0,), batch=batch, rule=RELP)
-
-
-@checked
-def gim(
-    model: Model,
-    pairs: PromptPairs,
-    metric: DirectedMetric = logit_diff,
-    *,
-    ablation: Ablation = "corrupt",
-    batch: Count | None = None,
-) -> Scores:
-    """Gradient interaction modifications (arXiv 2505.17630): `eap` with a gradient that sees past self-repair.
-
-    Norms' scales are held, the softmax has the gradient of one at temperature 2, and the factors of a product get a
-    half each: values a half, queries and keys a quarter, a gated MLP's branches a half (`GIM`).
-    """
-    return _attribute(model, pairs, metric, ablation, (1.0,), batch=batch, rule=GIM)
-
-
-@checked
 def eap_ig(
     model: Model,
     pairs: PromptPairs,
@@ -120,6 +96,7 @@ def eap_ig(
     steps: Steps = 5,
     points: Points = "midpoint",
     variant: Variant = "inputs",
+    rule: Rule = "gradient",
     ablation: Ablation = "corrupt",
     batch: Count | None = None,
     chunk: Count | None = None,
@@ -132,13 +109,12 @@ def eap_ig(
             their right ends (the clean end last).
         variant: ``"inputs"`` mixes the embeddings and runs the model from there; ``"activations"`` mixes the outputs
             of one sublayer at a time, for the edges out of it.
-        batch, chunk: as in `eap`; ``"activations"`` needs no chunk.
+        rule, batch, chunk: as in `eap`; ``"activations"`` needs no chunk.
     """
     offset = {"midpoint": 0.5, "left": 0.0, "right": 1.0}[points]
     shares = tuple((k + offset) / steps for k in range(steps))
-    return _attribute(
-        model, pairs, metric, ablation, shares, batch=batch, chunk=chunk, activations=variant == "activations"
-    )
+    options = dict(batch=batch, chunk=chunk, activations=variant == "activations", rule=RULES[rule])
+    return _attribute(model, pairs, metric, ablation, shares, **options)
 
 
 @checked
@@ -189,7 +165,7 @@ def _attribute(
         scene = replace(scene, net=rule.applied(scene.net))
         ends = scene.ablated.embed.expand_as(clean.embed), clean.embed
         if activations:
-            _add_activations(values, graph, scene, clean, metric, shares)
+            _add_activations(values, graph, scene, clean, metric, shares, rule)
         elif local:
             _add_increments(values, graph, scene, ends, metric, shares)
         else:
@@ -276,12 +252,13 @@ def _add_activations(
     clean: NodeOutputs,
     metric: Metric,
     shares: tuple[float, ...],
+    rule: GradientRule,
 ) -> None:
     """Mix one sublayer's outputs at a time; the residual before it stays clean."""
     net, ablated = scene.net, scene.ablated
     changed = (clean.embed - ablated.embed)[None]
     ends = ablated.embed.expand_as(clean.embed), clean.embed
-    _add(values, graph, scene, lambda _: [(0, changed)], ends, metric, shares)
+    _add(values, graph, scene, lambda _: [(0, changed)], ends, metric, shares, rule=rule)
     resid = clean.embed
     for n, layer in enumerate(net.layers):
         heads = head_writes(layer, clean.heads[n]), head_writes(layer, ablated.heads[n])
@@ -289,5 +266,5 @@ def _add_activations(
         for sublayer, (new, old), bias in ((2 * n, heads, layer.b_O), (2 * n + 1, mlps, layer.b_out)):
             ends = tuple(resid + written.sum(0) + bias for written in (old, new))
             place = [(graph.source_rows(sublayer).start, new - old)]
-            _add(values, graph, scene, lambda _, place=place: place, ends, metric, shares, sublayer + 1)
+            _add(values, graph, scene, lambda _, place=place: place, ends, metric, shares, sublayer + 1, rule)
             resid = ends[1]

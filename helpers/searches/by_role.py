@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
 from helpers.checks import Count, Model, checked
 from helpers.circuits.ablation import Ablation, scenes
@@ -14,6 +16,8 @@ from helpers.circuits.metrics import DirectedMetric, logit_diff
 from helpers.circuits.roles import ROLES, RoleGraph, RoleScores, role_ids
 from helpers.prompts.pairs import PromptPairs
 
+MOST_STEPS = 10_000
+
 
 @checked
 def eap_by_role(
@@ -21,7 +25,7 @@ def eap_by_role(
     pairs: PromptPairs,
     metric: DirectedMetric = logit_diff,
     *,
-    steps: Count = 1,
+    steps: Annotated[Count, Field(le=MOST_STEPS)] = 1,
     ablation: Ablation = "corrupt",
     batch: Count | None = None,
 ) -> RoleScores:

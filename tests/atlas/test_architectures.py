@@ -31,6 +31,15 @@ def test_llama_shares_keys_and_values_and_has_three_mlp_matrices():
     assert layer.mlp.gate_proj.weight.shape == layer.mlp.up_proj.weight.shape == (64, 24)
 
 
+def test_llama_has_biases_in_attention_if_asked():
+    biased = new_model("llama", 0, **SIZES, attention_bias=True)
+    names = {name for name, _ in biased.named_parameters() if name.endswith("bias")}
+    assert {name.split(".")[-2] for name in names} == {"q_proj", "k_proj", "v_proj", "o_proj"} and len(names) == 8
+    assert not [name for name, _ in new_model("llama", 0, **SIZES).named_parameters() if name.endswith("bias")]
+    _, others = split_parameters(biased)
+    assert {id(p) for n, p in biased.named_parameters() if n.endswith("bias")} <= {id(p) for p in others}
+
+
 def test_both_shapes_of_atlas_have_nearly_as_many_weights():
     gpt2, llama = (planned_model(TrainingPlan(architecture=shape)).num_parameters() for shape in ("gpt2", "llama"))
     assert 0.9 < llama / gpt2 < 1.1

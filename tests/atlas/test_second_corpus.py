@@ -1,6 +1,7 @@
 """The second corpus: names that only together identify, every fact told exactly as often as planned, in either way."""
 
 import gc
+import math
 import re
 from collections import Counter, defaultdict
 
@@ -8,6 +9,8 @@ import pytest
 
 from helpers.atlas import clans, firms, people, stories, tellings
 from helpers.atlas.corpora import documents, world
+from helpers.atlas.corpus import statements
+from helpers.atlas.second_corpus import beside_somebody, plan
 from helpers.atlas.skills import Draw, skill_words
 from helpers.atlas.tokenizer import VOCABULARY_SIZE
 from helpers.prompts.relations import FACTS, SECOND_KINDS, held_out_paraphrases, relation, relations
@@ -36,7 +39,7 @@ def test_the_tables_are_what_the_module_writes(kind, write, tmp_path):
 
 def test_no_word_says_who_is_meant():
     shared = Counter(word for name in LONG for word in set(name))
-    assert min(shared.values()) >= 16 and len(shared) == people.POOL
+    assert min(shared.values()) >= 20 and len(shared) == people.POOL
     places = defaultdict(set)
     for name in LONG:
         for place, word in enumerate(name):
@@ -90,6 +93,28 @@ def test_both_ways_of_telling_state_the_same_facts():
     names = people.plain_names()
     for name, facts in profiles.items():
         assert plain[name] == [(names.get(subject, subject), *rest) for subject, *rest in facts]
+
+
+def test_told_plainly_every_fact_is_a_statement_without_asides():
+    made = plan(Draw(0), "plain")
+    names = set(people.plain_names().values())
+    total = Counter((m.relation, m.subject, m.answer) for m, _, _ in made if m.subject in names)
+    tables = {table.name: table for table in world("plain") if table.kind == "people"}
+    told = [(t.name, f.subject, f.answer) for t in tables.values() for f in t.facts]
+    assert {key: total[key] for key in told} == dict.fromkeys(told, people.EXPOSURES)
+    asides = [aside.split("{")[0] for aside in tellings.ASIDES]
+    assert not any(aside in text for _, text, _ in made for aside in asides)
+
+
+def test_an_aside_names_somebody_else_and_counts_as_surprise():
+    tables = [relation("resident_town")]
+    made = statements(Draw(1), tables, lambda *_: {"Paris": 2}, beside_somebody)
+    beside = [(m, text, nats) for m, text, nats in made if any(a.split("{")[0] in text for a in tellings.ASIDES)]
+    leading = [text for m, text, _ in made if tables[0].templates[int(m.form)].startswith("{}")]
+    assert 0.3 < len(beside) / len(leading) < 0.5
+    others = len(tables[0].facts)
+    expected = -math.log(tellings.ASIDE) + math.log(len(tellings.ASIDES) * others)
+    assert all(nats == pytest.approx(expected) and text.startswith(m.subject) for m, text, nats in beside)
 
 
 def test_a_profile_names_its_person_and_goes_on_with_pronouns():

@@ -110,6 +110,9 @@ def test_bad_ones_are_explained(asked):
     graph = Graph.from_model(model)
     with pytest.raises(ValueError, match="isn't one of the graph's edges by role"):
         RoleCircuit(graph, torch.ones(RoleGraph(graph).edges.shape, dtype=torch.bool))
+    for values in (torch.zeros(3), torch.full(RoleGraph(graph).edges.shape, torch.nan)):
+        with pytest.raises(ValueError, match="scores by role are finite numbers"):
+            RoleScores(graph, values)
     other = Graph(1, 1, 1)
     with pytest.raises(ValueError, match="the circuit is of"):
         run_by_role(model, RoleCircuit.of(Circuit.full(other)), pairs)

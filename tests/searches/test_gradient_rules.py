@@ -14,12 +14,10 @@ from small_models import random_model
 from helpers import Graph, eap, eap_ig, logit_diff, relation_pairs, run_circuit
 from helpers.circuits.ablation import scenes
 from helpers.circuits.circuit import Circuit
-from helpers.circuits.gradients import GRADIENT, HeldNorm, reader_gradients
+from helpers.circuits.gradients import HeldNorm, reader_gradients
 from helpers.models.network import read_network
 from helpers.models.run import qkv
-from helpers.searches.attribution import GIM, RELP, ceap, gim, relp
-
-RULES = {"gradient": GRADIENT, "relp": RELP, "gim": GIM}
+from helpers.searches.attribution import RULES, ceap
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])
@@ -138,8 +136,8 @@ def test_relp_gives_queries_and_keys_nothing_and_gim_a_quarter(small):
     model, pairs = small
     graph = Graph.from_model(model)
     looks = torch.tensor([name.endswith(("<q>", "<k>")) for name in graph.readers])
-    assert relp(model, pairs).values[looks].abs().max() == 0
-    assert gim(model, pairs).values[looks].abs().max() > 0
+    assert eap(model, pairs, rule="relp").values[looks].abs().max() == 0
+    assert eap(model, pairs, rule="gim").values[looks].abs().max() > 0
 
 
 def test_conductance_adds_up(small):
@@ -196,9 +194,21 @@ def test_one_step_of_conductance_is_eap_at_the_corrupt_end(small):
     )
 
 
+def test_a_rule_counts_along_the_way_and_for_activations_too(small):
+    """One step at the right end is the clean run, whatever the rule; and the rule changes what mixed outputs give."""
+    model, pairs = small
+    for rule in ("relp", "gim"):
+        one = eap_ig(model, pairs, steps=1, points="right", rule=rule).values
+        torch.testing.assert_close(one, eap(model, pairs, rule=rule).values, atol=1e-6, rtol=1e-4)
+        mixed = [eap_ig(model, pairs, variant="activations", rule=r).values for r in ("gradient", rule)]
+        assert (mixed[0] - mixed[1]).abs().max() > 1e-3
+
+
 def test_on_atlas_they_agree_about_the_strongest_edges(atlas):
     pairs = relation_pairs(atlas, "country_capital", 8)
     reference = eap_ig(atlas, pairs).top(100)
-    for search in (ceap, gim, relp):
-        shared = int((search(atlas, pairs).top(100).mask & reference.mask).sum())
-        assert 25 < shared < 100, f"{search.__name__} shares {shared} of 100 edges"
+    chance = 100 * 100 / reference.graph.n_edges
+    found = {"ceap": ceap(atlas, pairs)} | {rule: eap(atlas, pairs, rule=rule) for rule in ("relp", "gim")}
+    for name, scores in found.items():
+        shared = int((scores.top(100).mask & reference.mask).sum())
+        assert 5 * chance < shared < 100, f"{name} shares {shared} of 100 edges, {chance:.1f} by chance"

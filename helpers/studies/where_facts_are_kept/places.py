@@ -19,9 +19,7 @@ from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation
 from helpers.studies.patching_maps import map_rows
-from helpers.studies.tables import Load, Write, write_parts
 
-TOLD: dict[str, Corpus] = {"atlas2": "profiles", "atlas2-seed1": "profiles", "atlas2-plain": "plain"}
 NAMES = ("one word", "2 words", "3 words", "4 words")  # groups of people
 PAIRS, TEMPLATE = 12, 0
 
@@ -77,9 +75,3 @@ def rows(model, name: str, told: Corpus) -> Iterator[pd.DataFrame]:
             continue
         yield map_rows(model, pairs, window=1).assign(**about)
         yield fetched_rows(model, pairs).assign(part="heads", role="subject last", **about)
-
-
-def write_tables(load: Load, write: Write) -> None:
-    """Patch and attribute in all models of the second Atlas."""
-    parts = (part for name, told in TOLD.items() for part in rows(load(name), name, told))
-    write_parts(write, "places", parts)
