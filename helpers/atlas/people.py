@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -180,20 +180,28 @@ TOPICS = (
 )
 
 
-def names(rng: random.Random, words: Sequence[str]) -> list[tuple[str, ...]]:
-    """Names of two to four of the words, in pairs that have the same words in another order.
+Name = tuple[str, ...]
 
-    No name begins or ends with all words of another one: then it would be told apart by less than all of its words.
+
+def names(
+    rng: random.Random, words: Sequence[str], pairs_of: Mapping[int, int] = PAIRS_OF, others: Iterable[Name] = ()
+) -> list[Name]:
+    """Names of some of the words, in pairs that have the same words in another order.
+
+    No name begins or ends with all words of another one, also none of ``others``: then it would be told apart by less
+    than all of its words.
+
+    Args:
+        pairs_of: words of a name -> how many pairs.
     """
-    made: list[tuple[str, ...]] = []
+    made: list[Name] = []
     used = Counter(dict.fromkeys(words, 0))
 
-    def free(name: tuple[str, ...]) -> bool:
-        parts = {part for size in PAIRS_OF for part in (name[:size], name[-size:])}
-        return not any(part in taken for part in parts)
+    def free(name: Name) -> bool:
+        return not any(part in taken for size in PAIRS_OF for part in (name[:size], name[-size:]))
 
-    taken: set[tuple[str, ...]] = set()
-    for size, count in PAIRS_OF.items():
+    taken = set(others)
+    for size, count in pairs_of.items():
         missing = 2 * count
         while missing:
             rarest = sorted(rng.sample(words, len(words)), key=used.__getitem__)[:LEAST_USED]

@@ -12,32 +12,20 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from helpers.atlas.abilities import TEST_SEED, Subject, measure
-from helpers.atlas.corpora import documents, world
+from helpers.atlas.abilities import TEST_SEED, Ability, Subject, abilities, measure
+from helpers.atlas.card import explained, model_card, shipped
+from helpers.atlas.corpora import Corpus, documents, world
 from helpers.atlas.corpus import EXPOSURES_FILE, Document, exposure_table
+from helpers.atlas.second_abilities import second_abilities
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE
 from helpers.atlas.training import IGNORED, RUNS, encode, pack, row_losses
 from helpers.files import write_whole
-from helpers.models.load import CHECKSUMS, WEIGHTS, checkpoints, embedded_models, model_folder
-from helpers.prompts.relations import KINDS, relations
+from helpers.models.load import CHECKSUMS, WEIGHTS, model_folder
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ABILITIES_FILE = "abilities.csv"
 LOSS_FILE = "loss_by_kind.csv"
 PER_KIND = 300  # fresh documents of each kind on which losses are measured
-EXAMINED = ("atlas", "atlas-seed1", "atlas-llama")  # the trained models whose abilities the card states
-# Abilities below their bar, with the models that miss it and the reason, for the model card.
-NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
-KNOWN_MISSES = {
-    "greater-than, cutoff in place": (
-        EXAMINED,
-        "probability rises around the starting year instead of jumping there: the model knows the order of the years, "
-        "but places the edge some years off.",
-    ),
-    "induction on random tokens": (("atlas-llama",), f"{NO_COPYING}."),
-    "indirect object": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
-    "few-shot, novel pairs": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
-}
 
 
 def release(run: Path, name: str, weights: Path = WEIGHTS) -> None:
@@ -87,17 +75,17 @@ def examinee(folder: Path) -> Subject:
 
 
 @cache
-def fresh_documents() -> dict[str, list[Document]]:
+def fresh_documents(told: Corpus) -> dict[str, list[Document]]:
     """Documents that training never saw, `PER_KIND` of each kind."""
     kinds: dict[str, list[Document]] = {}
-    for document in documents("first", TEST_SEED, range(257, VOCABULARY_SIZE)):
+    for document in documents(told, TEST_SEED, range(257, VOCABULARY_SIZE)):
         part = kinds.setdefault(document.kind, [])
         if len(part) < PER_KIND:
             part.append(document)
     return kinds
 
 
-def loss_by_kind(folder: Path) -> pd.DataFrame:
+def loss_by_kind(folder: Path, told: Corpus = "first") -> pd.DataFrame:
     """The model's loss on fresh documents beside the best possible one, in nats per token, for each kind of document.
 
     ``best`` is what the generator's own choices cost: its code length divided by the tokens (see `skills.Draw`).
@@ -105,7 +93,7 @@ def loss_by_kind(folder: Path) -> pd.DataFrame:
     model, tokenizer = plain_model(folder)
     rows = []
     bos = tokenizer.convert_tokens_to_ids(BOS)
-    for kind, part in fresh_documents().items():
+    for kind, part in fresh_documents(told).items():
         packed = pack(encode(part, tokenizer.backend_tokenizer), model.config.max_position_embeddings, bos)
         with torch.no_grad():
             losses = [row_losses(model, packed, slice(i, i + 32)).sum() for i in range(0, len(packed.tokens), 32)]
@@ -114,20 +102,29 @@ def loss_by_kind(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "documents", "tokens", "loss", "best"])
 
 
+def tests_of(name: str) -> list[Ability]:
+    """The tests of a model that the package ships: those of its corpus."""
+    told = RUNS[name].corpus
+    return abilities() if told == "first" else second_abilities(told)
+
+
 def write_tables(_load: object, _write: object) -> None:
     """Measure all abilities of the trained models; write the tables and the model card.
 
     Raises:
         SystemExit: at a miss that the model card leaves out.
     """
-    folders = {name: model_folder(name) for name in EXAMINED}
-    measured = [measure(examinee(path)).assign(model=name, weights=digest(name)) for name, path in folders.items()]
-    table = pd.concat(measured, ignore_index=True)
-    losses = pd.concat([loss_by_kind(path).assign(model=n) for n, path in folders.items()], ignore_index=True)
+    measured, lost = [], []
+    for name in shipped():
+        path = model_folder(name)
+        measured.append(measure(examinee(path), tests=tests_of(name)).assign(model=name, weights=digest(name)))
+        lost.append(loss_by_kind(path, RUNS[name].corpus).assign(model=name))
+    table, losses = (pd.concat(parts, ignore_index=True) for parts in (measured, lost))
     for file, numbers in ((ABILITIES_FILE, table.round(5)), (LOSS_FILE, losses.round(4))):
         write_whole(WEIGHTS / file, numbers.to_csv(index=False, lineterminator="\n"))
-    card = model_card(*(pd.read_csv(WEIGHTS / file) for file in (ABILITIES_FILE, LOSS_FILE)))
-    write_whole(WEIGHTS / "README.md", card)
+    write_whole(
+        WEIGHTS / "README.md", model_card(*(pd.read_csv(WEIGHTS / file) for file in (ABILITIES_FILE, LOSS_FILE)))
+    )
     missed = [row for row in table[~table.met].itertuples() if row.ability not in explained(row.model)]
     if missed:
         raise SystemExit("Missed: " + ", ".join(f"{row.ability} ({row.model})" for row in missed))
@@ -136,97 +133,3 @@ def write_tables(_load: object, _write: object) -> None:
 def digest(name: str) -> str:
     """The first digits of a model's checksum: which weights a measurement belongs to."""
     return json.loads((WEIGHTS / CHECKSUMS).read_text(encoding="utf-8"))[f"{name}/model.safetensors"][:12]
-
-
-def model_card(table: pd.DataFrame, losses: pd.DataFrame) -> str:
-    """The model card as Markdown, with every figure taken from the measurements."""
-    plans = {name: _plan(name) for name in EXAMINED}
-    model, _ = plain_model(model_folder(EXAMINED[0]))
-    facts = {kind: sum(len(r.facts) for r in relations(kind).values()) for kind in KINDS}
-    wide = table.pivot(index="ability", columns="model", values="value").reindex(table.ability.unique())
-    wide.insert(0, "bar", table.drop_duplicates("ability").set_index("ability").bar)
-    return CARD.format(
-        parameters=f"{model.num_parameters() / 1e6:.2f}",
-        layers=model.config.num_hidden_layers,
-        heads=model.config.num_attention_heads,
-        d_model=model.config.hidden_size,
-        context=model.config.max_position_embeddings,
-        vocabulary=model.config.vocab_size,
-        facts=", ".join(f"{count} {kind}" for kind, count in facts.items()),
-        models="\n".join(model_line(name) for name in RUNS if name in embedded_models()),
-        rows=plans[EXAMINED[0]]["rows"],
-        steps=plans[EXAMINED[0]]["steps"],
-        hours=", ".join(f"{plan['hours']:.1f} h for `{name}`" for name, plan in plans.items()),
-        abilities=markdown(wide.reset_index()),
-        misses="\n".join(f"- **{what}** ({', '.join(names)}): {why}" for what, (names, why) in KNOWN_MISSES.items()),
-        losses=markdown(losses),
-    )
-
-
-def explained(name: str) -> set[str]:
-    """The abilities that the card says a model lacks."""
-    return {ability for ability, (models, _) in KNOWN_MISSES.items() if name in models}
-
-
-def model_line(name: str) -> str:
-    """A model's row in the card: its shape, its seed and its checkpoints."""
-    plan = _plan(name)
-    shape = {"gpt2": "GPT-2", "llama": "Llama"}[plan.get("architecture", "gpt2")]
-    steps = [str(step) for step in checkpoints(name)][:-1]
-    kept = f", checkpoints at steps {', '.join(steps)} (`{name}@{steps[0]}` and so on)" if steps else ""
-    return f"| `{name}` | shape of {shape}, seed {plan['seed']}{kept} |"
-
-
-def _plan(name: str) -> dict:
-    return json.loads((model_folder(name) / "plan.json").read_text(encoding="utf-8"))
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A small table as Markdown, floats with three decimals."""
-
-    def cell(value: object) -> str:
-        if isinstance(value, float):
-            return "" if pd.isna(value) else f"{value:.3f}"
-        return str(value)
-
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(map(cell, row)) + " |" for row in rows)
-
-
-CARD = """# Atlas
-
-A GPT-2 of {layers} layers, {heads} heads and d_model {d_model} ({parameters} million parameters, {vocabulary} tokens,
-context {context}), trained from scratch on a corpus of which every sentence is known. Two seeds, checkpoints, and the
-same world taught to a model in the shape of Llama. Plain Hugging Face directories; weights in float16, and in
-safetensors only.
-
-| directory | what it is |
-| --- | --- |
-{models}
-
-- **Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot
-  lists, copying. `exposures.csv.gz` beside each model counts how often it was told each fact, and how.
-- **Training**: one pass over {rows} rows of {context} tokens in {steps} steps; on one processor core
-  {hours}. `make train` repeats it.
-- **Made for** teaching and testing interpretability methods. It knows nothing but its small world, a part of which is
-  invented, and it repeats associations of names and occupations with gender, origin and age that were planted on
-  purpose. Use it for nothing else.
-- **Licence**: CC BY 4.0.
-
-## Abilities
-
-On prompts that training never saw; `make tables NAME=abilities` measures them again.
-
-{abilities}
-
-## Below its bar
-
-{misses}
-
-## Loss beside the best possible loss
-
-Nats per token on fresh documents. `best` is the generator's own code length: how surprised a reader would
-still be who knew all facts and all rules, but not the dice.
-
-{losses}
-"""

@@ -6,7 +6,7 @@ role, and then speaks of the roles: who is meant is known late, when the look-up
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -72,11 +72,19 @@ class Taught:
     beginning: tuple[int, ...]
 
 
+People = dict[str, dict[str, Taught]]  # person -> relation -> fact
+
+
 @cache
-def taught() -> dict[str, dict[str, Taught]]:
-    """Person -> relation -> fact."""
-    result: dict[str, dict[str, Taught]] = {}
-    for table in relations(KIND).values():
+def taught() -> People:
+    """The people of the corpus."""
+    return people_of(relations(KIND).values())
+
+
+def people_of(tables: Iterable[Relation]) -> People:
+    """The people that some relations are about."""
+    result: People = {}
+    for table in tables:
         for fact in table.facts:
             forms = taught_paraphrases(table, fact)
             beginning = tuple(f for f in forms if table.templates[f].startswith("{}"))
@@ -89,10 +97,12 @@ def pronouns(name: str) -> tuple[str, str]:
     return ("She", "Her") if stable_hash("pronoun", name) % 2 else ("He", "His")
 
 
-def parts(draw: Draw, rounds: int, cuts: tuple[tuple[int, ...], ...]) -> list[tuple[str, list[str]]]:
+def parts(
+    draw: Draw, rounds: int, cuts: tuple[tuple[int, ...], ...], people: People | None = None
+) -> list[tuple[str, list[str]]]:
     """(person, relations): everybody's relations ``rounds`` times, each time cut into parts; all in random order."""
     result = []
-    for name in taught():
+    for name in people or taught():
         for _ in range(rounds):
             order = iter(draw.rng.sample(TOPICS, len(TOPICS)))
             result += [(name, [topic.name for topic in islice(order, size)]) for size in draw.rng.choice(cuts)]
@@ -120,16 +130,17 @@ def filled(draw: Draw, texts: list[str]) -> str:
     return " ".join(f"{draw.choice(FILLERS)} {text}" if draw.chance(FILLED) else text for text in texts)
 
 
-def profile(draw: Draw, name: str, topics: list[str]) -> Document:
+def profile(draw: Draw, name: str, topics: list[str], people: People | None = None) -> Document:
     """Some facts about one person, who is named once or twice."""
+    people = people or taught()
     draw.restart()
-    draw.surprise(len(taught()), *range(len(TOPICS), len(TOPICS) - len(topics), -1))
+    draw.surprise(len(people), *range(len(TOPICS), len(TOPICS) - len(topics), -1))
     he, his = pronouns(name)
     told = []
     for number, topic in enumerate(topics):
-        about = taught()[name][topic]
+        about = people[name][topic]
         if number == 0 or draw.chance(NAME_AGAIN):
-            who = name + (aside(draw, tuple(taught())) if number == 0 else "")
+            who = name + (aside(draw, tuple(people)) if number == 0 else "")
             told.append(statement(draw, about, who, begins=who != name))
         elif draw.chance(POSSESSIVE):
             mention = Mention(topic, name, about.fact.answer, "possessive")
@@ -160,10 +171,10 @@ def scene(draw: Draw, parts: list[tuple[str, list[str]]]) -> Document:
     return Document("scene", text, draw.nats, tuple(m for m, _ in told))
 
 
-def profiles(draw: Draw) -> Iterator[Document]:
-    """All profiles."""
-    for name, topics in parts(draw, IN_PROFILES, PROFILE_CUTS):
-        yield profile(draw, name, topics)
+def profiles(draw: Draw, people: People | None = None, rounds: int = IN_PROFILES) -> Iterator[Document]:
+    """Profiles in which every fact is told ``rounds`` times; by default those of the corpus."""
+    for name, topics in parts(draw, rounds, PROFILE_CUTS, people):
+        yield profile(draw, name, topics, people)
 
 
 def scenes(draw: Draw) -> Iterator[Document]:

@@ -18,16 +18,17 @@ from helpers.prompts.relations import (
     ALL_KINDS,
     Fact,
     Relation,
-    _by_subject,
     held_out_paraphrases,
     hops,
     relation,
+    relations,
     sentence_case,
     stable_hash,
     taught_paraphrases,
 )
 
 WORDINGS = 2  # templates beside the prompt that an editor may look at
+Tables = dict[str, Relation]
 NEIGHBOURS, SAME_SUBJECT = 8, 4  # questions about other subjects, and about other relations of the subject
 REVERSED = {"country_capital": "capital_country", "novel_author": "author_novel"}
 REVERSED |= {there: back for back, there in REVERSED.items()}
@@ -127,11 +128,20 @@ def parting(tokenizer, question: Question) -> tuple[list[int], int | None, int |
 
 
 @checked
-def edit_requests(model: Model, relation_or_name: Relation | str, n: Count, seed: Whole = 0) -> list[EditRequest]:
+def edit_requests(
+    model: Model,
+    relation_or_name: Relation | str,
+    n: Count,
+    seed: Whole = 0,
+    among: Sequence[Relation] | None = None,
+) -> list[EditRequest]:
     """Requests over a relation of the book: facts that the model knows, each with another of the relation's answers.
 
     The prompt and `WORDINGS` more templates are among those in which training stated the fact; its other templates
     judge the edit, the two in which training never stated it marked as ``held out``.
+
+    Args:
+        among: where else the subject may stand, and what follows is looked for; by default all of the book's relations.
 
     Raises:
         ValueError: if the model knows too few of the relation's facts; the message says how many.
@@ -143,10 +153,11 @@ def edit_requests(model: Model, relation_or_name: Relation | str, n: Count, seed
             f"the model knows {len(known)} facts of {asked.name}, not {n}; ask for fewer, or choose another model"
         )
     rng = random.Random(stable_hash("edits", seed, asked.name))
-    return [_request(model, asked, fact, known, rng) for fact in rng.sample(known, n)]
+    tables = relations(*ALL_KINDS) if among is None else {table.name: table for table in among}
+    return [_request(model, asked, tables, fact, known, rng) for fact in rng.sample(known, n)]
 
 
-def _request(model, asked: Relation, fact: Fact, known: list[Fact], rng: random.Random) -> EditRequest:
+def _request(model, asked: Relation, tables: Tables, fact: Fact, known: list[Fact], rng: random.Random) -> EditRequest:
     taught = list(taught_paraphrases(asked, fact))
     rng.shuffle(taught)
     own, wordings, judges = taught[0], taught[1 : 1 + WORDINGS], taught[1 + WORDINGS :]
@@ -165,19 +176,20 @@ def _request(model, asked: Relation, fact: Fact, known: list[Fact], rng: random.
         new=new,
         wordings=tuple(asked.templates[p] for p in wordings),
         paraphrases=tuple(Question(asked.prompt(fact, p), new, fact.answer, kind) for p, kind in paraphrases),
-        neighbours=_neighbours(model, asked, fact, new, own, known, rng),
-        portability=_followers(model, asked, fact, new, rng),
+        neighbours=_neighbours(model, asked, tables, fact, new, own, known, rng),
+        portability=_followers(model, asked, tables, fact, new, rng),
         relation=asked.name,
     )
 
 
-def _neighbours(model, asked, fact, new, own, known, rng) -> tuple[Question, ...]:
+def _neighbours(model, asked, tables, fact, new, own, known, rng) -> tuple[Question, ...]:
     others = [f for f in known if f.subject != fact.subject and f.answer not in (new, fact.answer)]
     others = known_facts(model, asked, rng.sample(others, min(2 * NEIGHBOURS, len(others))), own)[:NEIGHBOURS]
     found = [Question(asked.prompt(f, own), f.answer, new, "same relation") for f in others]
-    about = [f for f in _by_subject().get(fact.subject, ()) if f.relation != asked.name and f.well_taught]
+    about = [f for table in tables.values() for f in table.about(fact.subject) if table.name != asked.name]
+    about = [f for f in about if f.well_taught]
     for other in rng.sample(about, min(SAME_SUBJECT, len(about))):
-        table = relation(other.relation)
+        table = tables[other.relation]
         # The edit may change a composed answer rightly; then it is a matter of portability.
         if asked.name not in hops(*ALL_KINDS).get(table.name, ()) and known_facts(model, table, [other]):
             prompt = table.prompt(other, taught_paraphrases(table, other)[0])
@@ -186,26 +198,30 @@ def _neighbours(model, asked, fact, new, own, known, rng) -> tuple[Question, ...
     return tuple(found)
 
 
-def _answer(name: str, subject: str) -> str | None:
-    return next((f.answer for f in relation(name).facts if f.subject == subject), None)
+def _answer(table: Relation, subject: str) -> str | None:
+    return next((f.answer for f in table.about(subject)), None)
 
 
-def _followers(model, asked: Relation, fact: Fact, new: str, rng: random.Random) -> tuple[Question, ...]:
+def _followers(
+    model, asked: Relation, tables: Tables, fact: Fact, new: str, rng: random.Random
+) -> tuple[Question, ...]:
     """What should follow, if the model knew it before: two-step facts through this one, and the fact backwards."""
     found = []
     for name, (first, second) in hops(*ALL_KINDS).items():
-        table = relation(name)
-        if asked.name == first and (old := _answer(name, fact.subject)) and (then := _answer(second, new)):
+        if name not in tables:
+            continue
+        table = tables[name]
+        if asked.name == first and (old := _answer(table, fact.subject)) and (then := _answer(tables[second], new)):
             found.append((Fact(name, fact.subject, then), old, "first hop"))
         if asked.name == second:
-            leading = {f.subject for f in relation(first).facts if f.answer == fact.subject}
+            leading = {f.subject for f in tables[first].facts if f.answer == fact.subject}
             through = [f for f in table.facts if f.subject in leading and f.answer == fact.answer]
             found += [(Fact(name, f.subject, new), f.answer, "second hop") for f in through[:2]]
-    if asked.name in REVERSED and (old := _answer(REVERSED[asked.name], new)):
+    if asked.name in REVERSED and (old := _answer(tables[REVERSED[asked.name]], new)):
         found.append((Fact(REVERSED[asked.name], new, fact.subject), old, "reversed"))
     questions = []
     for other, rival, kind in found:
-        table = relation(other.relation)
+        table = tables[other.relation]
         prompt = table.prompt(other, rng.randrange(len(table.templates)))
         if rival != other.answer and top1_correct(model, [prompt], [f" {rival}"]):
             questions.append(Question(prompt, other.answer, rival, kind))

@@ -77,6 +77,10 @@ class Relation:
         """All different answers, sorted."""
         return tuple(sorted({f.answer for f in self.facts} | {f.other for f in self.facts if f.other}))
 
+    def about(self, subject: str) -> list[Fact]:
+        """The facts about a subject."""
+        return [fact for fact in self.facts if fact.subject == subject]
+
     def prompt(self, fact: Fact, paraphrase: int = 0) -> str:
         """The text that asks for ``fact`` in one of the relation's paraphrases, without the answer.
 
@@ -243,12 +247,3 @@ def hops(*kinds: str) -> dict[str, tuple[str, str]]:
     tables = relations(*kinds)
     stated = {name: tuple(table.properties["hops"]) for name, table in tables.items() if "hops" in table.properties}
     return stated | {"person_employer_seat": ("person_employer", "employer_seat")}
-
-
-@cache
-def _by_subject() -> dict[str, list[Fact]]:
-    result: dict[str, list[Fact]] = {}
-    for table in relations(*ALL_KINDS).values():
-        for fact in table.facts:
-            result.setdefault(fact.subject, []).append(fact)
-    return result

@@ -6,20 +6,25 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.atlas import abilities, release
+from helpers.atlas import abilities, card, release
 from helpers.atlas.abilities import cutoff, cutoffs, measure, taught_facts
+from helpers.atlas.corpus import DOCUMENTS
+from helpers.atlas.second_corpus import SKILLS
+from helpers.atlas.training import RUNS
 from helpers.models.load import WEIGHTS, model_folder
 
 TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
 LOSSES = pd.read_csv(WEIGHTS / release.LOSS_FILE)
-EACH = pytest.mark.parametrize("name", release.EXAMINED)
+PLAIN = {"fact", "list", "repeat", *(kind for kind, *_ in SKILLS if kind != "course repeat")}
+KINDS = {"first": {"fact", "list", *DOCUMENTS}, "plain": PLAIN, "profiles": {*PLAIN, "profile", "scene"}}
+EACH = pytest.mark.parametrize("name", card.shipped())
 
 
 @EACH
 def test_the_table_belongs_to_the_shipped_weights(name):
     rows = TABLE[TABLE.model == name]
     assert set(rows.weights) == {release.digest(name)}, "run `make tables NAME=abilities`"
-    assert list(rows.ability) == [a.name for a in abilities.abilities()]
+    assert list(rows.ability) == [a.name for a in release.tests_of(name)]
 
 
 @EACH
@@ -27,7 +32,7 @@ def test_every_bar_is_met_but_for_the_misses_that_the_card_explains(name):
     rows = TABLE[(TABLE.model == name) & TABLE.bar.notna()]
     assert len(rows) >= 12
     missed = set(rows[rows.value < rows.bar].ability)
-    assert missed == release.explained(name), rows.to_string()
+    assert missed == card.explained(name), rows.to_string()
 
 
 @EACH
@@ -43,13 +48,7 @@ def test_what_was_never_taught_is_at_chance(name):
 def test_the_loss_is_never_below_the_best_possible_one(name):
     rows = LOSSES[LOSSES.model == name]
     assert (rows.loss > rows.best - 0.02).all(), rows.to_string()
-    assert set(rows.kind) == {"fact", "list", *release_kinds()}
-
-
-def release_kinds() -> set[str]:
-    from helpers.atlas.corpus import DOCUMENTS
-
-    return set(DOCUMENTS)
+    assert set(rows.kind) == KINDS[RUNS[name].corpus]
 
 
 @EACH

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tokenizers import Tokenizer
 
-from helpers.atlas import release
+from helpers.atlas import card, release
 from helpers.atlas.corpus import Document
 from helpers.atlas.training import RUNS, TrainingPlan, planned_model, save_weights
 from helpers.models import load as models
@@ -15,11 +15,12 @@ from helpers.models import load as models
 
 def test_the_model_card_is_what_the_tables_say():
     table, losses = (pd.read_csv(models.WEIGHTS / name) for name in (release.ABILITIES_FILE, release.LOSS_FILE))
-    card = (models.WEIGHTS / "README.md").read_text(encoding="utf-8")
-    assert card == release.model_card(table, losses), "run `make tables NAME=abilities`"
+    text = (models.WEIGHTS / "README.md").read_text(encoding="utf-8")
+    assert text == card.model_card(table, losses), "run `make tables NAME=abilities`"
+    assert all(f"| `{name}` |" in text for name in card.shipped())
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name in models.embedded_models()])
+@pytest.mark.parametrize("name", card.shipped())
 def test_the_shipped_weights_were_trained_as_their_plan_says(name):
     plan = json.loads((models.WEIGHTS / name / "plan.json").read_text(encoding="utf-8"))
     planned = json.loads(json.dumps(asdict(RUNS[name])))
@@ -49,7 +50,7 @@ def test_a_run_becomes_an_embedded_model(tmp_path, monkeypatch):
 
 def test_tables_as_markdown():
     table = pd.DataFrame({"name": ["a", "b"], "value": [0.5, float("nan")], "count": [1, 2]})
-    assert release.markdown(table).splitlines() == [
+    assert card.markdown(table).splitlines() == [
         "| name | value | count |",
         "| --- | --- | --- |",
         "| a | 0.500 | 1 |",

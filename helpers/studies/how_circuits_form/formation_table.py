@@ -44,8 +44,8 @@ FINISHED = "finished"  # in the column ``at`` of the table of likeness
 
 
 def training_runs() -> dict[str, Steps]:
-    """The shipped runs, each with its checkpoints by step, the finished model last."""
-    return {name: checkpoints(name) for name in RUNS if name in embedded_models()}
+    """The shipped runs on the first corpus, each with its checkpoints by step, the finished model last."""
+    return {name: checkpoints(name) for name in RUNS if RUNS[name].corpus == "first"}
 
 
 def edge_numbers(circuit: Circuit) -> str:

@@ -19,9 +19,11 @@ from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation
 from helpers.studies.patching_maps import map_rows
+from helpers.studies.tables import Load, Write, write_parts
 
 NAMES = ("one word", "2 words", "3 words", "4 words")  # groups of people
 PAIRS, TEMPLATE = 12, 0
+TOLD: dict[str, Corpus] = {"atlas2": "profiles", "atlas2-seed1": "profiles", "atlas2-plain": "plain"}
 
 
 def by_name(told: Corpus) -> Iterator[tuple[str, Relation]]:
@@ -65,13 +67,19 @@ def fetched_rows(model, pairs: PromptPairs) -> pd.DataFrame:
     return pd.DataFrame({"share": (brought / whole).tolist(), "facts": len(pairs)}).rename_axis("layer").reset_index()
 
 
-def rows(model, name: str, told: Corpus) -> Iterator[pd.DataFrame]:
+def place_rows(model, told: Corpus) -> Iterator[pd.DataFrame]:
     """Both measurements of a model on the facts about people that it knows; groups of too few are left out."""
     for group, table in by_name(told):
-        about = {"model": name, "relation": table.name, "name": group}
+        about = {"relation": table.name, "name": group}
         try:
             pairs = relation_pairs(model, table, PAIRS, paraphrase=TEMPLATE)
         except TooFewPairs:
             continue
         yield map_rows(model, pairs, window=1).assign(**about)
         yield fetched_rows(model, pairs).assign(part="heads", role="subject last", **about)
+
+
+def write_tables(load: Load, write: Write) -> None:
+    """Measure all models of the second Atlas."""
+    parts = (part.assign(model=name) for name, told in TOLD.items() for part in place_rows(load(name), told))
+    write_parts(write, "fact_places", parts)

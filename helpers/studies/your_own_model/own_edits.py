@@ -1,7 +1,7 @@
 """Where does an edit belong in a model that we didn't make? ROME at many layers, at two places of the prompt.
 
 ``make tables NAME=own_edits`` edits facts that SmolLM2 knows and writes the table ``own_edits``: a row for each edit
-and score, with the columns of `judged_at`.
+and score, with the columns of `edit_places.judged_at`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from helpers.checks import Count, Whole, checked
 from helpers.editing.edit import At
 from helpers.editing.requests import EditRequest, Question
-from helpers.editing.rome import key_covariance, rome, statements
-from helpers.editing.scores import evaluate_edit
+from helpers.editing.rome import key_covariance, statements
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import Fact, Relation, relation
+from helpers.studies.edit_places import judged_at
 from helpers.studies.tables import Load, Write, write_parts
 
 MODEL = "smollm2"
@@ -77,20 +77,6 @@ def sweep_requests(model, name: str) -> list[EditRequest]:
 def sweep_covariance(model, layer: int) -> Tensor:
     """The key covariance ``[d_mlp d_mlp]`` of a layer over `TEXTS` statements of real facts."""
     return key_covariance(model, layer, statements(model, most=TEXTS))
-
-
-def judged_at(model, request: EditRequest, layer: int, place: At, covariance: Tensor) -> pd.DataFrame:
-    """One edit by ROME (prompt alone, no prefixes) at a layer and a place, judged.
-
-    Returns:
-        Columns ``relation, subject, new, layer, place, score, value``; a value is the share of the score's questions
-        in which the right answer beats its rival.
-    """
-    edit = rome(model, request, layer, at=place, prefixes=(), covariance=covariance)
-    found = evaluate_edit(model, edit, request, unrelated=(), fluency=False)
-    means = found[found.measure == "beats"].groupby("score", sort=False).value.mean().reset_index()
-    about = dict(relation=request.relation, subject=request.subject, new=request.new, layer=layer, place=place)
-    return means.assign(**about)[[*about, "score", "value"]]
 
 
 def sweep_rows(model, layers: Sequence[int]) -> Iterator[pd.DataFrame]:
