@@ -4,8 +4,8 @@ import pytest
 
 from helpers import load_model
 from helpers.prompts.relations import Fact, Relation
-from helpers.studies.tables import read_table
 from helpers.studies.edit_places import judged_at
+from helpers.studies.tables import read_table
 from helpers.studies.your_own_model.own_edits import (
     EDITS,
     LAYERS,
