@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import islice
 
 from _tools.explorer_circuits import Halves
 from _tools.explorer_data import Entry, Job, Source, about, questions
@@ -21,7 +20,6 @@ SIZES = (100, 200, 400, 800)
 SEARCHES = (("eap_ig", "corrupt"), ("eap", "corrupt"))
 PROMPTS = 2
 FOUND_ON, JUDGED_ON = 20, 20
-RELATIONS = 8  # those that it knows best
 
 
 def relation_entry(model, name: str, paraphrase: int) -> Entry:
@@ -51,7 +49,7 @@ def skill_entry(model, name: str, contrast: str) -> Entry:
 
 def jobs(model) -> Iterator[Job]:
     """All jobs: a relation or a skill each."""
-    for name, paraphrase in islice(known_relations().items(), RELATIONS):
+    for name, paraphrase in known_relations().items():
         entry = partial(relation_entry, model, name, paraphrase)
         yield Job(name, partial(_one, name, relation(name).kind, entry))
     for name, contrast in {name: contrast for name, contrast in reversed(SKILLS)}.items():  # each one's first contrast
