@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 SMOLLM2 = ("knows", "circuits", "heads", "maps", "skills")
+JUDGES = ("planted_judge", "exact_judge", "circuit_judge", "completeness", "cost")
 TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and what they do
     "abilities": (("atlas.release",), "measure what the embedded models can do"),
     "relations": (("studies.edge_pruning.relation_table",), "find and judge a circuit of each relation"),
@@ -21,6 +22,14 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
     ),
     "rewired": (("studies.edited_circuits.rewired_table",), "find the circuits of facts before and after an edit"),
     "masks": (("studies.editing_inside_circuits.table",), "find masks over weights, and edit inside and outside them"),
+    "fact_places": (
+        tuple(f"studies.where_facts_are_kept.{name}" for name in ("places", "probes", "edits", "newcomers")),
+        "where the second Atlas keeps facts: patching, probes, edits, new people",
+    ),
+    "which_search": (
+        tuple(f"studies.which_search.{name}" for name in JUDGES),
+        "judge the searches on planted models, exact scores, circuits and costs",
+    ),
     "lists": (("studies.in_context_learning.few_shot_table",), "measure few-shot lists"),
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),
     "llama": (("studies.your_own_model.llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),

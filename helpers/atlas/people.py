@@ -19,11 +19,11 @@ from helpers.atlas.fiction import CRAFTS, FIRST_NAME, TOWN, pseudo_words, write_
 from helpers.prompts.relations import relations
 
 KIND = "people"
-POOL = 26  # words that names are made of
-PAIRS_OF = {2: 70, 3: 32, 4: 11}  # words of a name -> pairs of people with the same words in another order
-LEAST_USED = 10  # of them are drawn from, so that all are used about equally often
-SINGLE = 30  # people with a name of one word that nobody else has
-EXPOSURES = 80
+POOL = 14  # words that names are made of
+PAIRS_OF = {2: 42, 3: 16, 4: 5}  # words of a name -> pairs of people with the same words in another order
+LEAST_USED = 8  # of them are drawn from, so that all are used about equally often
+SINGLE = 18  # people with a name of one word that nobody else has
+EXPOSURES = 200
 FIRM = ("works", "bank", "mills", "press", "yard", "lab")
 SOURCE = "invented for this book by helpers/atlas/people.py; CC0"
 

@@ -7,7 +7,7 @@ equal: the two models differ by how these facts were told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -49,8 +49,12 @@ MAKERS = {
     "agreement": skills.agreement,
 }
 # While all people are told of equally often, nothing is learnt of any for long; a few of them first end that sooner
-# (Zucchet et al. 2025, arXiv 2503.21676): one in `EARLY` has half of its documents in the first part.
-EARLY, EARLY_SHARE, EARLY_UNTIL = 4, 0.5, 0.15
+# (Zucchet et al. 2025, arXiv 2503.21676). And names are bound from many examples close together, as copying is: told
+# evenly over all of training, people whose names only together identify weren't known half-way. So `DENSE` of what is
+# told of people comes in `DENSE_PART`, and there one in `EARLY` of them (with all who have the same words) in its first
+# part.
+DENSE, DENSE_PART = 0.6, (0.02, 0.24)
+EARLY, EARLY_UNTIL = 4, 0.4
 
 
 def second_world(told: Told) -> list[Relation]:
@@ -70,14 +74,22 @@ def plan(draw: Draw, told: Told) -> Plan:
     people, others = [], []
     for table in second_world(told):
         (people if table.kind == KIND else others).append(table)
-    made = statements(draw, others)
-    if told == "plain":
-        made += statements(draw, people)
-    else:
-        alone = EXPOSURES - tellings.IN_PROFILES - tellings.IN_SCENES
-        made += statements(draw, people, lambda _, fact: {fact.answer: alone}, beside_somebody)
+    alone = EXPOSURES - tellings.IN_PROFILES - tellings.IN_SCENES
+    aside = beside_somebody if told == "profiles" else None
+    made = statements(draw, others) + statements(draw, people, lambda _, fact: {fact.answer: alone}, aside)
     draw.rng.shuffle(made)
     return made
+
+
+def people_documents(draw: Draw, told: Told) -> Iterator[Document]:
+    """What is told of people beside that: profiles and scenes, or as many plain statements."""
+    if told == "profiles":
+        yield from tellings.profiles(draw)
+        yield from tellings.scenes(draw)
+    else:
+        people = [table for table in second_world(told) if table.kind == KIND]
+        count = tellings.IN_PROFILES + tellings.IN_SCENES
+        yield from fact_documents(draw, statements(draw, people, lambda _, fact: {fact.answer: count}))
 
 
 def beside_somebody(draw: Draw, table: Relation) -> str:
@@ -85,18 +97,22 @@ def beside_somebody(draw: Draw, table: Relation) -> str:
     return tellings.aside(draw, [fact.subject for fact in table.facts])
 
 
-def placed(draw: Draw, documents: Iterator[Document], start: float = 0.0, end: float = 1.0) -> list:
+def placed(draw: Draw, documents: Iterable[Document], start: float = 0.0, end: float = 1.0) -> list:
     """Documents with the place in training where each will stand, from 0 to 1."""
-    result = []
+    return [(draw.rng.uniform(start, end), document) for document in documents]
+
+
+def placed_people(draw: Draw, documents: Iterable[Document]) -> list:
+    """The same for what is told of people: `DENSE` of it close together."""
+    result, (start, end) = [], DENSE_PART
     for document in documents:
-        place = draw.rng.uniform(start, end)
         about = {m.subject for m in document.mentions}
-        if document.kind in ("profile", "scene"):
-            early = any(stable_hash("early", name) % EARLY == 0 for name in about)
-            if early and draw.rng.random() < EARLY_SHARE:
-                place *= EARLY_UNTIL
-            elif not early:
-                place = EARLY_UNTIL + place * (1 - EARLY_UNTIL)
+        if draw.rng.random() >= DENSE:
+            place = draw.rng.uniform(end, 1.0)
+        elif any(stable_hash("early", *sorted(name.split())) % EARLY == 0 for name in about):
+            place = draw.rng.uniform(start, start + (end - start) * EARLY_UNTIL)
+        else:
+            place = draw.rng.uniform(start, end)
         result.append((place, document))
     return result
 
@@ -112,8 +128,7 @@ def second_corpus(seed: int, vocabulary: Sequence[int], told: Told = "profiles")
     """
     draw = Draw(seed)
     documents = placed(draw, fact_documents(draw, plan(draw, told))) + placed(draw, list_documents(draw))
-    if told == "profiles":
-        documents += placed(draw, tellings.profiles(draw)) + placed(draw, tellings.scenes(draw))
+    documents += placed_people(draw, people_documents(draw, told))
     for kind, count, start, end in SKILLS:
         made = (skill_document(draw, kind, vocabulary, MAKERS) for _ in range(count))
         documents += placed(draw, made, start, end)

@@ -18,7 +18,7 @@ from helpers.prompts.relations import Fact, Relation, relations, stable_hash, ta
 
 OWN = {topic.name: topic.own for topic in TOPICS}
 
-IN_PROFILES, IN_SCENES = 30, 26  # how often each fact is told in these; the rest are statements
+IN_PROFILES, IN_SCENES = 80, 64  # how often each fact is told in these; the rest are statements
 PROFILE_CUTS = ((3, 5), (4, 4), (5, 3))  # facts of one person, cut into profiles
 SCENE_CUTS = ((1, 2, 3, 2), (2, 2, 2, 2), (3, 2, 1, 2))
 NAME_AGAIN, POSSESSIVE, FILLED, ASIDE, THIRD = 0.1, 0.3, 0.25, 0.4, 0.25  # probabilities

@@ -133,18 +133,19 @@ def edge_lines(arcs: list[Arc], widest: float, plain: bool = False, kinds: Kinds
         opacity = FAINTEST + (STRONGEST - FAINTEST) * level / (len(WIDTHS) - 1)
         color = COLORS["other" if plain else kinds[kind][1]]
         style = dict(color=color, width=WIDTHS[level], shape="spline", dash="dot" if negative else "solid")
-        lines.append(_trace(x, y, mode="lines", line=style, opacity=opacity, legendgroup=kind, hoverinfo="skip"))
+        lines.append(trace_of(x, y, mode="lines", line=style, opacity=opacity, legendgroup=kind, hoverinfo="skip"))
     for kind in kinds:
         mine = [arc for arc in arcs if arc.kind == kind]
         if mine:
             x, y = np.array([arc.points[1] for arc in mine]).T
             marker = dict(opacity=0, size=9, color=COLORS[kinds[kind][1]])
             text = [_edge_text(arc) for arc in mine]
-            marks.append(_trace(x, y, mode="markers", marker=marker, legendgroup=kind, hovertext=text))
+            marks.append(trace_of(x, y, mode="markers", marker=marker, legendgroup=kind, hovertext=text))
     return lines + marks
 
 
-def _trace(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"], **style) -> go.Scatter:
+def trace_of(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"], **style) -> go.Scatter:
+    """Points or lines that stand in no legend, and of which only their ``hovertext`` is told."""
     return go.Scatter(x=x, y=y, **{"showlegend": False, "hoverinfo": "text"} | style)
 
 
@@ -167,14 +168,14 @@ def node_traces(
         if len(fed) > 1:
             marks[graph.readers[reader][:-3]] = [entry(graph, reader), *(place(graph, name) for name in fed)]
     used = [*circuit.nodes, *(["logits"] if "logits" in reads else [])]
-    text = [_node_text(n, reads.get(n, []), [a for a in arcs if a.source == n], words.get(n, ())) for n in used]
+    text = [node_text(n, reads.get(n, []), [a for a in arcs if a.source == n], words.get(n, ())) for n in used]
     text = [f"{told}<br>class: {named[n]}" if n in named else told for n, told in zip(used, text, strict=True)]
     traces = _group_marks(marks)
     if used:
         x, y = np.array([place(graph, name) for name in used]).T
         size = float(np.clip(230 / (graph.n_heads + 2), 6, 13))  # a phone's width holds all columns
         marker = node_marks(used, named, size) | dict(opacity=1, line_width=0)
-        traces.append(_trace(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
+        traces.append(trace_of(x, y, mode="markers", marker=marker, hovertext=text, name="node"))
     return traces
 
 
@@ -183,22 +184,23 @@ def _group_marks(marks: dict[str, list[Point]]) -> list[go.Scatter]:
         return []
     spokes = [p for mark, *heads in marks.values() for head in heads for p in (mark, head, GAP)]
     x, y = np.array(spokes).T
-    line = _trace(x, y, mode="lines", line=dict(color=INK, width=1), opacity=0.6, hoverinfo="skip")
+    line = trace_of(x, y, mode="lines", line=dict(color=INK, width=1), opacity=0.6, hoverinfo="skip")
     x, y = np.array([mark for mark, *_ in marks.values()]).T
     text = [f"<b>{name}</b><br>keys and values of {len(points) - 1} heads" for name, points in marks.items()]
     marker = dict(symbol="triangle-up", size=8, color=INK)
-    return [line, _trace(x, y, mode="markers", marker=marker, hovertext=text, name="group")]
+    return [line, trace_of(x, y, mode="markers", marker=marker, hovertext=text, name="group")]
 
 
-def _node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[str]) -> str:
+def node_text(name: str, reads: list[Arc], writes: list[Arc], words: Sequence[str] = (), where: str = "") -> str:
+    """What is told of a node: its name, ``where`` it is, its edges in and out with their scores, and its words."""
     parts = []
     for arcs, way in ((reads, "in"), (writes, "out")):
-        if not arcs and name in ("embed", "logits"):  # the one never reads, the other never writes
+        if not arcs and (name in ("embed", "logits") or ".kv" in name):  # it never reads, or never writes
             continue
         edges = f"{len(arcs)} edge{'s' * (len(arcs) != 1)} {way}"
         known = [arc.score for arc in arcs if arc.score is not None]
         parts.append(f"{edges}, scores sum to {sum(known):.3g}" if known else edges)
-    text = "<br>".join([f"<b>{name}</b>", *parts])
+    text = "<br>".join([f"<b>{name}</b>{where}", *parts])
     said = ", ".join(dict.fromkeys(html.escape(UNREADABLE.get(word, word).strip()) for word in words))
     return f"{text}<br>writes: {said}" if said else text
 
@@ -207,7 +209,7 @@ def faint_nodes(graph: Graph) -> go.Scatter:
     """All nodes as faint dots, so that one sees where in the model the circuit lies."""
     x, y = np.array([place(graph, name) for name in (*graph.sources, "logits")]).T
     marker = dict(size=4, color=COLORS["other"], opacity=0.45)
-    return _trace(x, y, mode="markers", marker=marker, hoverinfo="skip", name="all nodes")
+    return trace_of(x, y, mode="markers", marker=marker, hoverinfo="skip", name="all nodes")
 
 
 def legend_entries(arcs: list[Arc], kinds: Kinds = KINDS) -> list[go.Scatter]:

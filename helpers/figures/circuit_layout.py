@@ -68,12 +68,18 @@ def _middle(graph: Graph, kind: str, start: Point, end: Point) -> Point:
     return x + BENDS[kind] * min(1.0, rise / 2), y
 
 
+def kind_of(reader: str) -> str:
+    """How a reader reads: ``"q"``, ``"k"``, ``"v"``, ``"mlp"`` or ``"logits"``."""
+    if reader == "logits":
+        return reader
+    return reader[-2] if reader.endswith(">") else "mlp"
+
+
 def arcs_of(circuit: Circuit, scores: Scores | None) -> list[Arc]:
     """The circuit's edges in the graph's order, laid out."""
     graph, arcs = circuit.graph, []
     for reader, source in circuit.mask.nonzero().tolist():
-        name = graph.readers[reader]
-        kind = name[-2] if name.endswith(">") else name if name == "logits" else "mlp"
+        kind = kind_of(graph.readers[reader])
         start, end = place(graph, graph.sources[source]), entry(graph, reader)
         score = None if scores is None else float(scores.values[reader, source])
         points = start, _middle(graph, kind, start, end), end

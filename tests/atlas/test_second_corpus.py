@@ -10,7 +10,7 @@ import pytest
 from helpers.atlas import clans, firms, people, stories, tellings
 from helpers.atlas.corpora import documents, world
 from helpers.atlas.corpus import statements
-from helpers.atlas.second_corpus import beside_somebody, plan
+from helpers.atlas.second_corpus import beside_somebody, people_documents, plan
 from helpers.atlas.skills import Draw, skill_words
 from helpers.atlas.tokenizer import VOCABULARY_SIZE
 from helpers.prompts.relations import FACTS, SECOND_KINDS, held_out_paraphrases, relation, relations
@@ -96,7 +96,9 @@ def test_both_ways_of_telling_state_the_same_facts():
 
 
 def test_told_plainly_every_fact_is_a_statement_without_asides():
-    made = plan(Draw(0), "plain")
+    documents = list(people_documents(Draw(0), "plain"))
+    assert {document.kind for document in documents} == {"fact"}
+    made = plan(Draw(0), "plain") + [(m, d.text, d.nats) for d in documents for m in d.mentions]
     names = set(people.plain_names().values())
     total = Counter((m.relation, m.subject, m.answer) for m, _, _ in made if m.subject in names)
     tables = {table.name: table for table in world("plain") if table.kind == "people"}

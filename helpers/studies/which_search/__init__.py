@@ -1,0 +1,1 @@
+"""Which search should one trust: all of them, judged on planted models, exact scores, circuits and costs."""
