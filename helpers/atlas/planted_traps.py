@@ -3,8 +3,8 @@
 A prompt's last word decides which of six small circuits answers; the pairs ask each of them. Every other head is busy:
 it attends sharply and writes a lot, which differs between clean and corrupt, and comes to nothing.
 
-- **softmax**: queries and keys decide where a head looks, so sharply that its softmax has no gradient to speak of. (Only
-  its gradient at temperature 2 is still larger than what rounding does; in a sharper one, that would be gone, too.)
+- **softmax**: queries and keys decide where a head looks, so sharply that its softmax has no gradient to speak of.
+  (At temperature 2, it is still larger than what rounding does; in an even sharper one, that would be gone, too.)
 - **backup**: a head of the last layer answers as soon as the head that answers has nothing to say.
 - **product**: an MLP needs two things at once, that two heads bring (in Llama's shape, its gate reads one of them).
 - **closed**: a neuron that would speak for the wrong answer, and is held closed, where its activation is flat.

@@ -46,7 +46,7 @@ class EdgePath:
     Attributes:
         metric: the logit difference.
         inside: what bends in the reader: the final norm's scale, as a multiple of the clean run's; the attention
-            probability that cutting changes most; or the metric if all that comes after the MLP were straight.
+            probability that cutting takes most from; or the metric if all that comes after the MLP were straight.
         scores: what the searches say of the edge.
     """
 
@@ -148,7 +148,7 @@ def _inside(
         return scale / scale[-1].detach()
     if "<" in name:
         pattern = _patterns(run, reader, change).flatten(2)
-        most = (pattern[-1] - pattern[0]).abs().argmax(-1)
+        most = (pattern[-1] - pattern[0]).argmax(-1)
         return pattern[:, torch.arange(len(most)), most]
     clean = run.scene.measure_residual(logit_diff, run.scene.clean[1][:, -1])
     return clean + _straight(run, reader, change, _down(run, reader))
@@ -197,44 +197,58 @@ def _patterns(
     return net.pattern(q.expand(len(new), *q.shape[-4:]), k.expand(len(new), *k.shape[-4:]))
 
 
+def finding(path: EdgePath, how: str = "") -> str:
+    """What cutting costs, ``how`` that comes about, and what the searches say."""
+    said: dict[str, list[str]] = {}
+    for name, score in path.scores.items():
+        said.setdefault(f"{round(score, 2) + 0.0:.2f}", []).append(name)  # no "-0.00"
+    told = ", ".join(f"{', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]} {score}"
+                     for score, names in said.items())  # fmt: skip
+    return f"Cutting {path.edge} costs {path.exact:.2f} logits{how}. Estimates: {told}"
+
+
 def norm_figure(path: EdgePath) -> go.Figure:
-    """An edge into the logits: cutting it changes the final norm's scale, which tangents take for a small step."""
-    grown = float(path.inside[0].mean()) - 1
-    told = f"Cutting {path.edge} makes the final norm's scale {abs(grown):.0%} {'larger' if grown > 0 else 'smaller'}"
-    return _figure(path, told, "scale, clean = 1")
+    """An edge into the logits: the final norm divides by a scale that the write itself has made."""
+    clean, cut, tangent = _inside_ends(path)
+    how = f"; the final norm's scale goes to {cut / clean:.0%}, by its tangent to {tangent / clean:.0%}"
+    return _figure(path, finding(path, how), path.inside, "scale, clean = 1")
 
 
 def softmax_figure(path: EdgePath) -> go.Figure:
-    """An edge into queries or keys: where a softmax is saturated, its tangent is flat."""
-    clean, cut = (float(path.inside[place].mean()) for place in (-1, 0))
-    told = f"Cutting {path.edge} takes a head's attention from {clean:.2f} to {cut:.2f}"
-    return _figure(path, told, "attention probability")
+    """An edge into queries or keys: a softmax moves far only when one goes far."""
+    clean, cut, tangent = _inside_ends(path)
+    how = f"; attention goes from {clean:.2f} to {cut:.2f}, by its tangent to {tangent:.2f}"
+    return _figure(path, finding(path, how), path.inside, "attention probability")
 
 
 def activation_figure(path: EdgePath) -> go.Figure:
-    """An edge into an MLP: activations, and gates if there are any, are no straight lines."""
-    alone = float((path.inside[-1] - path.inside[0]).mean())
-    told = f"Cutting {path.edge} bends one MLP, which alone costs {alone:.2f}"
-    return _figure(path, told, "the same, if only this MLP bends")
+    """An edge into an MLP: its activations, and its gates if there are any, are no straight lines."""
+    clean, cut, _ = _inside_ends(path)
+    how = f", {clean - cut:.2f} if only this MLP bends"
+    return _figure(path, finding(path, how), path.inside - path.metric[-1], "if only this MLP bends")
 
 
-def _figure(path: EdgePath, told: str, inside: str) -> go.Figure:
+def _inside_ends(path: EdgePath) -> tuple[float, float, float]:
+    """What is inside the reader: in the clean run, with the edge cut, and where the tangent leads; means of pairs."""
+    clean = float(path.inside[-1].mean())
+    return clean, float(path.inside[0].mean()), clean - float(path.inside_slope.mean())
+
+
+def _figure(path: EdgePath, title: str, inside: Float[Tensor, "share pair"], name: str) -> go.Figure:
     """The metric above, with each search's line, and below what bends; faint lines are single pairs."""
-    said = ", ".join(f"{name} says {score:.2f}" for name, score in path.scores.items())
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.6, 0.4])
-    parts = ((path.metric, path.metric_slope), (path.inside, path.inside_slope))
-    for row, (values, slope) in enumerate(parts, 1):
+    slopes = {"EAP": float(path.inside_slope.mean())}
+    for row, values, lines in ((1, path.metric - path.metric[-1], path.scores), (2, inside, slopes)):
         _curves(figure, path.shares, values, row)
-        lines = path.scores if row == 1 else {"EAP": float(slope.mean())}
-        for name, rise in lines.items():
-            end, (_, color, dash) = float(values[-1].mean()), LINES[name]
+        for search, rise in lines.items():
+            end, (_, color, dash) = float(values[-1].mean()), LINES[search]
             style = dict(color=COLORS[color], dash=dash, width=2)
-            figure.add_scatter(x=[0, 1], y=[end - rise, end], name=name, legendgroup=name, mode="lines", line=style,
+            figure.add_scatter(x=[0, 1], y=[end - rise, end], name=search, legendgroup=search, mode="lines", line=style,
                                showlegend=row == 1, row=row, col=1)  # fmt: skip
-    figure.update_layout(title_text=f"{told} and costs {path.exact:.2f} logits: {said}", height=560)
-    figure.update_xaxes(title="share of the edge's clean message: cut (0) to clean (1)", row=2, col=1)
-    figure.update_yaxes(title="logit difference", row=1, col=1)
-    return figure.update_yaxes(title=inside, row=2, col=1)
+    figure.update_layout(title_text=title, height=580)
+    figure.update_xaxes(title="share of the clean message that is left", row=2, col=1)
+    figure.update_yaxes(title="logits, clean = 0", row=1, col=1)
+    return figure.update_yaxes(title=name, row=2, col=1)
 
 
 def _curves(figure: go.Figure, shares: Sequence[float], values: Float[Tensor, "share pair"], row: int) -> None:

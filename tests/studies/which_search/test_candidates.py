@@ -38,7 +38,7 @@ def test_every_candidate_gives_scores_and_no_two_share_a_name(toy):
 def test_proximity_by_hand():
     """Of (3, 1): (2, 0) brings it nearer by 2, (1, 2) by 1, (0, -1) takes away."""
     parts = torch.tensor([[2.0, 0.0], [1.0, 2.0], [0.0, -1.0]])
-    assert proximity(parts, parts.sum(0)).tolist() == pytest.approx([1.0, 0.0, 0.0])
+    assert proximity(parts, parts.sum(0)).tolist() == pytest.approx([2 / 3, 1 / 3, 0.0])
     parts = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
     assert proximity(parts, parts.sum(0)).tolist() == pytest.approx([0.75, 0.25])
 
