@@ -45,6 +45,7 @@ def _model(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Amount = Annotated[Whole, Field(ge=0)]
 Count = Annotated[Whole, Field(ge=1)]
+Steps = Annotated[Count, Field(le=10_000)]  # of an integral; far fewer are as exact
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]

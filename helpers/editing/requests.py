@@ -208,7 +208,7 @@ def _followers(
     """What should follow, if the model knew it before: two-step facts through this one, and the fact backwards."""
     found = []
     for name, (first, second) in hops(*ALL_KINDS).items():
-        if name not in tables:
+        if not {name, first, second} <= tables.keys():
             continue
         table = tables[name]
         if asked.name == first and (old := _answer(table, fact.subject)) and (then := _answer(tables[second], new)):
@@ -217,8 +217,9 @@ def _followers(
             leading = {f.subject for f in tables[first].facts if f.answer == fact.subject}
             through = [f for f in table.facts if f.subject in leading and f.answer == fact.answer]
             found += [(Fact(name, f.subject, new), f.answer, "second hop") for f in through[:2]]
-    if asked.name in REVERSED and (old := _answer(tables[REVERSED[asked.name]], new)):
-        found.append((Fact(REVERSED[asked.name], new, fact.subject), old, "reversed"))
+    back = tables.get(REVERSED.get(asked.name, ""))
+    if back and (old := _answer(back, new)):
+        found.append((Fact(back.name, new, fact.subject), old, "reversed"))
     questions = []
     for other, rival, kind in found:
         table = tables[other.relation]

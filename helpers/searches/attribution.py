@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from helpers.checks import Count, Model, Share, checked
+from helpers.checks import Count, Model, Share, Steps, checked
 from helpers.circuits.ablation import Ablation, NodeOutputs, PatchingRun, scenes
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.gradients import GRADIENT, GradientRule, forward_steps, reader_gradients, step_gradients
@@ -32,8 +31,6 @@ from helpers.prompts.pairs import PromptPairs
 Point = Literal["clean", "corrupt"]
 Points = Literal["midpoint", "left", "right"]
 Variant = Literal["inputs", "activations"]
-MOST_STEPS = 10_000  # of an integral; far fewer are as exact
-Steps = Annotated[Count, Field(le=MOST_STEPS)]
 Rule = Literal["gradient", "relp", "gim"]
 RULES: dict[Rule, GradientRule] = {
     "gradient": GRADIENT,

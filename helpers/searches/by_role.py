@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
 
 import torch
-from pydantic import Field
 
-from helpers.checks import Count, Model, checked
+from helpers.checks import Count, Model, Steps, checked
 from helpers.circuits.ablation import Ablation, scenes
 from helpers.circuits.gradients import forward_steps, step_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import DirectedMetric, logit_diff
 from helpers.circuits.roles import ROLES, RoleGraph, RoleScores, role_ids
 from helpers.prompts.pairs import PromptPairs
-
-MOST_STEPS = 10_000
 
 
 @checked
@@ -25,7 +21,7 @@ def eap_by_role(
     pairs: PromptPairs,
     metric: DirectedMetric = logit_diff,
     *,
-    steps: Annotated[Count, Field(le=MOST_STEPS)] = 1,
+    steps: Steps = 1,
     ablation: Ablation = "corrupt",
     batch: Count | None = None,
 ) -> RoleScores:

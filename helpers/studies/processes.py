@@ -32,11 +32,12 @@ def peak_beyond(call: Callable[[], object]) -> float:
     gc.collect()
     getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)  # glibc's
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    held = _status("VmRSS")
+    held = memory_status("VmRSS")
     call()
-    return (_status("VmHWM") - held) / MB
+    return (memory_status("VmHWM") - held) / MB
 
 
-def _status(name: str) -> int:
+def memory_status(name: str) -> int:
+    """Bytes that Linux says this process holds: ``VmRSS`` now, ``VmHWM`` at the peak."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024

@@ -76,3 +76,13 @@ def test_bad_inputs(atlas):
     with pytest.raises(ValueError, match="a question needs"):
         Question("It is", "", "Rome", "taught")
     assert EditRequest("{x}", "The set {} has", "one", "two").text == "The set {x} has"
+
+
+def test_other_facts_are_looked_for_among_the_given_relations(atlas, requests):
+    tables = [relation("country_capital"), relation("landmark_country")]
+    alone = edit_requests(atlas, "landmark_country", 6, among=tables[1:])
+    assert [r.subject for r in alone] == [r.subject for r in requests["landmark_country"]]
+    assert not any(r.portability for r in alone) and any(r.portability for r in requests["landmark_country"])
+    capitals = edit_requests(atlas, "country_capital", 6, among=tables[:1])
+    assert all(q.kind == "same relation" for r in capitals for q in r.neighbours)
+    assert any(q.kind == "same subject" for r in requests["country_capital"] for q in r.neighbours)

@@ -14,7 +14,7 @@ from helpers.editing.edit import At
 from helpers.editing.requests import EditRequest, edit_requests
 from helpers.studies.edit_places import judged_at
 from helpers.studies.tables import Load, Write, write_parts
-from helpers.studies.where_facts_are_kept.places import TOLD
+from helpers.studies.where_facts_are_kept.places import told_models
 
 RELATIONS = ("resident_firm", "resident_town", "resident_dish", "resident_instrument")  # the first has second hops
 DRAWN, EDITS = 30, 10  # requests that are drawn of each relation, and those made: of names of several words
@@ -44,5 +44,5 @@ def edit_rows(model, told: Corpus, layers: tuple[int, ...] = LAYERS, edits: int 
 
 def write_tables(load: Load, write: Write) -> None:
     """Edit all models of the second Atlas."""
-    parts = (part.assign(model=name) for name, told in TOLD.items() for part in edit_rows(load(name), told))
+    parts = (part.assign(model=name) for name, model, told in told_models(load) for part in edit_rows(model, told))
     write_parts(write, "edit_places", parts)

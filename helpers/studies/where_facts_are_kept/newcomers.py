@@ -32,7 +32,7 @@ from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import Fact, Relation
 from helpers.studies.tables import Load, Write, write_parts
 from helpers.studies.where_facts_are_kept.grafts import grafted
-from helpers.studies.where_facts_are_kept.places import TOLD
+from helpers.studies.where_facts_are_kept.places import told_models
 
 PAIRS = {2: 12}  # words of a new name -> pairs of people that have the same words
 ROUNDS = 40  # how often each new fact is told
@@ -134,8 +134,7 @@ def write_tables(load: Load, write: Write) -> None:
 
 def parts(load: Load) -> Iterator[pd.DataFrame]:
     """One part for each model and way of telling; shares with the number of facts behind them, by subject."""
-    for name, told in TOLD.items():
-        model = load(name)
+    for name, model, told in told_models(load):
         tables = new_people(told, seed=1)
         for telling in TELLINGS:
             after = taught(model, name, told, told_of(tables, telling, seed=1))

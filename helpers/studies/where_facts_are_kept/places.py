@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from helpers.atlas.card import shipped
 from helpers.atlas.corpora import Corpus, world
+from helpers.atlas.training import RUNS
 from helpers.circuits.metrics import logit_diff
 from helpers.components.lens import direct_logit_attribution
 from helpers.models.network import Network, read_network
@@ -23,7 +25,13 @@ from helpers.studies.tables import Load, Write, write_parts
 
 NAMES = ("one word", "2 words", "3 words", "4 words")  # groups of people
 PAIRS, TEMPLATE = 12, 0
-TOLD: dict[str, Corpus] = {"atlas2": "profiles", "atlas2-seed1": "profiles", "atlas2-plain": "plain"}
+
+
+def told_models(load: Load) -> Iterator[tuple[str, object, Corpus]]:
+    """The second Atlas's models that the package ships: name, model, and how people were told of."""
+    for name in shipped():
+        if (told := RUNS[name].corpus) != "first":
+            yield name, load(name), told
 
 
 def by_name(told: Corpus) -> Iterator[tuple[str, Relation]]:
@@ -81,5 +89,5 @@ def place_rows(model, told: Corpus) -> Iterator[pd.DataFrame]:
 
 def write_tables(load: Load, write: Write) -> None:
     """Measure all models of the second Atlas."""
-    parts = (part.assign(model=name) for name, told in TOLD.items() for part in place_rows(load(name), told))
+    parts = (part.assign(model=name) for name, model, told in told_models(load) for part in place_rows(model, told))
     write_parts(write, "fact_places", parts)

@@ -19,7 +19,7 @@ from helpers.models.predict import prompt_ids
 from helpers.models.run import residuals
 from helpers.prompts.relations import Fact, Relation
 from helpers.studies.tables import Load, Write, write_parts
-from helpers.studies.where_facts_are_kept.places import TOLD
+from helpers.studies.where_facts_are_kept.places import told_models
 
 FOLDS, STRENGTH = 5, 0.1
 
@@ -53,7 +53,7 @@ def write_tables(load: Load, write: Write) -> None:
     """Probe all models of the second Atlas."""
     parts = (
         part.assign(model=name)
-        for name, told in TOLD.items()
-        for part in probe_rows(load(name), (table for table in world(told) if table.kind == KIND))
+        for name, model, told in told_models(load)
+        for part in probe_rows(model, (table for table in world(told) if table.kind == KIND))
     )
     write_parts(write, "name_probes", parts)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, product
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +27,7 @@ from helpers.circuits.memory import GB, Shape
 from helpers.models.load import WEIGHTS, Dtype, load_model
 from helpers.searches.attribution import eap, eap_ig
 from helpers.searches.edge_pruning import edge_pruning
+from helpers.studies.processes import alone, memory_status
 from helpers.studies.tables import Load, Write, write_parts
 from helpers.studies.your_own_model.memory import Search, memory_estimate
 
@@ -94,7 +93,7 @@ def measure(case: Case, folder: str | Path) -> dict[str, object]:
     Raises:
         FileNotFoundError: where there is no ``/proc`` (on another system than Linux).
     """
-    start = _status("VmRSS")
+    start = memory_status("VmRSS") / GB
     begun = time.perf_counter()
     model = load_model(str(folder), device="cpu", dtype=case.dtype)
     load_seconds = time.perf_counter() - begun
@@ -110,12 +109,7 @@ def measure(case: Case, folder: str | Path) -> dict[str, object]:
     row = dict(kind="measured", machine="2 CPU cores", model=case.model, dtype=case.dtype, search=case.search)
     row |= dict(edges=Graph.from_model(model).n_edges, tokens=case.tokens, pairs=PAIRS)
     row |= dict(batch=case.batch, chunk=case.chunk, load_seconds=load_seconds, seconds=seconds)
-    return row | dict(python_gb=start, peak_gb=_status("VmHWM") - start, estimate_gb=estimate)
-
-
-def _status(name: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / GB
+    return row | dict(python_gb=start, peak_gb=memory_status("VmHWM") / GB - start, estimate_gb=estimate)
 
 
 def measured_rows() -> Iterator[pd.DataFrame]:
@@ -125,12 +119,6 @@ def measured_rows() -> Iterator[pd.DataFrame]:
             alone(save_random, SHAPES[name], folder)
             for case in (case for case in CASES if case.model == name):
                 yield pd.DataFrame([alone(measure, case, folder)])
-
-
-def alone(function: Callable, *arguments: object) -> object:
-    """What a function gives in a new process, whose memory holds nothing of this one's."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def estimated_rows() -> pd.DataFrame:

@@ -8,13 +8,13 @@ from helpers import Circuit, Graph, eap_ig, load_model, run_circuit
 from helpers.atlas.skills import random_pairs
 from helpers.circuits.memory import Shape
 from helpers.models.predict import logits_after
+from helpers.studies.processes import alone
 from helpers.studies.tables import read_table
 from helpers.studies.your_own_model.memory import memory_estimate
 from helpers.studies.your_own_model.memory_table import (
     MACHINES,
     SHAPES,
     Case,
-    alone,
     estimated_rows,
     largest_batch,
     measure,
