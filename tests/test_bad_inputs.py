@@ -31,9 +31,9 @@ from helpers.components.skill_heads import measure_repeats
 from helpers.editing.requests import EditRequest
 from helpers.editing.rome import key_covariance
 from helpers.searches.attribution import ceap, clean_corrupted
-from helpers.searches.by_role import eap_by_role
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, measure_indirect
 from helpers.studies.locate_and_edit.counterfact import read_counterfact
+from helpers.studies.which_search.by_role import eap_by_role
 
 PATIENCE = 10  # seconds for one call
 NAN, INF = math.nan, math.inf

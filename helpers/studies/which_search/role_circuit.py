@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 
 from helpers.checks import Model, checked
 from helpers.circuits.graph import Graph
-from helpers.circuits.roles import ROLES, RoleCircuit, RoleScores, role_ids
 from helpers.figures.circuit import GAP, edge_lines, legend_entries, node_text, trace_of
 from helpers.figures.circuit_layout import Arc
 from helpers.figures.display import COLORS, INK, UNREADABLE
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.which_search.role_layout import DISC, ENDS, MARK, Link, Node, Plan, links_of, plan
+from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleScores, role_ids
 
 ON_INK = "white"  # on light and on dark pages, where INK is the same for marks
 LINE = (17, 23)  # pixels from one line of nodes to the next: the least, and the most

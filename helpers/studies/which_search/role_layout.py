@@ -12,8 +12,8 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import NamedTuple
 
-from helpers.circuits.roles import ROLES, RoleCircuit, RoleScores
 from helpers.figures.circuit_layout import BENDS, Arc, Point, bulge, kind_of
+from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleScores
 
 # x counts slots, which hold a node; y counts lines
 PHONE = 300  # pixels that a phone leaves for all columns

@@ -9,9 +9,9 @@ import torch
 
 from helpers import PromptPairs, relation_pairs
 from helpers.circuits.graph import Graph
-from helpers.circuits.roles import ROLES, RoleCircuit, RoleGraph, RoleScores
 from helpers.studies.which_search.role_circuit import draw_role_circuit, example_words
 from helpers.studies.which_search.role_layout import DISC, LABEL, PHONE, Node, links_of, plan
+from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleGraph, RoleScores
 
 GRAPH = Graph(3, 4, 4)
 GROUPED = Graph(4, 9, 3)

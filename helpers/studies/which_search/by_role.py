@@ -11,8 +11,8 @@ from helpers.circuits.ablation import Ablation, scenes
 from helpers.circuits.gradients import forward_steps, step_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import DirectedMetric, logit_diff
-from helpers.circuits.roles import ROLES, RoleGraph, RoleScores, role_ids
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.which_search.roles import ROLES, RoleGraph, RoleScores, role_ids
 
 
 @checked

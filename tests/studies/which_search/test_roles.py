@@ -7,10 +7,10 @@ import torch
 from small_models import random_model
 
 from helpers import Circuit, Graph, PromptPairs, eap, eap_ig, logit_diff, relation_pairs, run_circuit
-from helpers.circuits import roles
 from helpers.circuits.ablation import scenes
-from helpers.circuits.roles import ROLES, RoleCircuit, RoleGraph, RoleScores, role_ids, run_by_role
-from helpers.searches.by_role import eap_by_role
+from helpers.studies.which_search import roles
+from helpers.studies.which_search.by_role import eap_by_role
+from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleGraph, RoleScores, role_ids, run_by_role
 
 NUMBER = {name: n for n, name in enumerate(ROLES)}
 
