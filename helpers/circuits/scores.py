@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from helpers.checks import Amount, Count, Number, checked
@@ -104,29 +103,6 @@ def ranked(values: Tensor, edges: Tensor, n: int) -> Tensor:
     if n > len(places):
         raise ValueError(f"the graph has {len(places)} edges, so the best {n} can't be taken")
     return places[values.flatten()[places].argsort(descending=True, stable=True)]
-
-
-Merge = Literal["mean", "min", "max"]
-
-
-@checked
-def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merge = "mean") -> Scores:
-    """Several searches' scores as one: every edge's ranks, from 0 (worst) to 1, and their mean, least or greatest.
-
-    Ranks forget the scale, on which searches don't agree, and the sign: take circuits by number (`Scores.top`).
-
-    Raises:
-        ValueError: for scores of different graphs.
-    """
-    graph = scores[0].graph
-    if any(other.graph != graph for other in scores):
-        raise ValueError("scores can be merged if all are of one graph")
-    places = graph.edges.flatten().nonzero().flatten()
-    ranks = torch.zeros(len(scores), graph.edges.numel())
-    for row, own in zip(ranks, scores, strict=True):
-        row[own._ranked(0)] = torch.linspace(1, 0, len(places))
-    merged = {"mean": ranks.mean(0), "min": ranks.amin(0), "max": ranks.amax(0)}[how]
-    return Scores(graph, merged.view(graph.edges.shape))
 
 
 # Files of EAP-IG and of the MIB benchmark (arXiv 2504.13151): JSON with a score and a flag for each edge. One name

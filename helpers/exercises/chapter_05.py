@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.overlap import grouping_test
 from helpers.components.lens import lens_logits
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.models.run import residuals
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.grouping import grouping_test
 from helpers.studies.mlps.cuts import run_replaced, sublayer_writes
 
 QUESTIONS = (("The capital of France is", " Paris"), ("The past tense of go is", " went"))

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from helpers import Circuit, Graph, Scores
-from helpers.circuits.scores import ensemble
 
 GRAPH = Graph(2, 2, 2)
 
@@ -102,25 +101,3 @@ def test_scores_print_as_one_line():
     values = torch.zeros(graph.edges.shape)
     values[graph.place("m0->a1.h2<q>")] = 1.234
     assert repr(Scores(graph, values)) == f"Scores({graph.n_edges} edges, best m0->a1.h2<q> 1.23)"
-
-
-def test_an_ensemble_merges_ranks_by_hand():
-    graph = Graph(1, 1, 1)
-    places = graph.edges.nonzero().tolist()
-    one, two = torch.zeros(graph.edges.shape), torch.zeros(graph.edges.shape)
-    for n, place in enumerate(places):
-        one[tuple(place)], two[tuple(place)] = -n, 100.0 * n
-    first, second = Scores(graph, one), Scores(graph, two)
-    ranks = torch.linspace(1, 0, len(places))
-    for how, expected in (
-        ("mean", torch.full_like(ranks, 0.5)),
-        ("min", torch.minimum(ranks, ranks.flip(0))),
-        ("max", torch.maximum(ranks, ranks.flip(0))),
-    ):
-        merged = ensemble([first, second], how).values[graph.edges]
-        torch.testing.assert_close(merged, expected)
-    assert ensemble([first]).top(3) == first.top(3)
-    with pytest.raises(ValueError, match="all are of one graph"):
-        ensemble([first, Scores(Graph(2, 1, 1), torch.zeros(Graph(2, 1, 1).edges.shape))])
-    with pytest.raises(ValueError, match="at least 1"):
-        ensemble([])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
+from helpers.checks import checked
 from helpers.circuits.circuit import Circuit, random_circuit
 from helpers.circuits.evaluation import baselines
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.scores import Scores, ensemble
+from helpers.circuits.scores import Scores, ranked
 from helpers.models.network import read_network
 from helpers.models.run import forward, head_writes
 from helpers.prompts.pairs import PromptPairs
@@ -23,9 +26,30 @@ from helpers.searches.acdc import acdc
 from helpers.searches.attribution import ceap, clean_corrupted, eap, eap_ig
 from helpers.searches.exact import exact_scores
 
+Merge = Literal["mean", "min", "max"]
 Search = Callable[[object, PromptPairs], Scores]
 MERGED = ("GIM", "EAP-IG", "CEAP")  # what the ensemble is made of: one of each kind
 THRESHOLDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # ACDC's, as shares of what the corruption costs
+
+
+@checked
+def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merge = "mean") -> Scores:
+    """Several searches' scores as one: every edge's ranks, from 0 (worst) to 1, and their mean, least or greatest.
+
+    Ranks forget the scale, on which searches don't agree, and the sign: take circuits by number (`Scores.top`).
+
+    Raises:
+        ValueError: for scores of different graphs.
+    """
+    graph = scores[0].graph
+    if any(other.graph != graph for other in scores):
+        raise ValueError("scores can be merged if all are of one graph")
+    places = graph.edges.flatten().nonzero().flatten()
+    ranks = torch.zeros(len(scores), graph.edges.numel())
+    for row, own in zip(ranks, scores, strict=True):
+        row[ranked(own.values, graph.edges, 0)] = torch.linspace(1, 0, len(places))
+    merged = {"mean": ranks.mean(0), "min": ranks.amin(0), "max": ranks.amax(0)}[how]
+    return Scores(graph, merged.view(graph.edges.shape))
 
 
 def merged(model, pairs: PromptPairs) -> Scores:

@@ -6,7 +6,6 @@ import torch
 from helpers import Graph, Scores, acdc, eap, eap_ig, logit_diff
 from helpers.atlas.planted import planted_induction
 from helpers.circuits.evaluation import baselines
-from helpers.circuits.scores import ensemble
 from helpers.studies.which_search.candidates import (
     BASELINES,
     MERGED,
@@ -14,6 +13,7 @@ from helpers.studies.which_search.candidates import (
     SLOW,
     THRESHOLDS,
     acdc_scores,
+    ensemble,
     head_permuted,
     information_flow,
     merged,
@@ -63,6 +63,28 @@ def test_permuted_heads_keep_what_a_layer_has(small):
             block = graph.reader_rows(reads), graph.source_rows(writes)
             assert torch.equal(before[block].flatten().sort().values, after[block].flatten().sort().values)
     torch.testing.assert_close(before[:, 0][graph.reader_rows(1)], after[:, 0][graph.reader_rows(1)])
+
+
+def test_an_ensemble_merges_ranks_by_hand():
+    graph = Graph(1, 1, 1)
+    places = graph.edges.nonzero().tolist()
+    one, two = torch.zeros(graph.edges.shape), torch.zeros(graph.edges.shape)
+    for n, place in enumerate(places):
+        one[tuple(place)], two[tuple(place)] = -n, 100.0 * n
+    first, second = Scores(graph, one), Scores(graph, two)
+    ranks = torch.linspace(1, 0, len(places))
+    for how, expected in (
+        ("mean", torch.full_like(ranks, 0.5)),
+        ("min", torch.minimum(ranks, ranks.flip(0))),
+        ("max", torch.maximum(ranks, ranks.flip(0))),
+    ):
+        merged = ensemble([first, second], how).values[graph.edges]
+        torch.testing.assert_close(merged, expected)
+    assert ensemble([first]).top(3) == first.top(3)
+    with pytest.raises(ValueError, match="all are of one graph"):
+        ensemble([first, Scores(Graph(2, 1, 1), torch.zeros(Graph(2, 1, 1).edges.shape))])
+    with pytest.raises(ValueError, match="at least 1"):
+        ensemble([])
 
 
 def test_the_ensemble_and_acdc_are_made_of_what_they_say(toy):
