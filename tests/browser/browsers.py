@@ -12,11 +12,11 @@ from _tools.pdf import find_browser
 from playwright.sync_api import Browser, Playwright
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
-PAGES = sorted(
-    path.relative_to(HTML).as_posix()
-    for path in HTML.rglob("*.html")
-    if "_static" not in path.parts and path != HTML / "index.html"  # this one only leads to the front page
+FILES = sorted(  # the heaviest first, since processes share them: what is long must not end alone
+    (path for path in HTML.rglob("*.html") if "_static" not in path.parts),
+    key=lambda path: (-path.stat().st_size, path),
 )
+PAGES = [path.relative_to(HTML).as_posix() for path in FILES if path != HTML / "index.html"]  # only leads to the front
 # What makes a page load other files; of the pages with the same of these, one is opened from disk, too.
 MARKS = ("plotly-graph-div", 'id="circuits-vis-', 'class="math', 'class="kc-map"', 'id="kc-explorer"')
 FROM_DISK = {tuple(mark in (HTML / page).read_text(encoding="utf-8") for mark in MARKS): page for page in PAGES}
@@ -43,6 +43,11 @@ def launch(playwright: Playwright) -> Browser:
 
 class Quiet(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def end_headers(self) -> None:
+        """A tab is kept for many pages, but each of them is weighed: nothing comes from the browser's cache."""
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the tests report what fails."""

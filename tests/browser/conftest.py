@@ -1,14 +1,16 @@
-"""One browser and one server for a run; each page is opened once for each width and kept as a `Visit`."""
+"""One browser, one server and one tab for a run; each page is opened once and kept as a `Visit` for each width."""
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
+from urllib.parse import urlsplit
 
 import pytest
 from browsers import HTML, MISSING, PAGES, chromium, launch, serving
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
-from visit import HEIGHTS, PATIENCE, Visit, load, open_page, watch
+from visit import PATIENCE, Visit, load, prepared, visit_on_a_phone, visit_page, watching
 from xdist.scheduler import LoadScopeScheduling
 
 
@@ -42,45 +44,65 @@ def root() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def visits(browser: Browser, root: str) -> Callable[[str, int | str], Visit]:
-    """Return a function: page, and 390 or 1440 (over http) or "file"; opens at the first call only."""
+def tab(browser: Browser) -> Callable[[str], Page]:
+    """Return a function: a blank tab for a scheme (a browser changes processes between http and file).
+
+    It is kept from test to test, without what pages have stored; and replaced if it died.
+    """
+    tabs: dict[str, Page] = {}
+
+    def blank(scheme: str) -> Page:
+        page = tabs.get(scheme)
+        try:
+            page.evaluate("location.protocol !== 'about:' && (localStorage.clear(), sessionStorage.clear())")
+            page.goto("about:blank")
+        except (AttributeError, BrowserError):
+            if page:
+                page.context.close()
+            tabs[scheme] = page = browser.new_context(reduced_motion="reduce").new_page()
+            page.set_default_timeout(PATIENCE)
+        return page
+
+    return blank
+
+
+@pytest.fixture(scope="session")
+def visits(tab: Callable[[str], Page], root: str) -> Callable[[str, int | str], Visit]:
+    """Return a function: page, and 390 or 1440 (over http) or "file" (on a phone); opens at the first call only."""
 
     @cache
-    def attempt(page: str, how: int | str) -> Visit | BrowserError:
+    def attempt(page: str, scheme: str) -> dict[int | str, Visit] | BrowserError:
         try:
-            if how == "file":
-                return open_page(browser, (HTML / page).as_uri(), 1440, judge=False)
-            return open_page(browser, root + page, how)
+            if scheme == "file":
+                return {"file": visit_on_a_phone(tab("file"), (HTML / page).as_uri())}
+            return visit_page(tab("http"), root + page)
         except BrowserError as error:  # once is enough: the other tests of this visit fail without another wait
             return error
 
     def visit(page: str, how: int | str) -> Visit:
-        result = attempt(page, how)
+        result = attempt(page, "file" if how == "file" else "http")
         if isinstance(result, BrowserError):
             pytest.fail(f"the page could not be visited: {result}")
-        return result
+        return result[how]
 
     return visit
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
+def opened(tab: Callable[[str], Page]) -> Iterator[Callable[..., Page]]:
     """Return a function that opens an address for a test to use: what goes wrong on it, too, fails the test."""
-    contexts, watched = [], []
+    watched = []
 
-    def open_it(address: str, width: int = 1440, unfolded: bool = True) -> Page:
-        viewport = {"width": width, "height": HEIGHTS[width]}
-        context = browser.new_context(viewport=viewport, color_scheme="light", reduced_motion="reduce")
-        context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        contexts.append(context)
-        watched.append(watch(page, address))
-        load(page, address, unfolded=unfolded)
-        return page
+    with ExitStack() as watches:
 
-    yield open_it
-    for context in contexts:
-        context.close()
+        def open_it(address: str, width: int = 1440, unfolded: bool = True) -> Page:
+            watches.close()  # of the page that was in this tab before
+            page = prepared(tab(urlsplit(address).scheme), width)
+            watched.append(watches.enter_context(watching(page, Visit(address))))
+            load(page, address, unfolded=unfolded)
+            return page
+
+        yield open_it
     assert [error for visit in watched for error in visit.errors + visit.failed + visit.foreign] == []
 
 
@@ -92,7 +114,7 @@ def pytest_generate_tests(metafunc) -> None:
 
 
 class PageByPage(LoadScopeScheduling):
-    """Run all tests of one page in one process, where its visits are kept; the other tests file by file."""
+    """Run all tests of one page in one process, where its visits are kept; before them the other tests, by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         page = re.search(r"[^\[]*\.html", nodeid.partition("[")[2])
@@ -100,4 +122,5 @@ class PageByPage(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # files of tests first and then heavy pages: what is long must not end alone
     return PageByPage(config, log)

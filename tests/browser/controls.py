@@ -6,20 +6,18 @@ from playwright.sync_api import ElementHandle, Page
 from playwright.sync_api import Error as BrowserError
 
 WAIT = 5_000  # milliseconds for a picture to change
-DRAWN = "part => [...part.querySelectorAll('.overplot, .infolayer')].map(layer => layer.innerHTML).join()"
-PIXELS = "view => [...view.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()).join()"
 
 
 def changes(page: Page, part: ElementHandle, look: str, *acts: Callable[[], object]) -> bool:
-    """Act, until what is looked at changes; return whether it did."""
+    """Act, until what is looked at ("drawn" or "pixels", see probes.js) changes; return whether it did."""
     for act in acts:
-        before = part.evaluate(look)
+        page.evaluate("([part, look]) => kcProbes.remember(part, look)", [part, look])
         try:
             act()
-            page.wait_for_function(f"([part, before]) => ({look})(part) !== before", arg=[part, before], timeout=WAIT)
-            return True
         except BrowserError:
             continue
+        if page.evaluate("wait => kcProbes.changed(wait)", WAIT):
+            return True
     return False
 
 
@@ -30,10 +28,10 @@ def click_at(page: Page, element: ElementHandle, share: float) -> None:
     page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
 
-def choose(page: Page, plot: ElementHandle, number: int, last: bool) -> None:
+def choose(plot: ElementHandle, number: int, last: bool) -> None:
     """Open a plot's menu by the mouse and choose its first or last entry."""
     plot.query_selector_all(".updatemenu-header")[number].click(timeout=WAIT)
-    page.wait_for_timeout(300)
+    plot.wait_for_selector(".updatemenu-dropdown-button", timeout=WAIT)
     plot.query_selector_all(".updatemenu-dropdown-button")[-1 if last else 0].click(timeout=WAIT)
 
 
@@ -44,29 +42,33 @@ def select(field: ElementHandle, end: str) -> None:
 
 
 def plot_controls(page: Page, plot: ElementHandle) -> Iterator[tuple[str, bool]]:
-    """Yield the sliders and menus of a plot: by the mouse in the drawing, by the keyboard before it."""
-    for rail in plot.query_selector_all(".slider-rail-touch-rect"):
-        acts = [lambda at=at, rail=rail: click_at(page, rail, at) for at in (0.98, 0.02)]
-        yield "slider, mouse", changes(page, plot, DRAWN, *acts)
-    for number in range(len(plot.query_selector_all(".updatemenu-header"))):
-        acts = [lambda last=last, number=number: choose(page, plot, number, last) for last in (True, False)]
-        yield "menu, mouse", changes(page, plot, DRAWN, *acts)
-    for button in plot.query_selector_all(".updatemenu-button")[-1:]:
-        yield "button, mouse", changes(page, plot, DRAWN, lambda button=button: button.click(timeout=WAIT))
+    """Yield the sliders and menus of a plot: by the keyboard before it, by the mouse in the drawing.
+
+    The keyboard begins with the last choice and the mouse with the first, so that each has something to change at its
+    first act: an act that changes nothing is waited for.
+    """
     fields = plot.query_selector_all("xpath=..//*[@class='kc-keys']/select")
     drawn = plot.query_selector_all(".slider-rail-touch-rect, .updatemenu-header")
     if len(fields) < len(drawn):
         yield "a slider or menu has no choice for the keyboard", False
     for field in fields:
         acts = [lambda end=end, field=field: select(field, end) for end in ("End", "Home")]
-        yield "choice, keyboard", changes(page, plot, DRAWN, *acts)
+        yield "choice, keyboard", changes(page, plot, "drawn", *acts)
+    for rail in plot.query_selector_all(".slider-rail-touch-rect"):
+        acts = [lambda at=at, rail=rail: click_at(page, rail, at) for at in (0.02, 0.98)]
+        yield "slider, mouse", changes(page, plot, "drawn", *acts)
+    for number in range(len(plot.query_selector_all(".updatemenu-header"))):
+        acts = [lambda last=last, number=number: choose(plot, number, last) for last in (False, True)]
+        yield "menu, mouse", changes(page, plot, "drawn", *acts)
+    for button in plot.query_selector_all(".updatemenu-button")[-1:]:
+        yield "button, mouse", changes(page, plot, "drawn", lambda button=button: button.click(timeout=WAIT))
 
 
 def view_controls(page: Page, view: ElementHandle) -> Iterator[tuple[str, bool]]:
     """Yield whether Enter on the last or first head of an attention view changes the large picture."""
     heads = view.query_selector_all("[role=button]:has(> h4)")
     acts = [lambda head=head: head.press("Enter", timeout=WAIT) for head in heads[-1:] + heads[:1]]
-    yield "head, keyboard", changes(page, view, PIXELS, *acts)
+    yield "head, keyboard", changes(page, view, "pixels", *acts)
 
 
 KINDS = {

@@ -103,6 +103,37 @@
       };
     });
 
+  // Some time after the width has changed, plotly draws anew and a script of the page marks the boxes that scroll now.
+  const fitted = async (wait) => {
+    const fits = (plot) => {
+      const svg = plot.querySelector(".main-svg");
+      return !svg || svg.getBoundingClientRect().width <= plot.parentElement.getBoundingClientRect().width + 0.5;
+    };
+    for (const end = performance.now() + wait; performance.now() < end; ) {
+      if (all(".plotly-graph-div").every(fits) && unreachable().length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  // Whether a control changes its picture: `remember` what a figure shows, act, then ask whether it has `changed`. What is
+  // shown may be megabytes and stays here.
+  const LOOKS = {
+    drawn: (plot) => all(".overplot, .infolayer", plot).map((layer) => layer.innerHTML).join(),
+    pixels: (view) => all("canvas", view).map((canvas) => canvas.toDataURL()).join(),
+  };
+  let looked;
+  const remember = (part, look) => {
+    looked = { show: () => LOOKS[look](part) };
+    looked.before = looked.show();
+  };
+  const changed = async (wait) => {
+    for (const end = performance.now() + wait; performance.now() < end; ) {
+      if (looked.show() !== looked.before) return true;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return looked.show() !== looked.before;
+  };
+
   // Contrast of the text in drawings, which axe does not compute
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
@@ -167,7 +198,8 @@
     });
 
   // Code, drawings and tables of numbers hold thousands of elements, on which axe takes minutes. `paleMany` measures
-  // each of their colours once; `thin` then leaves of them what axe's rules are about: their boxes and a few rows.
+  // each of their colours once; `thin` then leaves of them what axe's rules are about: their boxes and a few rows; and no
+  // drawing, of which nothing is left, is drawn again in other colours or sizes.
   const paleMany = (least) => {
     const seen = new Map();
     for (const element of all(":is(pre, .kc-data table), :is(pre, .kc-data table) *")) {
@@ -184,6 +216,8 @@
   const thin = () => {
     for (const code of all("pre")) code.textContent = code.textContent;
     for (const drawing of all(".main-svg")) drawing.replaceChildren();
+    if (window.Plotly) Plotly.react = () => Promise.resolve();
+    for (const plot of all(".js-plotly-plot")) removeEventListener("resize", plot._responsiveChartHandler);
     for (const row of all("table.dataframe tr:nth-child(n + 4), .kc-data tr:nth-child(n + 4)")) row.remove();
   };
 
@@ -203,5 +237,5 @@
     explorer: all("#kc-explorer").length > 0,
   });
 
-  window.kcProbes = { unfold, settled, undrawn, tooWide, sticksOut, unreachable, plots, attention, pale, paleMany, thin, lost, weight, kinds };
+  window.kcProbes = { unfold, settled, undrawn, tooWide, sticksOut, unreachable, plots, attention, fitted, remember, changed, pale, paleMany, thin, lost, weight, kinds };
 })();

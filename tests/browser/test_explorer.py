@@ -5,32 +5,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
+from visit import Visit, prepared, watching
 
 ADDRESS = (Path(__file__).resolve().parents[2] / "_build" / "html" / "book" / "explorer.html").as_uri()
 PATIENCE = 30_000
 
 
 @pytest.fixture
-def explorer(browser: Browser) -> Iterator[Callable[..., Page]]:
+def explorer(tab: Callable[[str], Page]) -> Iterator[Callable[..., Page]]:
     """Return a function that opens the page from disk; errors and requests elsewhere fail the test."""
-    wrong, pages = [], []
+    page = tab("file")
 
     def open_at(choice: str = "#model=atlas", width: int = 1440, scheme: str = "light") -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda text: text.type == "error" and wrong.append(text.text))
-        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(r.url))
-        page.goto(ADDRESS + choice)
+        prepared(page, width, scheme).goto(ADDRESS + choice)
         settled(page)
-        pages.append(page)
         return page
 
-    yield open_at
-    for page in pages:
-        page.close()
-    assert wrong == []
+    with watching(page, Visit(ADDRESS)) as seen:
+        yield open_at
+    assert seen.errors + seen.foreign == []
 
 
 def settled(page: Page) -> None:
@@ -239,22 +233,22 @@ def test_the_address_says_everything_and_back_goes_back(explorer):
     assert page.locator("#kcx-relation").input_value() == "plural"
 
 
-@pytest.mark.parametrize(
-    ("choice", "sentence"),
-    [
-        ("#relation=moon_capital", "no questions called “moon_capital”"),
-        ("#size=51", "There is no circuit of 51 edges"),
-        ("#method=magic", "“magic” with corrupt prompt was not searched here"),
-        ("#method=acdc&ablation=zero", "ACDC with zero was not searched here"),
-        ("#show=a9.h9", "There is no part “a9.h9”"),
-        ("#with=nobody", "no questions called “nobody”"),
-        ("#colour=red", "“colour”, which means nothing here"),
-        ("#relation=%E0%A4%A", "no questions called"),
-    ],
-)
-def test_unknown_choices_are_answered_kindly(choice, sentence, explorer):
-    page = explorer(choice)
-    assert sentence in says(page) and page.locator(".kcx-node").count() == 56
+def test_unknown_choices_are_answered_kindly(explorer):
+    page = explorer("#relation=moon_capital")
+    answers = {
+        "#relation=moon_capital": "no questions called “moon_capital”",
+        "#size=51": "There is no circuit of 51 edges",
+        "#method=magic": "“magic” with corrupt prompt was not searched here",
+        "#method=acdc&ablation=zero": "ACDC with zero was not searched here",
+        "#show=a9.h9": "There is no part “a9.h9”",
+        "#with=nobody": "no questions called “nobody”",
+        "#colour=red": "“colour”, which means nothing here",
+        "#relation=%E0%A4%A": "no questions called",
+    }
+    for choice, sentence in answers.items():
+        page.goto(ADDRESS + choice)
+        expect(page.locator(".kcx-summary"), choice).to_contain_text(sentence, timeout=PATIENCE)
+        expect(page.locator(".kcx-node"), choice).to_have_count(56)
 
 
 def test_keys_move_open_and_close(explorer):

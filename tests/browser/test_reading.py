@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from browsers import HTML
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 FRONT = "book/index.html"
 CHAPTER = "book/03_edge_pruning.html"
@@ -52,11 +52,10 @@ def test_sidebar_and_next_lead_on(scheme: str, opened: Open, root: str):
     expect(page.locator("article h1")).to_be_visible()
 
 
-def test_the_books_own_address_leads_to_the_front_page(browser: Browser, root: str):
-    page = browser.new_page()
+def test_the_books_own_address_leads_to_the_front_page(tab: Callable[[str], Page], root: str):
+    page = tab("http")
     page.goto(root)
     page.wait_for_url("**/" + FRONT)
-    page.close()
 
 
 def test_the_pages_contents_scroll_to_a_section(opened: Open, root: str):

@@ -1,4 +1,7 @@
-"""Every page of the built book as a browser shows it, at 390 and at 1440 px; one of each kind from a file, too."""
+"""Every page of the built book as a browser shows it, loaded at 1440 px and then made 390 px wide, as `Visit`s.
+
+One page of each kind is also loaded at 390 px, as on a phone, and from a file.
+"""
 
 from collections.abc import Callable
 
@@ -6,9 +9,8 @@ import pytest
 from browsers import FROM_DISK, HTML, PAGES
 from visit import Visit
 
-WIDTHS = [(page, width) for page in PAGES for width in (390, 1440)]
-widths = pytest.mark.parametrize(("page_name", "how"), WIDTHS)
-ways = pytest.mark.parametrize(("page_name", "how"), [*WIDTHS, *((page, "file") for page in FROM_DISK.values())])
+WAYS = [*((page, width) for page in PAGES for width in (390, 1440)), *((page, "file") for page in FROM_DISK.values())]
+ways = pytest.mark.parametrize(("page_name", "how"), WAYS)
 Visits = Callable[[str, int | str], Visit]
 
 # Kilobytes, uncompressed and with an empty cache: all files that a page makes the browser load besides itself, by what
@@ -38,14 +40,14 @@ def test_no_other_host_is_asked(page_name: str, how: int | str, visits: Visits):
     assert visits(page_name, how).foreign == []
 
 
-@widths
-def test_a_page_does_not_scroll_sideways(page_name: str, how: int, visits: Visits):
+@ways
+def test_a_page_does_not_scroll_sideways(page_name: str, how: int | str, visits: Visits):
     facts = visits(page_name, how).facts
     assert facts["tooWide"] == [] and facts["sticksOut"] == []
 
 
-@widths
-def test_what_scrolls_can_be_reached_by_keyboard(page_name: str, how: int, visits: Visits):
+@ways
+def test_what_scrolls_can_be_reached_by_keyboard(page_name: str, how: int | str, visits: Visits):
     assert visits(page_name, how).facts["unreachable"] == []
 
 
