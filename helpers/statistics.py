@@ -1,22 +1,19 @@
-"""Numbers with their spread: bootstrap intervals, the area under a curve; and how far two namings agree."""
+"""Numbers with their spread: bootstrap intervals, and the area under a curve."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Shaped
 from scipy.stats import binomtest, rankdata
-from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
 from helpers.checks import Amount, Seed, Whole, checked
 
 SAMPLES = 1000
-Names = Sequence[str] | np.ndarray | pd.Series  # the name of each thing, such as a head, in one order
 
 
 class Estimate(float):
@@ -143,16 +140,3 @@ def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resampl
     zeros = truth.shape[-1] - ones
     area = ((ranks * truth).sum(-1) - ones * (ones + 1) / 2) / (ones * zeros)
     return torch.where(ones * zeros > 0, area, torch.tensor(0.5, dtype=area.dtype))
-
-
-def kappa(first: Names, second: Names) -> float:
-    """Cohen's kappa of two namings: 1 if all have the same name in both, 0 as chance with these counts.
-
-    Raises:
-        ValueError: if both don't name the same number of things.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"the namings must be of the same things; one has {len(first)}, the other {len(second)}")
-    if len({*first, *second}) == 1:
-        return 1.0  # one name for everything, twice: scikit-learn has 0 / 0 there
-    return float(cohen_kappa_score(list(first), list(second)))

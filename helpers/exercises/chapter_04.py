@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
-from helpers.statistics import kappa
+from helpers.studies.head_agreement import kappa
 from helpers.studies.heads.head_tables import logit_drops
 
 

@@ -6,8 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import cohen_kappa_score
 
-from helpers.statistics import Names, kappa
+Names = Sequence[str] | np.ndarray | pd.Series  # the name of each thing, such as a head, in one order
+
+
+def kappa(first: Names, second: Names) -> float:
+    """Cohen's kappa of two namings: 1 if all have the same name in both, 0 as chance with these counts.
+
+    Raises:
+        ValueError: if both don't name the same number of things.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"the namings must be of the same things; one has {len(first)}, the other {len(second)}")
+    if len({*first, *second}) == 1:
+        return 1.0  # one name for everything, twice: scikit-learn has 0 / 0 there
+    return float(cohen_kappa_score(list(first), list(second)))
 
 
 def jaccard(first: Names, second: Names, name: str) -> float:

@@ -6,7 +6,7 @@ from helpers import logit_diff, relation_pairs
 from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises import chapter_04
 from helpers.exercises.kit import Verdict
-from helpers.statistics import kappa
+from helpers.studies.head_agreement import kappa
 from helpers.studies.heads.head_tables import logit_drops
 
 

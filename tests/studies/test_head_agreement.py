@@ -4,8 +4,7 @@ from collections import Counter
 
 import pytest
 
-from helpers.statistics import kappa
-from helpers.studies.head_agreement import agreement, jaccard, mean_agreement, shuffled
+from helpers.studies.head_agreement import agreement, jaccard, kappa, mean_agreement, shuffled
 
 
 def test_kappa_by_hand():

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from helpers.circuits.circuit import Circuit, permute_heads
 from helpers.circuits.graph import Graph
-from helpers.statistics import kappa
+from helpers.studies.head_agreement import kappa
 
 Orders = list[list[int]]  # for each layer the new number of each head
 DRAWS = 20
