@@ -7,7 +7,7 @@ from jaxtyping import install_import_hook
 # What every forward pass calls is checked in `test_types.py` alone.
 CHECKED = (
     "atlas.abilities atlas.optimizer atlas.training "
-    "circuits.overlap studies.grouping studies.which_search.stability "
+    "circuits.overlap studies.grouping circuits.stability "
     "components.head_classes studies.mlps.cuts "
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
     "editing.value_search editing.weights "

@@ -24,6 +24,7 @@ from helpers import Circuit, Graph, PromptPairs, Scores
 from helpers.atlas.skills import greater_than_pairs, indirect_object_pairs, induction_pairs
 from helpers.circuits.evaluation import baselines, cut_effect
 from helpers.circuits.scores import read_mib, write_mib
+from helpers.circuits.stability import stability
 from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
 from helpers.components.lens import answer_by_layer, neuron_words, written_words
 from helpers.components.skill_heads import measure_repeats
@@ -33,7 +34,6 @@ from helpers.searches.attribution import ceap, clean_corrupted
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads, measure_indirect
 from helpers.studies.locate_and_edit.counterfact import read_counterfact
 from helpers.studies.which_search.by_role import eap_by_role
-from helpers.studies.which_search.stability import stability
 
 PATIENCE = 10  # seconds for one call
 NAN, INF = math.nan, math.inf

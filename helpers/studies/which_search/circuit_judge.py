@@ -26,11 +26,11 @@ from helpers.circuits.evaluation import Baselines, baselines, recovered
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.circuits.scores import Scores
+from helpers.circuits.stability import stability
 from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import Estimate, bootstrap, exact_interval, with_interval
 from helpers.studies.tables import Load, Write, write_parts
 from helpers.studies.which_search.candidates import BASELINES, SEARCHES, Search
-from helpers.studies.which_search.stability import stability
 from helpers.studies.which_search.tasks import REFERENCE, TASKS, Task, another_task, searches_for, task_pairs
 
 SIZES = {"atlas": (25, 50, 100, 200, 400, 800), "smollm2": (50, 100, 200, 400, 800, 1600)}

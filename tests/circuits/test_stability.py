@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import eap
-from helpers.studies.which_search.stability import stability
+from helpers.circuits.stability import stability
 
 
 def test_stability_is_that_of_resampled_pairs(small):
