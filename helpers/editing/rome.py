@@ -25,7 +25,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from helpers.checks import Amount, Count, Model, Whole, checked
-from helpers.components.lens import BATCH
 from helpers.editing.edit import At, Edit, contexts, cut_run, essence, make_batch, make_edit, sample_prefixes
 from helpers.editing.requests import EditRequest
 from helpers.editing.scores import measured
@@ -37,6 +36,7 @@ from helpers.models.predict import padded, prompt_ids
 from helpers.prompts.relations import REAL, relations
 
 Keys = Literal["mean", "each"]
+TOKENS_AT_ONCE = 1024  # for a covariance: fewer are slow to multiply, more don't fit into a processor's caches
 
 
 @checked
@@ -175,8 +175,9 @@ def measure(net, layer: int, rows: Sequence[Sequence[int]]) -> Float[Tensor, "d_
     rows = sorted(rows, key=len)
     size = net.layers[layer].W_out.shape[0]
     total, count = torch.zeros(size, size, device=net.W_E.device), 0
-    for first in range(0, len(rows), BATCH):
-        part = rows[first : first + BATCH]
+    rows_at_once = max(1, TOKENS_AT_ONCE // max(map(len, rows), default=1))
+    for first in range(0, len(rows), rows_at_once):
+        part = rows[first : first + rows_at_once]
         tokens = padded(part, net.W_E.device)
         neurons = cut_run(net, tokens, layer).neurons
         real = torch.arange(tokens.shape[1])[None] < torch.tensor([len(r) for r in part])[:, None]

@@ -32,8 +32,11 @@ def by_hooks(model, layer):
     return sum(torch.outer(k, k) for k in keys) / len(keys)
 
 
-def test_it_is_the_mean_of_outer_products(small):
+@pytest.mark.parametrize("at_once", [1, 8, 1024])
+def test_it_is_the_mean_of_outer_products(small, monkeypatch, at_once):
+    """Row by row (a row may be longer than what is done at once), in two parts, and all rows together."""
     model, _ = small
+    monkeypatch.setattr(second_moments, "TOKENS_AT_ONCE", at_once)
     for layer in (0, 1):
         with torch.no_grad():
             expected = by_hooks(model, layer)
