@@ -17,7 +17,7 @@ from helpers.circuits.scores import Scores
 from helpers.models.run import final_residual, repeat_past
 from helpers.prompts.pairs import PromptPairs
 
-TOKENS_AT_ONCE = 8192
+TOKENS_AT_ONCE = 2048  # more don't fit into a processor's caches, and are slower
 
 
 @checked
@@ -33,8 +33,8 @@ def exact_scores(
 ) -> Scores:
     """How much worse the mean metric gets when one edge is cut and all others stay.
 
-    The edges of a reader share all that comes before it, and are run together from there on. ``batch`` pairs go through
-    the model at a time, by default as many as fit.
+    The edges into one sublayer share all that comes before it, and are run together from there on. ``batch`` pairs go
+    through the model at a time, by default as many as fit.
     """
     graph = Graph.from_model(model)
     return Scores(graph, _measured(model, pairs, metric, graph.edges, ablation, batch, progress).float())
@@ -89,26 +89,27 @@ def _measured(
     """The scores of the chosen edges, 0 elsewhere."""
     graph = Graph.from_model(model)
     values = torch.zeros(graph.edges.shape, dtype=torch.float64)
+    counts = [int(chosen[graph.reader_rows(sublayer)].sum()) for sublayer in range(2 * graph.n_layers + 1)]
+    by_sublayer = chosen.nonzero().split(counts)  # the later sublayers are the same for all readers of one
     for _, scene in scenes(model, pairs, ablation, batch):
         run = MaskedRun(scene, graph, graph.edges)
-        last = len(graph.readers) - 1
-        whole = scene.measure_residual(metric, run.inputs[last][:, -1]).double().sum()
+        whole = scene.measure_residual(metric, run.inputs[-1][:, -1]).double().sum()
         size = max(1, TOKENS_AT_ONCE // scene.embed.shape[:2].numel())
-        for reader in tqdm(chosen.any(1).nonzero().flatten().tolist(), disable=not progress, desc="readers"):
-            for sources in chosen[reader].nonzero().flatten().split(size):
-                final = _final_without(run, reader, sources)
-                cut = scene.measure_residual(metric, final).double().sum(1)
-                values[reader, sources] += (whole - cut).cpu()
+        parts = [part for edges in by_sublayer for part in edges.split(size) if len(part)]
+        for readers, sources in tqdm([part.unbind(1) for part in parts], disable=not progress, desc="edges"):
+            cut = scene.measure_residual(metric, _final_without(run, readers, sources)).double().sum(1)
+            values[readers, sources] += (whole - cut).cpu()
     return values * metric.sign / len(pairs)
 
 
 def _final_without(
-    run: MaskedRun, reader: int, sources: Int[Tensor, " trial"]
+    run: MaskedRun, readers: Int[Tensor, " trial"], sources: Int[Tensor, " trial"]
 ) -> Float[Tensor, "trial_and_batch d_model"]:
-    """The final residual with the edge from each of ``sources`` to the reader cut, one trial after the other."""
+    """The final residual with one edge cut, one trial after the other; the readers are of one sublayer, in order."""
     graph, change = run.graph, -run.differences[sources]
-    if reader == len(graph.readers) - 1:
-        return (run.inputs[reader] + change)[:, :, -1].flatten(0, 1)
-    following = sublayer_of(graph, reader) + 1
-    resid = run.inputs[graph.reader_rows(following).start] + run.own_change(reader, change)
+    following = sublayer_of(graph, int(readers[0])) + 1
+    if following > 2 * graph.n_layers:
+        return (run.inputs[-1] + change)[:, :, -1].flatten(0, 1)
+    own = torch.cat([run.own_change(reader, change[readers == reader]) for reader in readers.unique().tolist()])
+    resid = run.inputs[graph.reader_rows(following).start] + own
     return final_residual(run.net, resid.flatten(0, 1), following, repeat_past(run.scene.past, len(sources)))

@@ -146,7 +146,9 @@ def test_scores_do_not_depend_on_the_batch(small):
 
 @pytest.mark.parametrize("ablation", ABLATIONS)
 @pytest.mark.parametrize("metric", [prob_diff, kl])
-def test_exact_scores_are_one_run_for_each_edge(small, metric, ablation):
+def test_exact_scores_are_one_run_for_each_edge(small, metric, ablation, monkeypatch):
+    """Also where the edges into a sublayer come in several parts."""
+    monkeypatch.setattr("helpers.searches.exact.TOKENS_AT_ONCE", 7 * sum(map(len, small[1].clean_ids)))
     model, pairs = small
     graph = Graph.from_model(model)
     logits = pairs.clean_logits(model)
