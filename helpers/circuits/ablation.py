@@ -227,9 +227,9 @@ def run_circuits(
     alive = [circuit.pruned(both_ways=ablation == "corrupt") for circuit in circuits]
     parts = []
     for places, scene in scenes(model, pairs, ablation, batch, reference, clean=whole):
-        rows = [scene.whole] * whole + [_circuit_logits(scene, circuit) for circuit in alive]
+        rows = [scene.clean[1][:, -1]] * whole + [_circuit_residual(scene, circuit) for circuit in alive]
         parts.append((places, torch.stack(rows, 1)))
-    return in_places(parts).transpose(0, 1)
+    return scene.net.unembed(in_places(parts).transpose(0, 1))  # all at once: the vocabulary is read from memory once
 
 
 def in_places(parts: Iterable[tuple[Int[Tensor, " chosen"], Tensor]]) -> Tensor:
@@ -238,8 +238,8 @@ def in_places(parts: Iterable[tuple[Int[Tensor, " chosen"], Tensor]]) -> Tensor:
     return torch.cat(rows)[torch.cat(places).argsort().to(rows[0].device)]
 
 
-def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batch d_vocab"]:
-    """`masked_logits` of a pruned circuit, seen from the ablated run: only nodes with edges are computed."""
+def _circuit_residual(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batch d_model"]:
+    """The final residual of a pruned circuit (as `masked_logits`), seen from the ablated run: only nodes with edges."""
     net, graph, ablated = scene.net, circuit.graph, scene.ablated
     base, size = ablated.embed.expand_as(scene.embed), net.n_heads // net.n_groups
     mask, alive = circuit.mask.to(base), circuit.mask.any(0).tolist()
@@ -265,7 +265,7 @@ def _circuit_logits(scene: PatchingRun, circuit: Circuit) -> Float[Tensor, "batc
             new = layer.neurons(x) @ layer.W_out - ablated.mlps[n]
             rows, changes = [*rows, first + net.n_heads], torch.cat((changes, new[None]))
         base = base + ablated.mlps[n] + layer.b_out
-    return net.unembed(inputs([len(mask) - 1], slice(-1, None))[0, :, 0])
+    return inputs([len(mask) - 1], slice(-1, None))[0, :, 0]
 
 
 def split_qkv(
