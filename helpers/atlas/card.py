@@ -14,16 +14,38 @@ from helpers.models.load import checkpoints, embedded_models, model_folder
 SHAPES = {"gpt2": "GPT-2", "llama": "Llama"}
 # Abilities below their bar, with the models that miss it and the reason.
 NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
-KNOWN_MISSES = {
-    "greater-than, cutoff in place": (
-        ("atlas", "atlas-seed1", "atlas-llama"),
+SECOND = ("atlas2", "atlas2-plain")
+NOT_LEARNT = (
+    "the closed world of clans is told evenly over training, as the people first were; of them it took telling most "
+    "of it close together. The model is still on the plateau before such facts are learnt."
+)
+KNOWN_MISSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    (
+        "greater-than, cutoff in place",
+        ("atlas", "atlas-seed1", "atlas-llama", *SECOND),
         "probability rises around the starting year instead of jumping there: the model knows the order of the years, "
         "but places the edge some years off.",
     ),
-    "induction on random tokens": (("atlas-llama",), f"{NO_COPYING}."),
-    "indirect object": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
-    "few-shot, novel pairs": (("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
-}
+    ("induction on random tokens", ("atlas-llama",), f"{NO_COPYING}."),
+    ("indirect object", ("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
+    ("few-shot, novel pairs", ("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
+    ("recall, 100 exposures", SECOND, "a few of the 150 facts are missed."),
+    ("recall, 300 exposures", SECOND, "as with 100 exposures."),
+    (
+        "whole answer of several tokens",
+        ("atlas2-plain",),
+        "first tokens alone are right more often (recall).",
+    ),
+    ("indirect object", SECOND, "asked in forms that training never used, a harder test than the first Atlas's."),
+    ("greater-than, probability difference", ("atlas2-plain",), "just below; see the cutoff."),
+    ("induction on random tokens", SECOND, "its course of repeats had 13,000 texts, the first Atlas's 20,000."),
+    ("few-shot, taught relation", ("atlas2",), "just below."),
+    ("people, taught paraphrases", SECOND, "just below; in `atlas2`, the longer a name, the less often."),
+    ("people, held-out paraphrases", ("atlas2",), "as with taught paraphrases."),
+    ("clans", SECOND, NOT_LEARNT),
+    ("two-hop clans, taught", SECOND, "the facts themselves aren't known."),
+    ("two-hop clans, held out", SECOND, "the facts themselves aren't known."),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +80,7 @@ def shipped() -> list[str]:
 
 def explained(name: str) -> set[str]:
     """The abilities that the card says a model lacks."""
-    return {ability for ability, (models, _) in KNOWN_MISSES.items() if name in models}
+    return {ability for ability, models, _ in KNOWN_MISSES if name in models}
 
 
 def model_card(table: pd.DataFrame, losses: pd.DataFrame) -> str:
@@ -81,7 +103,7 @@ def _family(family: Family, table: pd.DataFrame, losses: pd.DataFrame) -> str:
     facts: dict[str, int] = {}
     for relation in world(family.corpora[0]):
         facts[relation.kind] = facts.get(relation.kind, 0) + len(relation.facts)
-    missed = [(what, [n for n in models if n in names], why) for what, (models, why) in KNOWN_MISSES.items()]
+    missed = [(what, [n for n in models if n in names], why) for what, models, why in KNOWN_MISSES]
     return FAMILY.format(
         title=family.title,
         about=family.about,

@@ -53,7 +53,8 @@ def test_the_loss_is_never_below_the_best_possible_one(name):
 
 @EACH
 def test_a_sample_measured_now_agrees_with_the_table(name):
-    now = measure(release.examinee(model_folder(name)), scale=0.05, progress=False).set_index("ability")
+    tests, subject = release.tests_of(name), release.examinee(model_folder(name))
+    now = measure(subject, tests=tests, scale=0.05, progress=False).set_index("ability")
     table = TABLE[TABLE.model == name].set_index("ability")
     for ability, row in now.iterrows():
         value = table.loc[ability, "value"]

@@ -1,10 +1,12 @@
-"""The heads of indirect objects in the real model, by the same rules: ``make tables NAME=smollm2_skill_heads``."""
+"""The heads of indirect objects in the real model and in the second Atlas, by the same rules."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from helpers.atlas.card import shipped
 from helpers.atlas.skills import indirect_object_pairs
+from helpers.atlas.training import RUNS
 from helpers.checks import Count
 from helpers.studies.indirect_objects.skill_classes import classify_skill_heads
 from helpers.studies.tables import Load, Write
@@ -21,5 +23,7 @@ def named_heads(model, pairs: Count = PAIRS) -> pd.DataFrame:
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Name them in SmolLM2."""
+    """Name them in SmolLM2, and in the models of the second Atlas that are shipped."""
     write("smollm2_skill_heads", named_heads(load("smollm2")))
+    second = [name for name in shipped() if RUNS[name].corpus != "first"]
+    write("atlas2_skill_heads", pd.concat([named_heads(load(name)).assign(model=name) for name in second]))

@@ -1,0 +1,48 @@
+"""The committed tables as shares with intervals: what the chapter's figures and its verdicts are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from helpers.statistics import Estimate, with_interval
+
+
+def over_relations(table: pd.DataFrame, role: str) -> list[Estimate]:
+    """By layer: the mean share at positions of a role, with its interval over relations (`places.place_rows`)."""
+    each = table[table.role == role].groupby(["layer", "relation"]).share.mean()
+    return _by_layer(each)
+
+
+def of_names(table: pd.DataFrame, model: str, names: Sequence[str], part: str = "resid") -> pd.DataFrame:
+    """The rows of ``fact_places`` about people with names of some lengths (`places.NAMES`)."""
+    return table[(table.model == model) & (table.part == part) & table.name.isin(names)]
+
+
+def read_off(table: pd.DataFrame, model: str) -> list[Estimate]:
+    """By layer: how many answers probes read off long names, with the interval over relations (``name_probes``)."""
+    own = table[(table.model == model) & (table.words > 1)]
+    sums = own.assign(hits=own.right * own.facts).groupby(["layer", "relation"])[["hits", "facts"]].sum()
+    return _by_layer(sums.hits / sums.facts)
+
+
+def edited(table: pd.DataFrame, model: str, score: str, place: str) -> list[Estimate]:
+    """By layer: a score of edits at a place of the prompt, with its interval over edited facts (``edit_places``)."""
+    own = table[(table.model == model) & (table.score == score) & (table.place == place)]
+    return _by_layer(own.groupby(["layer", "relation", "subject"]).value.mean())
+
+
+def grafted_right(table: pd.DataFrame, model: str, telling: str, places: Sequence[str]) -> list[Estimate]:
+    """By the positions of new weights: right answers, with the interval over new people (``grafts``)."""
+    own = table[(table.model == model) & (table.telling == telling)]
+    return [with_interval(own[own.place == place].right) for place in places]
+
+
+def says(holds: bool, shown: str) -> str:
+    """A cell of the verdicts: whether a claim's condition is met, and by what."""
+    return f"{'yes' if holds else 'no'}: {shown}"
+
+
+def _by_layer(each: pd.Series) -> list[Estimate]:
+    return [with_interval(part) for _, part in each.groupby("layer")]

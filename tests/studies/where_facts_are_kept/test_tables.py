@@ -1,0 +1,44 @@
+"""The committed tables are what the code gives: single rows of each model, computed again."""
+
+import pytest
+
+from helpers.atlas.corpora import world
+from helpers.atlas.training import RUNS
+from helpers.models.load import load_model
+from helpers.prompts.facts import relation_pairs
+from helpers.studies.patching_maps import map_rows
+from helpers.studies.tables import read_table
+from helpers.studies.where_facts_are_kept import places, probes
+
+TOPIC = "resident_town"
+EACH = pytest.mark.parametrize("name", ["atlas2", "atlas2-plain"])
+
+
+def stored(table: str, name: str):
+    rows = read_table(table)
+    return rows[(rows.model == name) & (rows.relation == TOPIC)]
+
+
+@EACH
+def test_patched_and_fetched_shares(name):
+    model, told = load_model(name, device="cpu"), RUNS[name].corpus
+    asked = next(t for group, t in places.by_name(told) if group == "2 words" and t.name == TOPIC)
+    pairs = relation_pairs(model, asked, places.PAIRS, paraphrase=places.TEMPLATE)
+    now = map_rows(model, pairs, window=1).set_index(["part", "role", "layer"]).share.sort_index()
+    kept = (
+        stored("fact_places", name).query("name == '2 words'").set_index(["part", "role", "layer"]).share.sort_index()
+    )
+    assert (now - kept.drop("heads")).abs().max() < 2e-3
+    fetched = places.fetched_rows(model, pairs).set_index("layer").share
+    assert (fetched - kept["heads", "subject last"]).abs().max() < 2e-3
+
+
+@EACH
+def test_probed_names(name):
+    model = load_model(name, device="cpu")
+    table = next(t for t in world(RUNS[name].corpus) if t.name == TOPIC)
+    kept = stored("name_probes", name).set_index(["words", "layer"]).right
+    for part in probes.probe_rows(model, [table]):
+        if (layer := int(part.layer.iloc[0])) in (0, 2):
+            now = part.set_index("words").right
+            assert (now - kept.xs(layer, level="layer")).abs().max() < 0.08, "an answer or two may turn on rounding"
