@@ -44,7 +44,7 @@ def _route(title: str, name: tuple[str, str], clear: int) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle", weight: int = 400) -> str:
-    style = f'text-anchor="{anchor}" font-weight="{weight}" fill="currentColor"'
+    style = f'text-anchor="{anchor}" font-weight="{weight}" style="fill:var(--kc-text, currentColor)"'
     return f'<text x="{x}" y="{y}" {style}>{text}</text>'
 
 

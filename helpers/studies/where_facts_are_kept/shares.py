@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from helpers.statistics import Estimate, with_interval
+from helpers.statistics import Estimate, exact_interval, with_interval
 
 
 def over_relations(table: pd.DataFrame, role: str) -> list[Estimate]:
@@ -36,7 +36,7 @@ def edited(table: pd.DataFrame, model: str, score: str, place: str) -> list[Esti
 def grafted_right(table: pd.DataFrame, model: str, telling: str, places: Sequence[str]) -> list[Estimate]:
     """By the positions of new weights: right answers, with the interval over new people (``grafts``)."""
     own = table[(table.model == model) & (table.telling == telling)]
-    return [with_interval(own[own.place == place].right) for place in places]
+    return [_estimate(own[own.place == place].right) for place in places]
 
 
 def says(holds: bool, shown: str) -> str:
@@ -45,4 +45,11 @@ def says(holds: bool, shown: str) -> str:
 
 
 def _by_layer(each: pd.Series) -> list[Estimate]:
-    return [with_interval(part) for _, part in each.groupby("layer")]
+    return [_estimate(part) for _, part in each.groupby("layer")]
+
+
+def _estimate(values: pd.Series) -> Estimate:
+    """The mean with its interval; where all values are 0, or all 1, the exact one of so many trials."""
+    if values.isin([0, 1]).all() and values.nunique() == 1:
+        return exact_interval(int(values.sum()), len(values))
+    return with_interval(values)
