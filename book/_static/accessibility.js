@@ -14,7 +14,7 @@
   };
   const mark = (box) => {
     const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
-    if (!scrolls || box.hasAttribute("tabindex")) return;
+    if (!scrolls || box.getAttribute("tabindex") === "0") return; // the theme sets -1 while a box doesn't scroll yet
     box.tabIndex = 0;
     if (box.hasAttribute("role")) return;
     box.setAttribute("role", "group");

@@ -149,6 +149,7 @@ def visit_page(page: Page, address: str) -> dict[int, Visit]:
         narrow.axe["narrow"] = findings(page, RULES, leave_out="article")
     with watching(page, wide):
         resize(page, 1440)
+        page.evaluate("wait => kcProbes.fitted(wait)", FIT)
         wide.axe["light"] = findings(page, RULES)
         change_theme(page, "dark")
         wide.axe["dark"] = findings(page, ["color-contrast"])
