@@ -54,6 +54,7 @@ def plot_controls(page: Page, plot: ElementHandle) -> Iterator[tuple[str, bool]]
     for field in fields:
         acts = [lambda end=end, field=field: select(field, end) for end in ("End", "Home")]
         yield "choice, keyboard", changes(page, plot, "drawn", *acts)
+        field.evaluate("field => field.blur()")  # while it has the focus it is seen, and may lie over the drawing
     for rail in plot.query_selector_all(".slider-rail-touch-rect"):
         acts = [lambda at=at, rail=rail: click_at(page, rail, at) for at in (0.02, 0.98)]
         yield "slider, mouse", changes(page, plot, "drawn", *acts)
