@@ -12,7 +12,7 @@ from helpers.statistics import Estimate, exact_interval, with_interval
 def over_relations(table: pd.DataFrame, role: str) -> list[Estimate]:
     """By layer: the mean share at positions of a role, with its interval over relations (`places.place_rows`)."""
     each = table[table.role == role].groupby(["layer", "relation"]).share.mean()
-    return _by_layer(each)
+    return [with_interval(part) for _, part in each.groupby("layer")]
 
 
 def of_names(table: pd.DataFrame, model: str, names: Sequence[str], part: str = "resid") -> pd.DataFrame:
@@ -24,13 +24,26 @@ def read_off(table: pd.DataFrame, model: str) -> list[Estimate]:
     """By layer: how many answers probes read off long names, with the interval over relations (``name_probes``)."""
     own = table[(table.model == model) & (table.words > 1)]
     sums = own.assign(hits=own.right * own.facts).groupby(["layer", "relation"])[["hits", "facts"]].sum()
-    return _by_layer(sums.hits / sums.facts)
+    return [with_interval(part) for _, part in (sums.hits / sums.facts).groupby("layer")]
 
 
 def edited(table: pd.DataFrame, model: str, score: str, place: str) -> list[Estimate]:
     """By layer: a score of edits at a place of the prompt, with its interval over edited facts (``edit_places``)."""
     own = table[(table.model == model) & (table.score == score) & (table.place == place)]
-    return _by_layer(own.groupby(["layer", "relation", "subject"]).value.mean())
+    each = own.groupby(["layer", "relation", "subject"]).value.mean()
+    return [_estimate(part) for _, part in each.groupby("layer")]
+
+
+def gain_at_subject(table: pd.DataFrame, score: str) -> Estimate:
+    """How much higher a score of edits is at the subject's last token than at the prompt's, fact by fact.
+
+    Each place at its best layer; the interval is over the edited facts.
+    """
+    each = table[table.score == score].groupby(["place", "layer", "relation", "subject"]).value.mean()
+    subject, end = (
+        each[place][each[place].groupby("layer").mean().idxmax()].sort_index() for place in ("subject_last", "last")
+    )
+    return with_interval((subject - end).dropna())
 
 
 def grafted_right(table: pd.DataFrame, model: str, telling: str, places: Sequence[str]) -> list[Estimate]:
@@ -42,10 +55,6 @@ def grafted_right(table: pd.DataFrame, model: str, telling: str, places: Sequenc
 def says(holds: bool, shown: str) -> str:
     """A cell of the verdicts: whether a claim's condition is met, and by what."""
     return f"{'yes' if holds else 'no'}: {shown}"
-
-
-def _by_layer(each: pd.Series) -> list[Estimate]:
-    return [_estimate(part) for _, part in each.groupby("layer")]
 
 
 def _estimate(values: pd.Series) -> Estimate:

@@ -37,6 +37,19 @@ def test_edits_by_layer_and_place():
     assert shares.edited(table, "m", "paraphrase", "subject_last") == []
 
 
+def test_gain_is_paired_by_fact_at_the_best_layer_of_each_place():
+    values = {
+        ("subject_last", 0): (1.0, 1.0),
+        ("subject_last", 1): (0.0, 1.0),
+        ("last", 0): (0, 0),
+        ("last", 1): (1, 0),
+    }
+    rows = [(*key, fact, value) for key, pair in values.items() for fact, value in zip("xy", pair, strict=True)]
+    table = pd.DataFrame(rows, columns=["place", "layer", "subject", "value"]).assign(score="paraphrase", relation="r")
+    gain = shares.gain_at_subject(table, "paraphrase")
+    assert float(gain) == 0.5 and gain.low == 0 and gain.high == 1, "0 for x, 1 for y"
+
+
 def test_grafts_in_the_order_asked():
     rows = [
         ("m", "plain", "last", 1.0),
