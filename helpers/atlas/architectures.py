@@ -33,7 +33,13 @@ def gpt2_config(d_model: int, n_layers: int, n_heads: int, context: int, **token
 
 
 def llama_config(
-    d_model: int, n_layers: int, n_heads: int, context: int, attention_bias: bool = False, **tokens: int
+    d_model: int,
+    n_layers: int,
+    n_heads: int,
+    context: int,
+    attention_bias: bool = False,
+    rope_base: float = 10_000.0,
+    **tokens: int,
 ) -> LlamaConfig:
     """Llama with grouped queries; embedding and unembedding are one matrix, as in GPT-2."""
     return LlamaConfig(
@@ -46,6 +52,7 @@ def llama_config(
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
         attention_bias=attention_bias,
+        rope_parameters={"rope_type": "default", "rope_theta": rope_base},
         **tokens,
     )
 
@@ -61,11 +68,16 @@ def new_model(
     vocabulary_size: int,
     bos: int = 0,
     attention_bias: bool = False,
+    rope_base: float = 10_000.0,
 ) -> GPT2LMHeadModel | LlamaForCausalLM:
     """A model with random weights, decided by the seed.
 
+    Rotary heads tell distances apart only by what all queries and all keys share, their biases. From zero, where each
+    is a factor of the other's gradient, these hardly move; so in Llama's shape they begin at random, too.
+
     Args:
         attention_bias: whether queries, keys, values and outputs have biases; GPT-2's always have.
+        rope_base: of the rotary positions, which GPT-2 hasn't: the smaller, the faster their slowest pair turns.
 
     Raises:
         ValueError: for an architecture that isn't one of the two.
@@ -75,8 +87,13 @@ def new_model(
     torch.manual_seed(seed)
     config, model = {"gpt2": (gpt2_config, GPT2LMHeadModel), "llama": (llama_config, LlamaForCausalLM)}[architecture]
     tokens = {"vocab_size": vocabulary_size, "bos_token_id": bos, "eos_token_id": bos}
-    more = {"attention_bias": attention_bias} if architecture == "llama" else {}
-    return model(config(d_model, n_layers, n_heads, context, **more, **tokens))
+    more = {"attention_bias": attention_bias, "rope_base": rope_base} if architecture == "llama" else {}
+    made = model(config(d_model, n_layers, n_heads, context, **more, **tokens))
+    if architecture == "llama" and attention_bias:
+        for layer in _blocks(made):
+            for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
+                nn.init.normal_(projection.bias)
+    return made
 
 
 def split_parameters(model: GPT2LMHeadModel | LlamaForCausalLM) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -47,6 +47,7 @@ class TrainingPlan:
     context: int = 128
     rows_per_step: int = 32
     attention_bias: bool = False  # in the shape of Llama; GPT-2 always has it
+    rope_base: float = 10_000.0  # in the shape of Llama; GPT-2 has no rotary positions
     muon_lr: float = 0.03
     adam_lr: float = 6e-3
     weight_decay: float = 0.01  # of the blocks' matrices
@@ -67,7 +68,9 @@ RUNS = {
     "atlas2": TrainingPlan(corpus="profiles", checkpoints=STEPS, **SECOND),
     "atlas2-seed1": TrainingPlan(seed=1, corpus="profiles", checkpoints=STEPS, **SECOND),
     "atlas2-plain": TrainingPlan(corpus="plain", **SECOND),
-    "atlas2-llama": TrainingPlan(architecture="llama", corpus="profiles", attention_bias=True, **SECOND),
+    "atlas2-llama": TrainingPlan(
+        architecture="llama", corpus="profiles", attention_bias=True, rope_base=100.0, **SECOND
+    ),
 }
 
 
@@ -140,7 +143,8 @@ def row_losses(model: PreTrainedModel, rows: Rows, index: slice | Tensor) -> Flo
 
 def planned_model(plan: TrainingPlan, vocabulary_size: int = VOCABULARY_SIZE, bos: int = 0) -> PreTrainedModel:
     """The model with which a plan's run begins: random weights, decided by the plan's seed."""
-    shape = {name: getattr(plan, name) for name in ("d_model", "n_layers", "n_heads", "context", "attention_bias")}
+    names = ("d_model", "n_layers", "n_heads", "context", "attention_bias", "rope_base")
+    shape = {name: getattr(plan, name) for name in names}
     return new_model(plan.architecture, plan.seed, **shape, vocabulary_size=vocabulary_size, bos=bos)
 
 

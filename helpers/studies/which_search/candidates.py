@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import torch
 from jaxtyping import Float
 from pydantic import Field
+from scipy.stats import rankdata
 from torch import Tensor
 
 from helpers.checks import checked
@@ -18,7 +19,7 @@ from helpers.circuits.evaluation import baselines
 from helpers.circuits.graph import Graph
 from helpers.circuits.memory import Shape, pairs_at_once
 from helpers.circuits.metrics import logit_diff
-from helpers.circuits.scores import Scores, ranked
+from helpers.circuits.scores import Scores
 from helpers.models.network import read_network
 from helpers.models.run import forward, head_writes
 from helpers.prompts.pairs import PromptPairs
@@ -36,6 +37,8 @@ THRESHOLDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # ACDC's, as shares of what t
 def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merge = "mean") -> Scores:
     """Several searches' scores as one: every edge's ranks, from 0 (worst) to 1, and their mean, least or greatest.
 
+    Edges with one score share the mean of their ranks.
+
     Ranks forget the scale, on which searches don't agree, and the sign: take circuits by number (`Scores.top`).
 
     Raises:
@@ -44,12 +47,12 @@ def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merg
     graph = scores[0].graph
     if any(other.graph != graph for other in scores):
         raise ValueError("scores can be merged if all are of one graph")
-    places = graph.edges.flatten().nonzero().flatten()
-    ranks = torch.zeros(len(scores), graph.edges.numel())
+    ranks = torch.zeros(len(scores), *graph.edges.shape)
     for row, own in zip(ranks, scores, strict=True):
-        row[ranked(own.values, graph.edges, 0)] = torch.linspace(1, 0, len(places))
+        row[graph.edges] = torch.from_numpy(rankdata(own.values[graph.edges])).float() - 1
+    ranks /= max(1, graph.n_edges - 1)
     merged = {"mean": ranks.mean(0), "min": ranks.amin(0), "max": ranks.amax(0)}[how]
-    return Scores(graph, merged.view(graph.edges.shape))
+    return Scores(graph, merged)
 
 
 def merged(model, pairs: PromptPairs) -> Scores:

@@ -81,6 +81,10 @@ def test_an_ensemble_merges_ranks_by_hand():
         merged = ensemble([first, second], how).values[graph.edges]
         torch.testing.assert_close(merged, expected)
     assert ensemble([first]).top(3) == first.top(3)
+    tied = torch.where(one == 0, 1.0, 0.0)  # only the first edge is above the others, which share the middle rank
+    shared = ensemble([Scores(graph, tied)]).values[graph.edges]
+    middle = (len(places) - 2) / 2 / (len(places) - 1)
+    torch.testing.assert_close(shared, torch.tensor([1.0] + [middle] * (len(places) - 1)))
     with pytest.raises(ValueError, match="all are of one graph"):
         ensemble([first, Scores(Graph(2, 1, 1), torch.zeros(Graph(2, 1, 1).edges.shape))])
     with pytest.raises(ValueError, match="at least 1"):
