@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -60,25 +60,18 @@ class Scores:
     @checked
     def greedy(self, n: Amount) -> Circuit:
         """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
-        graph, width, ranked = self.graph, len(self.graph.sources), self._ranked(n)
-        rank = torch.empty(graph.edges.numel(), dtype=torch.long)
-        rank[ranked] = torch.arange(len(ranked))
+        graph, width = self.graph, len(self.graph.sources)
         feeds = [readers.nonzero().flatten().tolist() for readers in graph.feeds.T]
-        mask, opened, frontier = torch.zeros_like(graph.edges), set(), []
-
-        def open_reader(reader: int) -> None:
-            if reader not in opened:
-                opened.add(reader)
-                places = (reader * width + graph.edges[reader].nonzero().flatten()).tolist()
-                for place in places:
-                    heappush(frontier, (int(rank[place]), place))
-
-        open_reader(len(graph.readers) - 1)
-        for _ in range(n):
-            reader, source = divmod(heappop(frontier)[1], width)
-            mask[reader, source] = True
-            for fed in feeds[source]:
-                open_reader(fed)
+        mask = torch.zeros_like(graph.edges)
+        mask.view(-1)[
+            grown(
+                self._ranked(n),
+                n,
+                len(graph.readers) - 1,
+                into=lambda reader: (reader * width + graph.edges[reader].nonzero().flatten()).tolist(),
+                opens=lambda place: feeds[place % width],
+            )
+        ] = True
         return Circuit(graph, mask)
 
     def _check_finite(self) -> None:
@@ -103,6 +96,40 @@ def ranked(values: Tensor, edges: Tensor, n: int) -> Tensor:
     if n > len(places):
         raise ValueError(f"the graph has {len(places)} edges, so the best {n} can't be taken")
     return places[values.flatten()[places].argsort(descending=True, stable=True)]
+
+
+def grown(
+    ranked: Tensor,
+    n: int,
+    root: Hashable,
+    *,
+    into: Callable[[Hashable], Iterable[int]],
+    opens: Callable[[int], Iterable[Hashable]],
+) -> list[int]:
+    """The flat places of ``n`` edges, grown from a root: always the best edge into a reader that is already open.
+
+    Args:
+        ranked: flat places of all edges, the best first.
+        into: the places of a reader's edges.
+        opens: the readers that feed the source of the edge at a place.
+
+    Raises:
+        ValueError: if fewer edges than ``n`` lead to the root.
+    """
+    rank = {place: number for number, place in enumerate(ranked.tolist())}
+    chosen, opened, frontier = [], {root}, [(rank[place], place) for place in into(root)]
+    heapify(frontier)
+    for _ in range(n):
+        if not frontier:
+            raise ValueError(f"only {len(chosen)} edges lead to the logits, so {n} can't be taken")
+        place = heappop(frontier)[1]
+        chosen.append(place)
+        for reader in opens(place):
+            if reader not in opened:
+                opened.add(reader)
+                for new in into(reader):
+                    heappush(frontier, (rank[new], new))
+    return chosen
 
 
 # Files of EAP-IG and of the MIB benchmark (arXiv 2504.13151): JSON with a score and a flag for each edge. One name

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -19,7 +20,7 @@ from helpers.checks import Amount, Model, checked
 from helpers.circuits.ablation import Ablation, PatchingRun, in_places, scenes, split_qkv
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
-from helpers.circuits.scores import ranked
+from helpers.circuits.scores import grown, ranked
 from helpers.models.run import attention_out, head_writes
 from helpers.prompts.pairs import PromptPairs
 
@@ -124,6 +125,25 @@ class RoleScores:
         mask = torch.zeros_like(edges)
         mask.view(-1)[ranked(self.values, edges, n)[:n]] = True
         return RoleCircuit(self.graph, mask)
+
+    @checked
+    def greedy(self, n: Amount) -> RoleCircuit:
+        """``n`` edges by role, grown from the logits at the last token: the best edge into what is already used."""
+        graph, edges = self.graph, RoleGraph(self.graph).edges
+        feeds = [readers.nonzero().flatten().tolist() for readers in graph.feeds.T]
+        places = torch.arange(edges.numel()).view(edges.shape)
+
+        def into(reader: tuple[int, int]) -> list[int]:
+            at, row = reader
+            return places[at, :, row][edges[at, :, row]].tolist()
+
+        def opens(place: int) -> list[tuple[int, int]]:
+            _, own, _, source = np.unravel_index(place, edges.shape)
+            return [(int(own), reader) for reader in feeds[source]]
+
+        root, mask = (ROLES.index("last"), len(graph.readers) - 1), torch.zeros_like(edges)
+        mask.view(-1)[grown(ranked(self.values, edges, n), n, root, into=into, opens=opens)] = True
+        return RoleCircuit(graph, mask)
 
 
 @checked

@@ -121,3 +121,31 @@ def test_bad_ones_are_explained(asked):
     )
     with pytest.raises(ValueError, match="roles need to know where the subjects are"):
         eap_by_role(model, unknown)
+
+
+def grown_by_hand(scores: RoleScores, n: int) -> set[tuple[str, str, str]]:
+    """All edges into readers in use are looked at in every round."""
+    graph, edges = scores.graph, RoleGraph(scores.graph).edges
+    used, chosen = {(NUMBER["last"], "logits")}, []
+    for _ in range(n):
+        candidates = [
+            place
+            for place in edges.nonzero().tolist()
+            if (place[0], graph.readers[place[2]]) in used and place not in chosen
+        ]
+        best = max(candidates, key=lambda place: float(scores.values[tuple(place)]))
+        chosen.append(best)
+        used |= {(best[1], graph.readers[r]) for r in graph.feeds[:, best[3]].nonzero().flatten().tolist()}
+    return {(graph.name(r, s), ROLES[own], ROLES[query]) for query, own, r, s in chosen}
+
+
+def test_a_greedy_circuit_by_role_is_grown_from_the_last_token():
+    graph = Graph(2, 2, 1)
+    values = torch.randn(RoleGraph(graph).edges.shape, generator=torch.Generator().manual_seed(0))
+    scores = RoleScores(graph, values)
+    circuit = scores.greedy(25)
+    assert set(circuit.edges) == grown_by_hand(scores, 25) and circuit.n_edges == 25
+    assert circuit.edges != scores.top(25).edges
+    assert {query for name, _, query in circuit.edges if name.endswith("->logits")} == {"last"}
+    with pytest.raises(ValueError, match="lead to the logits"):
+        scores.greedy(RoleGraph(graph).n_edges)  # the logits at other tokens aren't read
