@@ -1,0 +1,84 @@
+"""A drawing of three bent functions inside a reader, and the straight line that each search continues from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import erf, exp, pi, sqrt
+
+from IPython.display import HTML
+
+from helpers.figures.display import COLORS
+from helpers.studies.which_search.wrong_gradients import LINES
+
+WIDTH, HEIGHT, TOP, BOTTOM = 200, 158, 34, 130  # of a panel, and where its curve is drawn
+DASHES = {"dash": "7 4", "dot": "2 4", "dashdot": "8 3 2 3"}
+Function = Callable[[float], float]
+
+
+def normed(x: float) -> float:
+    """What a norm makes of a write x that stands beside another one of size 1."""
+    return x / sqrt(1 + x * x)
+
+
+def certain(x: float) -> float:
+    """The attention probability of one of two positions whose score is x larger."""
+    return 1 / (1 + exp(-x))
+
+
+def gelu(x: float) -> float:
+    """GPT-2's activation."""
+    return x * (1 + erf(x / sqrt(2))) / 2
+
+
+def three_gradients() -> HTML:
+    """The three side by side, on a narrow page one below the other; text takes the page's colour.
+
+    Each panel goes from the corrupt to the clean run. The lines start at the clean one, with the slope that the search
+    takes instead of the curve's: RelP and GIM hold the norm's scale; GIM takes the softmax's slope at temperature 2;
+    RelP takes the activation as so many times its input.
+    """
+    held = {"EAP": (1 + 2.2**2) ** -1.5, "RelP": (1 + 2.2**2) ** -0.5, "GIM": (1 + 2.2**2) ** -0.5}
+    sharp, softer = (certain(score) * (1 - certain(score)) for score in (4.0, 2.0))
+    tangent = (1 + erf(1.2 / sqrt(2))) / 2 + 1.2 * exp(-(1.2**2) / 2) / sqrt(2 * pi)
+    panels = (
+        _panel("a norm", normed, (0.2, 2.2), held),
+        _panel("a softmax", certain, (-2.0, 4.0), {"EAP": sharp, "RelP": 0.0, "GIM": softer}),
+        _panel("an activation", gelu, (-1.6, 1.2), {"EAP": tangent, "RelP": gelu(1.2) / 1.2, "GIM": tangent}),
+    )
+    style = "display:flex;flex-wrap:wrap;gap:0.5rem 1.5rem;justify-content:center"
+    return HTML(f'<div style="{style}">{"".join(panels)}</div>')
+
+
+def _panel(title: str, bent: Function, ends: tuple[float, float], slopes: dict[str, float]) -> str:
+    """A curve between two inputs, and lines of some slopes through its clean end; equal lines share their label."""
+    (corrupt, clean), values = ends, [bent(ends[0] + n / 40 * (ends[1] - ends[0])) for n in range(41)]
+    last = {name: bent(clean) + slope * (corrupt - clean) for name, slope in slopes.items()}
+    low, high = min(*values, *last.values()), max(*values, *last.values())
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        right = (x - corrupt) / (clean - corrupt)
+        return 58 + right * (WIDTH - 72), BOTTOM - (y - low) / (high - low) * (BOTTOM - TOP)
+
+    xs = [corrupt + n / 40 * (clean - corrupt) for n in range(41)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(at, xs, values))
+    parts = [f'<polyline points="{path}" fill="none" stroke="{COLORS["mover"]}" stroke-width="3"/>']
+    x1, y1 = at(clean, bent(clean))
+    for y in sorted(set(last.values())):
+        names = [name for name in last if last[name] == y]
+        _, color, dash = LINES[names[0]]
+        x0, y0 = at(corrupt, y)
+        style = f'stroke="{COLORS[color]}" stroke-width="2" stroke-dasharray="{DASHES[dash]}"'
+        parts.append(f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" {style}/>')
+        parts.append(_text(x0 - 4, y0 + 4, ", ".join(names), "end"))
+    for x, y, name in ((*at(corrupt, values[0]), "corrupt"), (x1, y1, "clean")):
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{COLORS["mover"]}"/>')
+        parts.append(_text(x, HEIGHT - 2, name, "middle"))
+    parts.append(_text(WIDTH / 2, 14, title, "middle", 600))
+    box = f'viewBox="-14 0 {WIDTH + 30} {HEIGHT + 4}" style="flex:1 1 210px;max-width:300px"'
+    body = "".join(parts)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-size="11" aria-hidden="true">{body}</svg>'
+
+
+def _text(x: float, y: float, text: str, anchor: str, weight: int = 400) -> str:
+    style = f'text-anchor="{anchor}" font-weight="{weight}" style="fill:var(--kc-text, currentColor)"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{text}</text>'
