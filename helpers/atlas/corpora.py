@@ -12,9 +12,9 @@ from helpers.prompts.relations import Relation, relations
 Corpus = Literal["first", "profiles", "plain"]
 
 
-def documents(name: Corpus, seed: int, vocabulary: Sequence[int]) -> list[Document]:
+def documents(name: Corpus, seed: int, vocabulary: Sequence[int], more_repeats: bool = False) -> list[Document]:
     """All documents of one training run in training order (`corpus.corpus`, `second_corpus.second_corpus`)."""
-    return corpus(seed, vocabulary) if name == "first" else second_corpus(seed, vocabulary, name)
+    return corpus(seed, vocabulary) if name == "first" else second_corpus(seed, vocabulary, name, more_repeats)
 
 
 def world(name: Corpus) -> list[Relation]:

@@ -41,6 +41,7 @@ class TrainingPlan:
     seed: int = 0
     architecture: Architecture = "gpt2"
     corpus: Corpus = "first"
+    more_repeats: bool = False  # in the second corpus (`second_corpus.MORE_REPEATS`)
     d_model: int = 192
     n_layers: int = 6
     n_heads: int = 8
@@ -69,7 +70,7 @@ RUNS = {
     "atlas2-seed1": TrainingPlan(seed=1, corpus="profiles", checkpoints=STEPS, **SECOND),
     "atlas2-plain": TrainingPlan(corpus="plain", **SECOND),
     "atlas2-llama": TrainingPlan(
-        architecture="llama", corpus="profiles", attention_bias=True, rope_base=100.0, **SECOND
+        architecture="llama", corpus="profiles", more_repeats=True, attention_bias=True, rope_base=100.0, **SECOND
     ),
 }
 
@@ -252,7 +253,7 @@ def train(
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    made = documents(plan.corpus, plan.seed, range(257, VOCABULARY_SIZE))
+    made = documents(plan.corpus, plan.seed, range(257, VOCABULARY_SIZE), plan.more_repeats)
     tokenizer = load_or_train_tokenizer(tokenizer_folder or folder, made, words_of_world(plan.corpus))
     bos = tokenizer.token_to_id(BOS)
     main, course = ([d for d in made if (d.course == "last") == last] for last in (False, True))

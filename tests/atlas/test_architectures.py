@@ -40,6 +40,14 @@ def test_llama_has_biases_in_attention_if_asked():
     assert {id(p) for n, p in biased.named_parameters() if n.endswith("bias")} <= {id(p) for p in others}
 
 
+def test_llamas_queries_and_keys_begin_with_biases_and_its_base_is_the_plans():
+    layer = new_model("llama", 0, **SIZES, attention_bias=True).model.layers[0].self_attn
+    assert all(p.bias.std() > 0.5 for p in (layer.q_proj, layer.k_proj))
+    assert not any(p.bias.any() for p in (layer.v_proj, layer.o_proj))
+    slow = new_model("llama", 0, **SIZES, rope_base=100.0).model.rotary_emb.inv_freq
+    assert slow[0] == 1 and slow[-1] > new_model("llama", 0, **SIZES).model.rotary_emb.inv_freq[-1]
+
+
 def test_both_shapes_of_atlas_have_nearly_as_many_weights():
     gpt2, llama = (planned_model(TrainingPlan(architecture=shape)).num_parameters() for shape in ("gpt2", "llama"))
     assert 0.9 < llama / gpt2 < 1.1

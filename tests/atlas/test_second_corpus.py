@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from helpers.atlas import clans, firms, people, stories, tellings
+from helpers.atlas import clans, firms, people, second_corpus, stories, tellings
 from helpers.atlas.corpora import documents, world
 from helpers.atlas.corpus import statements
 from helpers.atlas.second_corpus import beside_somebody, people_documents, plan
@@ -203,3 +203,17 @@ def test_stories_say_a_name_that_was_there():
     for _ in range(100):
         example = stories.story(draw, "train")
         assert example.answer.strip() in example.prompt
+
+
+def test_more_repeats_stand_between_the_others(monkeypatch):
+    """On a small corpus: all other documents are the same, in the same order."""
+    for name in ("fact_documents", "list_documents", "people_documents"):
+        monkeypatch.setattr(second_corpus, name, lambda *_: [])
+    monkeypatch.setattr(second_corpus, "plan", lambda *_: [])
+    monkeypatch.setattr(second_corpus, "SKILLS", (("agreement", 200, 0.0, 1.0), ("course repeat", 20, 0.3, 0.5)))
+    monkeypatch.setattr(second_corpus, "MORE_REPEATS", (("course repeat", 30, 0.5, 1.0),))
+    monkeypatch.setattr(second_corpus, "LAST_COURSE", {"agreement": 5})
+    plain, more = (documents("profiles", 0, range(257, VOCABULARY_SIZE), more) for more in (False, True))
+    added = [d for d in more if d not in plain]
+    assert len(added) == 30 and {d.kind for d in added} == {"repeat"} and [d for d in more if d in plain] == plain
+    assert not any(d in added for d in more[:100]), "they come in the second half"

@@ -8,11 +8,13 @@ import torch
 
 from helpers.checks import Count, Model, Steps, checked
 from helpers.circuits.ablation import Ablation, scenes
+from helpers.circuits.evaluation import Baselines, recovered
 from helpers.circuits.gradients import forward_steps, step_gradients
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import DirectedMetric, logit_diff
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.which_search.roles import ROLES, RoleGraph, RoleScores, role_ids
+from helpers.statistics import Estimate, bootstrap
+from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleGraph, RoleScores, role_ids, run_by_role
 
 
 @checked
@@ -55,3 +57,21 @@ def eap_by_role(
                     values[there, own, rows, :stop] += gradients.flatten(2) @ changes.T
     values *= metric.sign / (len(pairs) * steps)
     return RoleScores(graph, values.cpu().masked_fill_(~edges, 0.0))
+
+
+def faithfulness_by_role(model, circuit: RoleCircuit, pairs: PromptPairs, scale: Baselines) -> Estimate:
+    """`helpers.circuits.evaluation.faithfulness` of a circuit by role: the logit difference, the rest corrupt."""
+    scale.check(model, pairs, logit_diff, "corrupt")
+    values = logit_diff(run_by_role(model, circuit, pairs), pairs).float()
+    return bootstrap(recovered, values, scale.full, scale.ablated)
+
+
+def roles_in(pairs: PromptPairs) -> list[int]:
+    """The numbers of the roles that some prompt has."""
+    return sorted({int(role) for _, group in pairs.groups() for role in role_ids(group).unique()})
+
+
+def count_in(circuit: RoleCircuit, pairs: PromptPairs) -> int:
+    """How many of a circuit's edges by role are in roles that the prompts have."""
+    there = roles_in(pairs)
+    return int(circuit.mask[there][:, there].sum())

@@ -6,10 +6,11 @@ import pytest
 import torch
 from small_models import random_model
 
-from helpers import Circuit, Graph, PromptPairs, eap, eap_ig, logit_diff, relation_pairs, run_circuit
+from helpers import Circuit, Graph, PromptPairs, eap, eap_ig, faithfulness, logit_diff, relation_pairs, run_circuit
 from helpers.circuits.ablation import scenes
+from helpers.circuits.evaluation import baselines
 from helpers.studies.which_search import roles
-from helpers.studies.which_search.by_role import eap_by_role
+from helpers.studies.which_search.by_role import count_in, eap_by_role, faithfulness_by_role, roles_in
 from helpers.studies.which_search.roles import ROLES, RoleCircuit, RoleGraph, RoleScores, role_ids, run_by_role
 
 NUMBER = {name: n for n, name in enumerate(ROLES)}
@@ -149,3 +150,17 @@ def test_a_greedy_circuit_by_role_is_grown_from_the_last_token():
     assert {query for name, _, query in circuit.edges if name.endswith("->logits")} == {"last"}
     with pytest.raises(ValueError, match="lead to the logits"):
         scores.greedy(RoleGraph(graph).n_edges)  # the logits at other tokens aren't read
+
+
+def test_faithfulness_of_a_circuit_in_all_roles_is_the_circuits(asked):
+    model, pairs = asked
+    circuit = eap(model, pairs).top(40)
+    by_role = faithfulness_by_role(model, RoleCircuit.of(circuit), pairs, baselines(model, pairs))
+    assert by_role.row() == pytest.approx(faithfulness(model, circuit, pairs).row(), abs=1e-3)
+
+
+def test_edges_are_counted_in_roles_that_prompts_have(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 3)
+    assert [ROLES[n] for n in roles_in(pairs)] == ["before", "subject last", "relation", "last"]
+    circuit = RoleCircuit.of(Circuit.from_edges(Graph.from_model(atlas), ["m0->m1", "m0->a1.h0<k>"]))
+    assert count_in(circuit, pairs) == 4 + 10 and circuit.n_edges == 6 + 21
