@@ -67,7 +67,7 @@ RUNS = {
     "atlas-seed1": TrainingPlan(seed=1),
     "atlas-llama": TrainingPlan(seed=0, architecture="llama", checkpoints=(300, 1000, 1300, 1700)),
     "atlas2": TrainingPlan(corpus="profiles", checkpoints=STEPS, **SECOND),
-    "atlas2-seed1": TrainingPlan(seed=1, corpus="profiles", checkpoints=STEPS, **SECOND),
+    "atlas2-seed1": TrainingPlan(seed=1, corpus="profiles", checkpoints=(400, 800, 1400), **SECOND),
     "atlas2-plain": TrainingPlan(corpus="plain", **SECOND),
     "atlas2-llama": TrainingPlan(
         architecture="llama", corpus="profiles", more_repeats=True, attention_bias=True, rope_base=100.0, **SECOND
