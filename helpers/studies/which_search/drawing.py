@@ -30,23 +30,31 @@ def gelu(x: float) -> float:
     return x * (1 + erf(x / sqrt(2))) / 2
 
 
-def three_gradients() -> HTML:
-    """The three side by side, on a narrow page one below the other; text takes the page's colour.
+def panels() -> dict[str, tuple[Function, tuple[float, float], dict[str, float]]]:
+    """Of each panel: the curve, its corrupt and its clean input, and the slope that each search takes at the clean one.
 
-    Each panel goes from the corrupt to the clean run. The lines start at the clean one, with the slope that the search
-    takes instead of the curve's: RelP and GIM hold the norm's scale; GIM takes the softmax's slope at temperature 2;
-    RelP takes the activation as so many times its input.
+    RelP and GIM hold the norm's scale; GIM takes the softmax's slope at temperature 2, and RelP none; RelP takes the
+    activation as so many times its input.
     """
-    held = {"EAP": (1 + 2.2**2) ** -1.5, "RelP": (1 + 2.2**2) ** -0.5, "GIM": (1 + 2.2**2) ** -0.5}
-    sharp, softer = (certain(score) * (1 - certain(score)) for score in (4.0, 2.0))
-    tangent = (1 + erf(1.2 / sqrt(2))) / 2 + 1.2 * exp(-(1.2**2) / 2) / sqrt(2 * pi)
-    panels = (
-        _panel("a norm", normed, (0.2, 2.2), held),
-        _panel("a softmax", certain, (-2.0, 4.0), {"EAP": sharp, "RelP": 0.0, "GIM": softer}),
-        _panel("an activation", gelu, (-1.6, 1.2), {"EAP": tangent, "RelP": gelu(1.2) / 1.2, "GIM": tangent}),
-    )
+    norm, score, neuron = 2.2, 4.0, 1.2
+    held, sharp, softer = normed(norm) / norm, certain(score), certain(score / 2)
+    tangent = (1 + erf(neuron / sqrt(2))) / 2 + neuron * exp(-(neuron**2) / 2) / sqrt(2 * pi)
+    return {
+        "a norm": (normed, (0.2, norm), {"EAP": (1 + norm**2) ** -1.5, "RelP": held, "GIM": held}),
+        "a softmax": (
+            certain,
+            (-2.0, score),
+            {"EAP": sharp * (1 - sharp), "RelP": 0.0, "GIM": softer * (1 - softer)},
+        ),
+        "an activation": (gelu, (-1.6, neuron), {"EAP": tangent, "RelP": gelu(neuron) / neuron, "GIM": tangent}),
+    }
+
+
+def three_gradients() -> HTML:
+    """The three side by side, on a narrow page one below the other; text takes the page's colour."""
+    drawn = "".join(_panel(title, *panel) for title, panel in panels().items())
     style = "display:flex;flex-wrap:wrap;gap:0.5rem 1.5rem;justify-content:center"
-    return HTML(f'<div style="{style}">{"".join(panels)}</div>')
+    return HTML(f'<div style="{style}">{drawn}</div>')
 
 
 def _panel(title: str, bent: Function, ends: tuple[float, float], slopes: dict[str, float]) -> str:
