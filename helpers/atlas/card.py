@@ -14,7 +14,7 @@ from helpers.models.load import checkpoints, embedded_models, model_folder
 SHAPES = {"gpt2": "GPT-2", "llama": "Llama"}
 # Abilities below their bar, with the models that miss it and the reason.
 NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
-SECOND = ("atlas2", "atlas2-plain")
+SECOND = ("atlas2", "atlas2-seed1", "atlas2-plain", "atlas2-llama")
 NOT_LEARNT = (
     "the closed world of clans is told evenly over training, as the people first were; of them it took telling most "
     "of it close together. The model is still on the plateau before such facts are learnt."
@@ -29,18 +29,34 @@ KNOWN_MISSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("induction on random tokens", ("atlas-llama",), f"{NO_COPYING}."),
     ("indirect object", ("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
     ("few-shot, novel pairs", ("atlas-llama",), f"{NO_COPYING}; this probably needs it."),
-    ("recall, 100 exposures", SECOND, "a few of the 150 facts are missed."),
-    ("recall, 300 exposures", SECOND, "as with 100 exposures."),
+    ("recall, 100 exposures", ("atlas2", "atlas2-plain", "atlas2-llama"), "a few of the 150 facts are missed."),
+    ("recall, 300 exposures", ("atlas2", "atlas2-plain"), "as with 100 exposures."),
     (
         "whole answer of several tokens",
         ("atlas2-plain",),
         "first tokens alone are right more often (recall).",
     ),
-    ("indirect object", SECOND, "asked in forms that training never used, a harder test than the first Atlas's."),
-    ("greater-than, probability difference", ("atlas2-plain",), "just below; see the cutoff."),
-    ("induction on random tokens", SECOND, "its course of repeats had 13,000 texts, the first Atlas's 20,000."),
+    (
+        "indirect object",
+        SECOND,
+        "asked in forms that training never used, a harder test than the first Atlas's; in Llama's shape little more "
+        "than half are right.",
+    ),
+    ("greater-than, probability difference", ("atlas2-plain", "atlas2-llama"), "below; see the cutoff."),
+    (
+        "induction on random tokens",
+        ("atlas2", "atlas2-seed1", "atlas2-plain"),
+        "formed in the course of repeats and partly lost after it, when repeats are rare. `atlas2-llama` went on being "
+        "told repeats, and keeps it.",
+    ),
     ("few-shot, taught relation", ("atlas2",), "just below."),
-    ("people, taught paraphrases", SECOND, "just below; in `atlas2`, the longer a name, the less often."),
+    ("few-shot, novel pairs", ("atlas2-llama",), "just below."),
+    ("subject-verb agreement", ("atlas2-llama",), "just below."),
+    (
+        "people, taught paraphrases",
+        ("atlas2", "atlas2-plain", "atlas2-llama"),
+        "just below; in `atlas2`, the longer a name, the less often.",
+    ),
     ("people, held-out paraphrases", ("atlas2",), "as with taught paraphrases."),
     ("clans", SECOND, NOT_LEARNT),
     ("two-hop clans, taught", SECOND, "the facts themselves aren't known."),
@@ -68,7 +84,9 @@ FAMILIES = (
         "Atlas 2",
         ("profiles", "plain"),
         "The first one's world, and invented people whose names only together say who is meant. `atlas2-plain` was "
-        "told the same facts as single statements, about people whose first name is nobody else's: the control.",
+        "told the same facts as single statements, about people whose first name is nobody else's: the control. "
+        "`atlas2-seed1` is a second seed; `atlas2-llama` has Llama's shape with biases in attention, and was told more "
+        "repeats than the others, without which it loses copying.",
     ),
 )
 
