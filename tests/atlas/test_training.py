@@ -33,7 +33,7 @@ def small_corpus(monkeypatch, tmp_path):
     documents = [
         Document("repeat", "", 1.0, tokens=tuple(rng.choices(range(300, 320), k=rng.randint(3, 9)))) for _ in range(50)
     ]
-    monkeypatch.setattr(training, "documents", lambda name, seed, vocabulary: documents)
+    monkeypatch.setattr(training, "documents", lambda name, seed, vocabulary, more_repeats: documents)
     Tokenizer.from_file(str(WEIGHTS / "atlas" / "tokenizer.json")).save(str(tmp_path / "tokenizer.json"))
     return tmp_path
 
