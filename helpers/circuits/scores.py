@@ -62,16 +62,15 @@ class Scores:
         """``n`` edges, grown from the logits: always the best edge into a node that the circuit already uses."""
         graph, width = self.graph, len(self.graph.sources)
         feeds = [readers.nonzero().flatten().tolist() for readers in graph.feeds.T]
+        chosen = grown(
+            self._ranked(n),
+            n,
+            len(graph.readers) - 1,
+            into=lambda reader: (reader * width + graph.edges[reader].nonzero().flatten()).tolist(),
+            opens=lambda place: feeds[place % width],
+        )
         mask = torch.zeros_like(graph.edges)
-        mask.view(-1)[
-            grown(
-                self._ranked(n),
-                n,
-                len(graph.readers) - 1,
-                into=lambda reader: (reader * width + graph.edges[reader].nonzero().flatten()).tolist(),
-                opens=lambda place: feeds[place % width],
-            )
-        ] = True
+        mask.view(-1)[chosen] = True
         return Circuit(graph, mask)
 
     def _check_finite(self) -> None:
