@@ -51,26 +51,20 @@ def told(gains: pd.Series) -> str:
     return f"{says}: better in {better} of {n} tasks, mean {gains.mean():+.2f}"
 
 
-def areas(circuits: pd.DataFrame, edges: dict[str, int]) -> pd.DataFrame:
+def areas(circuits: pd.DataFrame, edges: int) -> pd.DataFrame:
     """Of each search the mean faithfulness at one size and its areas, and in how many tasks it beats the reference.
 
     Args:
-        circuits: the table ``judged_circuits``.
-        edges: the size of each model.
+        circuits: rows of the table ``judged_circuits``, of one model.
+        edges: the size.
     """
-    parts = {}
-    for model, name in NAMES.items():
-        own = circuits[circuits.model == model]
-        at = own[(own.measure == "faithfulness") & (own.edges == edges[model])]
-        parts[name, f"{edges[model]} edges keep"] = by_task(at).mean()
-        for area in AREAS:
-            parts[name, area] = by_task(own[own.measure == area]).mean()
-        small = own[own.measure == AREAS[0]]
-        n = small.task.nunique()
-        beats = {search: f"{(gain(small, search) > 0).sum()} of {n}" for search in small.search.unique()}
-        parts[name, f"beats {REFERENCE}"] = pd.Series(beats | {REFERENCE: "-"})
-    table = pd.DataFrame(parts)
-    return table.sort_values((NAMES["smollm2"], AREAS[0]), na_position="last")
+    at = circuits[(circuits.measure == "faithfulness") & (circuits.edges == edges)]
+    table = {f"{edges} edges keep": by_task(at).mean()}
+    table |= {area: by_task(circuits[circuits.measure == area]).mean() for area in AREAS}
+    small = circuits[circuits.measure == AREAS[0]]
+    n = small.task.nunique()
+    beats = {search: f"{(gain(small, search) > 0).sum()} of {n}" for search in small.search.unique()}
+    return pd.DataFrame(table | {f"beats {REFERENCE}": pd.Series(beats | {REFERENCE: "-"})}).sort_values(AREAS[0])
 
 
 def again(stability: pd.DataFrame, complete: pd.DataFrame) -> pd.DataFrame:
