@@ -8,7 +8,7 @@ changes of one reader go through the model as one batch.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.circuits.ablation import PatchingRun
@@ -21,7 +21,7 @@ class MaskedRun:
 
     It begins as the clean run (nothing cut). `trial` computes what the unembedding reads for many changes of one
     reader's input, `commit` makes one of them the new state. ``kept`` is shared with the search, which clears the edges
-    that it cuts.
+    that it cuts; after that, `trim` spares what the cuts made needless.
     """
 
     def __init__(self, scene: PatchingRun, graph: Graph, kept: Bool[Tensor, "reader source"]) -> None:
@@ -47,6 +47,41 @@ class MaskedRun:
             resid = resid + head_writes(layer, writes.heads[n]).sum(0) + layer.b_O
             self._set_inputs(2 * n + 1, resid)
             resid = resid + writes.mlps[n] + layer.b_out
+
+    def trim(self) -> None:
+        """Forget positions that nothing reads any more: without a key or value on its way, only the last one counts.
+
+        Cut edges never come back, so what is forgotten is never asked for again.
+        """
+        graph, kept, feeds = self.graph, self.kept, self.graph.feeds
+        wide, alive = (
+            torch.zeros(len(graph.sources), dtype=torch.bool),
+            kept.any(0),
+        )  # wide: read at other positions, too
+        for sublayer in reversed(range(2 * graph.n_layers)):
+            rows = graph.reader_rows(sublayer)
+            anywhere = (feeds[rows] & wide).any(1)
+            if sublayer % 2 == 0:
+                anywhere[graph.n_heads :] |= (feeds[rows] & alive).any(1)[graph.n_heads :]  # keys and values
+            wide |= kept[rows][anywhere].any(0)
+        self._keep_last([len(graph.readers) - 1], [])
+        for sublayer in range(2 * graph.n_layers):
+            row, first = graph.reader_rows(sublayer).start, graph.source_rows(sublayer).start
+            narrow = [n for n in range(graph.n_heads if sublayer % 2 == 0 else 1) if not wide[first + n]]
+            self._keep_last([row + n for n in narrow], [first + n for n in narrow])
+            if sublayer % 2 == 0:
+                for n in narrow:
+                    self.q[sublayer // 2][n] = self.q[sublayer // 2][n][:, -1:]
+
+    def _keep_last(self, readers: list[int], sources: list[int]) -> None:
+        for reader in readers:
+            self.inputs[reader] = self.inputs[reader][:, -1:]
+        for source in sources:
+            self.written[source] = self.written[source][:, -1:]
+
+    def cuts(self, reader: int, sources: Int[Tensor, " trial"]) -> Float[Tensor, "trial batch pos d_model"]:
+        """How a reader's input changes if the first of these edges is cut, the first two, and so on."""
+        return -self.differences[sources, :, -self.inputs[reader].shape[1] :].cumsum(0)
 
     def _set_inputs(self, sublayer: int, resid: Tensor) -> None:
         for reader in range(len(self.graph.readers))[self.graph.reader_rows(sublayer)]:
@@ -81,7 +116,8 @@ class MaskedRun:
         def input_change(row: int) -> Tensor | None:
             if row == reader:
                 return change
-            return sum_of(changed[s] for s in changed if self.kept[row, s])
+            own = self.inputs[row].shape[1]  # all positions, or the last one alone
+            return sum_of(changed[s][:, :, -own:] for s in changed if self.kept[row, s])
 
         for sublayer in range(sublayer_of(graph, reader), 2 * graph.n_layers):
             news = self._mlp if sublayer % 2 else self._heads
@@ -135,7 +171,8 @@ class MaskedRun:
         x = self.inputs[row] + change
         new = self.net.layers[n].norm1(x) @ W[place] + b[place]
         if turn:
-            new = self.net.rotate(new[..., None, :], self.scene.start)[..., 0, :]
+            start = self.scene.tokens.shape[1] - x.shape[-2]
+            new = self.net.rotate(new[..., None, :], start)[..., 0, :]
         before = state[place].shape[-2] - new.shape[-2]
         if before:
             new = torch.cat((state[place][..., :before, :].expand(*new.shape[:-2], -1, -1), new), -2)

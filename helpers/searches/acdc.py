@@ -56,6 +56,8 @@ def acdc(
     width, most = FIRST_WIDTH, tokens_at_once(TOKENS_AT_ONCE, Shape.from_model(model).row)
     for reader in tqdm(range(last, -1, -1), disable=not progress, desc="readers"):
         if reader == last or kept[:, graph.source_of(reader)].any():
+            for run in runs:
+                run.trim()
             current, width = _visit(runs, reader, metric, tau, current, width, most)
         else:
             kept[reader] = False
@@ -74,7 +76,7 @@ def _visit(
     todo = kept[reader].nonzero().flatten().flip(0)
     while len(todo):
         ahead = todo[: min(width, most)]
-        changes = [-run.differences[ahead].cumsum(0) for run in runs]
+        changes = [run.cuts(reader, ahead) for run in runs]
         losses = _losses(runs, metric, [run.trial(reader, change) for run, change in zip(runs, changes, strict=True)])
         worse = losses - torch.cat((losses.new_tensor([current]), losses[:-1]))
         too_bad = (worse >= tau).nonzero().flatten()
