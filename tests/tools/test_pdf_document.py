@@ -23,7 +23,7 @@ def page(title: str, text: str = "", static: str = "_static") -> str:
 def book(tmp_path):
     folder = tmp_path / "book"
     (folder / "deep").mkdir(parents=True)
-    solution = '<div class="solution admonition">42</div>'
+    solution = '<div class="solution admonition">six by nine</div>'
     (folder / "index.html").write_text(page("A &amp; B", '<a href="one.html">one</a>'))
     (folder / "one.html").write_text(page("One", SECTION + FIGURE + solution + LINKS))
     two = '<section id="s"></section><p id="far"></p><img src="../x.png"><a href="../one.html#s">back</a>'
@@ -69,8 +69,8 @@ def test_what_pages_load_is_there_once_and_by_its_whole_address(book):
 
 
 def test_solutions_are_left_out_unless_asked_for(book):
-    assert "42" not in one_document(book)[0]
-    assert "42" in one_document(book, solutions=True)[0]
+    assert "six by nine" not in one_document(book)[0]
+    assert "six by nine" in one_document(book, solutions=True)[0]
 
 
 def test_no_book_is_one_sentence(tmp_path):
