@@ -90,6 +90,8 @@
     const article = document.querySelector("article");
     if (!article) return;
     new ResizeObserver(soon).observe(article);
+    // The theme judges all boxes again after each change of size or content, sometimes before they have their width.
+    new MutationObserver(soon).observe(article, { attributes: true, attributeFilter: ["tabindex"], subtree: true });
     for (const view of all("[id^=circuits-vis-]", article))
       new MutationObserver(soon).observe(view, { childList: true, subtree: true });
     document.addEventListener("toggle", soon, true);

@@ -52,6 +52,14 @@ def test_sidebar_and_next_lead_on(scheme: str, opened: Open, root: str):
     expect(page.locator("article h1")).to_be_visible()
 
 
+def test_a_box_that_scrolls_stays_within_reach(opened: Open, root: str):
+    page = opened(root + CHAPTER)
+    box = page.locator("article pre[tabindex='0']").first
+    place = box.get_attribute("id")
+    box.evaluate("box => (box.tabIndex = -1)")  # as the theme's script does before a box has its width
+    expect(page.locator(f"article pre#{place}")).to_have_attribute("tabindex", "0")
+
+
 def test_the_books_own_address_leads_to_the_front_page(tab: Callable[[str], Page], root: str):
     page = tab("http")
     page.goto(root)
