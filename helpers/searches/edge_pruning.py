@@ -19,6 +19,7 @@ from helpers.prompts.pairs import PromptPairs
 
 # The hard-concrete distribution (arXiv 1712.01312, equations 10-12): a sigmoid stretched to (LOW, HIGH) and clipped.
 LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
+FIRST = 2.0  # the gates' log-odds at first: all of them, or their mean
 COPIES = 8.0  # tensors of one row for each source that are in memory: the gradient keeps what every reader reads
 
 
@@ -29,6 +30,7 @@ def edge_pruning(
     metric: DirectedMetric = kl,
     *,
     n_edges: Count,
+    start: Scores | None = None,
     steps: Count = 200,
     lr: Positive = 0.1,
     ablation: Ablation = "corrupt",
@@ -42,18 +44,27 @@ def edge_pruning(
     expected share of open gates differs from its target; the target falls from all edges to ``n_edges`` in the first
     half of the steps.
 
+    Args:
+        n_edges: how many edges the expected size falls to.
+        start: another search's scores, in whose order the gates are more or less open at first; otherwise all alike.
+
     Returns:
         The gates' log-odds of being open; ``.top(n_edges)`` is the circuit.
 
     Raises:
-        ValueError: if the graph has fewer than ``n_edges`` edges.
+        ValueError: if the graph has fewer than ``n_edges`` edges, or ``start`` is of another graph.
     """
     graph = Graph.from_model(model)
     if n_edges > graph.n_edges:
         raise ValueError(f"n_edges must be between 1 and {graph.n_edges}, not {n_edges}")
+    if start is not None and start.graph != graph:
+        raise ValueError(f"start is of {start.graph}, the model has {graph}; take scores of this model")
     places = graph.edges.nonzero(as_tuple=True)
     generator = torch.Generator().manual_seed(seed)
-    log_alpha = torch.full((graph.n_edges,), 2.0, requires_grad=True)
+    log_alpha = torch.full((graph.n_edges,), FIRST)
+    if start is not None:
+        log_alpha += ((start.values.cpu()[places].argsort().argsort() + 0.5) / graph.n_edges).logit()
+    log_alpha.requires_grad_()
     multipliers = torch.zeros(2, requires_grad=True)
     optimizer = torch.optim.Adam(
         [{"params": log_alpha, "lr": lr}, {"params": multipliers, "lr": lr, "maximize": True}], betas=(0.9, 0.95)

@@ -24,6 +24,7 @@ from helpers import (
 from helpers.circuits.ablation import scenes
 from helpers.circuits.circuit import permute_heads
 from helpers.circuits.metrics import match_nll, prob_diff
+from helpers.circuits.scores import Scores
 from helpers.searches.attribution import clean_corrupted
 from helpers.searches.edge_pruning import masked_logits
 from helpers.searches.exact import exact_sample
@@ -205,6 +206,13 @@ def test_learned_masks_find_a_planted_circuit(planted):
     assert scores.above(0.0) == scores.top(len(planted.edges)), "the gates of the circuit are open, all others closed"
 
 
+def test_masks_that_begin_with_scores_need_fewer_steps(planted):
+    model, pairs, few = planted.model, planted.pairs, dict(n_edges=len(planted.edges), steps=1)
+    begun = edge_pruning(model, pairs, start=eap(model, pairs), **few)
+    assert set(begun.top(len(planted.edges)).edges) == planted.edges
+    assert set(edge_pruning(model, pairs, **few).top(len(planted.edges)).edges) != planted.edges
+
+
 @pytest.mark.parametrize(("metric", "tau"), [(logit_diff, 0.1), (kl, 0.01), (match_nll, 0.01)])
 def test_acdc_returns_exactly_a_planted_circuit(planted, metric, tau):
     assert set(acdc(planted.model, planted.pairs, metric, tau=tau).edges) == planted.edges
@@ -263,6 +271,8 @@ def test_wrong_arguments_are_explained(planted):
         eap_ig(model, pairs, steps=0)
     with pytest.raises(ValueError, match="n_edges has to be greater than or equal to 1"):
         edge_pruning(model, pairs, n_edges=0)
+    with pytest.raises(ValueError, match="start is of .*, the model has .*; take scores of this model"):
+        edge_pruning(model, pairs, n_edges=1, start=Scores(Graph(3, 4, 4), Graph(3, 4, 4).edges.float()))
     with pytest.raises(ValueError, match="give the number of edges, or a circuit"):
         random_circuit(graph)
     with pytest.raises(ValueError, match=f"the graph has {graph.n_edges} edges, not 100000"):

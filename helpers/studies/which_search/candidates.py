@@ -25,11 +25,13 @@ from helpers.models.run import forward, head_writes
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import ceap, clean_corrupted, eap, eap_ig
+from helpers.searches.edge_pruning import edge_pruning
 from helpers.searches.exact import exact_scores
 
 Merge = Literal["mean", "min", "max"]
 Search = Callable[[object, PromptPairs], Scores]
 MERGED = ("GIM", "EAP-IG", "CEAP")  # what the ensemble is made of: one of each kind
+MASKED = 0.03  # the share of edges that learned masks are trained for
 THRESHOLDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # ACDC's, as shares of what the corruption costs
 
 
@@ -58,6 +60,14 @@ def ensemble(scores: Annotated[Sequence[Scores], Field(min_length=1)], how: Merg
 def merged(model, pairs: PromptPairs) -> Scores:
     """The mean ranks of `MERGED`."""
     return ensemble([SEARCHES[name](model, pairs) for name in MERGED])
+
+
+def learned_masks(model, pairs: PromptPairs, begin: Search | None = None) -> Scores:
+    """Learned masks for a few of all edges (`MASKED`); from a search's scores in a quarter of the steps."""
+    n_edges = max(1, round(MASKED * Graph.from_model(model).n_edges))
+    if begin is None:
+        return edge_pruning(model, pairs, n_edges=n_edges)
+    return edge_pruning(model, pairs, n_edges=n_edges, start=begin(model, pairs), steps=50)
 
 
 def acdc_scores(model, pairs: PromptPairs) -> Scores:
@@ -136,6 +146,8 @@ SEARCHES: Mapping[str, Search] = {
 SLOW: Mapping[str, Search] = {
     "EAP-IG, activations": partial(eap_ig, variant="activations"),
     "ACDC": acdc_scores,
+    "learned masks": learned_masks,
+    "learned masks from EAP-IG": partial(learned_masks, begin=eap_ig),
     "exact": exact_scores,
 }
 BASELINES: Mapping[str, Search] = {"IFR": information_flow, "head-permuted": head_permuted, "random": at_random}
