@@ -1,4 +1,4 @@
-"""Checks of the exercises in *Edge pruning*."""
+"""Checks of the exercises in *Circuit discovery*."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def right_score(score: Callable[..., float], model, circuit: Circuit, val: Promp
 
 
 @check
-def loose(loose_edges: Callable[[Circuit], set[str]], scores: Scores) -> None:
-    """``loose_edges(circuit)`` is the set of edges that are on no path from the embedding to the logits."""
+def dangling(found: Callable[[Circuit], set[str]], scores: Scores) -> None:
+    """``dangling(circuit)`` is the set of edges that are on no path from the embedding to the logits."""
     graph = scores.graph
     chain = [f"embed->{graph.reader_of('a0.h1', 'k')}", "a0.h1->m2", "m2->logits"]
     cases = [
@@ -46,7 +46,7 @@ def loose(loose_edges: Callable[[Circuit], set[str]], scores: Scores) -> None:
         random_circuit(graph, 400, seed=1),
     ]
     for circuit in cases:
-        given = attempted(loose_edges(circuit))
+        given = attempted(found(circuit))
         expect(isinstance(given, (set, frozenset)), f"return a set of edge names, not {type(given).__name__}.")
         right = set((circuit - circuit.pruned()).edges)
         expect(given != set(circuit.pruned().edges) or given == right, "those are the edges that are *on* a path.")
@@ -56,34 +56,34 @@ def loose(loose_edges: Callable[[Circuit], set[str]], scores: Scores) -> None:
         )
         expect(
             not missing,
-            f"{min(missing, default='')} is loose too: look from both ends, the embedding's and the logits'.",
+            f"{min(missing, default='')} dangles too: look from both ends, the embedding's and the logits'.",
         )
 
 
-def dial_mean(model, pairs: PromptPairs, shares: list[float]) -> Tensor:
-    """The mean gradient of the edge mask at several settings of all dials, averaged over the pairs."""
+def mask_mean(model, pairs: PromptPairs, shares: list[float]) -> Tensor:
+    """The mean gradient of the edge mask at several settings of all its values, averaged over the pairs."""
     graph = Graph.from_model(model)
     total = torch.zeros(graph.edges.shape)
     for _, scene in scenes(model, pairs, "corrupt"):
         for share in shares:
-            dials = (graph.edges * share).requires_grad_()
-            logit_diff(masked_logits(scene, graph, dials), scene.pairs).sum().backward()
-            total += dials.grad * graph.edges
+            mask = (graph.edges * share).requires_grad_()
+            logit_diff(masked_logits(scene, graph, mask), scene.pairs).sum().backward()
+            total += mask.grad * graph.edges
     return total / (len(shares) * len(pairs))
 
 
 @check
-def dials(dial_gradients: Callable[..., Tensor], model, pairs: PromptPairs) -> None:
-    """``dial_gradients(model, pairs, steps)`` averages the mask's gradient over ``steps`` middles."""
+def over_the_mask(mask_gradients: Callable[..., Tensor], model, pairs: PromptPairs) -> None:
+    """``mask_gradients(model, pairs, steps)`` averages the mask's gradient over ``steps`` middles."""
     for steps in (1, 4):
-        given = attempted(dial_gradients(model, pairs, steps))
-        right = dial_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])
+        given = attempted(mask_gradients(model, pairs, steps))
+        right = mask_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])
         expect(isinstance(given, Tensor) and given.shape == right.shape, f"return a tensor {tuple(right.shape)}.")
         answer = Compared(given, right, 1e-3 * right.abs().max())
         answer.isnt(right * len(pairs), "average over the pairs: a score must not grow with them.")
         answer.isnt(right * steps, "average over the steps, don't add them up.")
-        left = dial_mean(model, pairs, [k / steps for k in range(steps)])
-        end = dial_mean(model, pairs, [(k + 1) / steps for k in range(steps)])
+        left = mask_mean(model, pairs, [k / steps for k in range(steps)])
+        end = mask_mean(model, pairs, [(k + 1) / steps for k in range(steps)])
         answer.isnt(left, "those are the left ends of the parts; take their middles.")
         answer.isnt(end, "those are the right ends of the parts; take their middles.")
         answer.is_right(f"with {steps} steps the scores differ; is there a fresh leaf for each setting?")

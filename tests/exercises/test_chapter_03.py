@@ -8,7 +8,7 @@ import torch
 from helpers import Circuit, Graph, acdc, eap, eap_ig, logit_diff, relation_pairs, run_circuit
 from helpers.atlas.planted import planted_induction
 from helpers.exercises import chapter_03
-from helpers.exercises.chapter_03 import dial_mean
+from helpers.exercises.chapter_03 import mask_mean
 from helpers.exercises.kit import Verdict
 
 
@@ -52,9 +52,9 @@ def test_right_score(atlas, capitals):
     assert "attempted" in message(judge(lambda *a: None))
 
 
-def test_loose(capitals):
+def test_dangling(capitals):
     def judge(function):
-        return chapter_03.loose(function, capitals.scores)
+        return chapter_03.dangling(function, capitals.scores)
 
     def unreached_only(circuit):
         reached, loose = {"embed"}, set()
@@ -81,17 +81,17 @@ def test_loose(capitals):
     assert "return a set" in message(judge(lambda c: c.n_edges))
 
 
-def test_dials(toy):
+def test_over_the_mask(toy):
     def judge(function):
-        return chapter_03.dials(function, toy.model, toy.pairs)
+        return chapter_03.over_the_mask(function, toy.model, toy.pairs)
 
     def middles(model, pairs, steps):
-        return dial_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])
+        return mask_mean(model, pairs, [(k + 0.5) / steps for k in range(steps)])
 
     assert judge(middles)
     assert "average over the pairs" in message(judge(lambda m, p, s: len(p) * middles(m, p, s)))
     assert "average over the steps" in message(judge(lambda m, p, s: s * middles(m, p, s)))
-    assert "left ends" in message(judge(lambda m, p, s: dial_mean(m, p, [k / s for k in range(s)])))
+    assert "left ends" in message(judge(lambda m, p, s: mask_mean(m, p, [k / s for k in range(s)])))
     assert "right ends" in message(judge(lambda m, p, s: eap(m, p).values if s == 1 else middles(m, p, s)))
     assert "return a tensor" in message(judge(lambda m, p, s: middles(m, p, s)[0]))
 
