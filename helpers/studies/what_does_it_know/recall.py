@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pandas as pd
 
-from helpers.prompts.relations import Relation, relation
+from helpers.prompts.relations import ALL_KINDS, Fact, Relation, relation, relations
 from helpers.statistics import Estimate, exact_interval, with_interval
 from helpers.studies.tables import read_table
 
@@ -41,6 +42,15 @@ def by_wording(model: str = "smollm2") -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def well_taught_sample(n: int, seed: int = 0) -> list[Fact]:
+    """Up to ``n`` facts of each kind of Atlas's world that it was told often, and nothing that contradicts them."""
+    rng, sample = random.Random(seed), []
+    for kind in ALL_KINDS:
+        facts = [fact for table in relations(kind).values() for fact in table.facts if fact.well_taught]
+        sample += rng.sample(facts, min(n, len(facts)))
+    return sample
 
 
 def share_right(right: pd.Series) -> Estimate:

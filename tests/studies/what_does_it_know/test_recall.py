@@ -29,3 +29,10 @@ def test_a_share_that_is_all_or_nothing_has_an_exact_interval():
     assert none == 0 and 0.05 < none.high < 0.1, "one-sided, it would be the rule of three"
     some = recall.share_right(pd.Series([0.0, 0.5, 1.0, 0.5]))
     assert some == 0.5 and some.low < 0.5 < some.high
+
+
+def test_a_sample_has_as_many_facts_of_each_kind_and_only_such_as_were_told_often():
+    sample = recall.well_taught_sample(20)
+    kinds = pd.Series([relation(fact.relation).kind for fact in sample]).value_counts()
+    assert (kinds == 20).all() and "clans" not in kinds, "clans are told too rarely"
+    assert all(fact.well_taught for fact in sample) and sample == recall.well_taught_sample(20)
