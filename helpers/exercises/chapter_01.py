@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
+import numpy as np
 from transformer_lens.tools.analysis import logit_lens
 
-from helpers.exercises.kit import Compared, attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect, number
 from helpers.models.predict import answer_ids
 from helpers.prompts.relations import Relation, relation
+from helpers.studies.what_does_it_know.recall import guesser_share
 
-TEXTS = ("France", "The capital of France is", "the Eiffel Tower", "1732", "antidisestablishmentarianism")
+NEVER = "never"
 
 
 @check
-def token_count(count_tokens: Callable[[str], int], tokenizer) -> None:
-    """``count_tokens(text)`` is the number of the text's own tokens."""
-    for text in TEXTS:
-        right = len(tokenizer.encode(text, add_special_tokens=False))
-        given = attempted(count_tokens(text))
-        expect(
-            given != right + 1, f"{text!r} has one token less: BOS is put before every text, it isn't part of this one."
-        )
-        words = len(text.split())
-        expect(
-            given == right or given != words, f"{text!r} has {words} words, but words aren't tokens; ask the tokenizer."
-        )
-        expect(given == right, f"{text!r} has {right} tokens, not {given}.")
-
-
-def best_blind_share(relation: Relation) -> float:
-    """The recall of somebody who knows the answers of a relation, but never looks at the subject."""
-    answers = Counter(fact.answer for fact in relation.facts)
-    return answers.most_common(1)[0][1] / len(relation.facts)
+def fair_choice(fair_recall: Callable[[np.ndarray], float]) -> None:
+    """``fair_recall(hits)`` is the recall on odd facts of the wording that is best on even facts, [wording, fact]."""
+    for seed in range(4):
+        hits = (np.random.default_rng(seed).random((8, 24)) < 0.5).astype(float)
+        best, other = seed, (seed + 1) % 8  # best on even facts, and best on odd ones
+        hits[best, ::2], hits[best, 1::2], hits[other, 1::2] = 1, 0, 1
+        hits[best, :2] = 0, 1
+        given = number(attempted(fair_recall(hits.copy())))
+        even, odd, whole = hits[:, ::2].mean(1), hits[:, 1::2].mean(1), hits.mean(1)
+        answer = Compared(given, odd[even.argmax()])
+        answer.isnt(whole.max(), "chosen and judged on the same facts, all of them: that is what flatters.")
+        answer.isnt(even.max(), "chosen and judged on the even facts; the odd ones are there to judge.")
+        answer.isnt(odd.max(), "the odd facts may only judge; here they choose, too.")
+        answer.isnt(whole[even.argmax()], "judge on the odd facts alone; the even ones have chosen this wording.")
+        answer.isnt(even[odd.argmax()], "choose on the even facts and judge on the odd ones, not the other way round.")
+        answer.is_right(f"here it is {odd[even.argmax()]:.3f}, not {given:.3f}.")
 
 
 @check
@@ -43,7 +39,7 @@ def chance(baseline: Callable[[Relation], float]) -> None:
     """``baseline(relation)`` is the best recall without looking at the subject."""
     for name in ("country_continent", "substance_phase", "country_capital", "person_occupation"):
         asked = relation(name)
-        right, given = best_blind_share(asked), attempted(baseline(asked))
+        right, given = guesser_share(asked), attempted(baseline(asked))
         uniform = 1 / len(asked.answers)
         counted = f"{name} has {len(asked.answers)} answers"
         answer = Compared(given, right)
@@ -56,59 +52,34 @@ def chance(baseline: Callable[[Relation], float]) -> None:
 
 @check
 def settled_layer(first_settled: Callable[[str, str], int], model, questions: list[tuple[str, str]]) -> None:
-    """``first_settled(prompt, answer)`` is the number of blocks from which on the answer stays on rank 0."""
+    """``first_settled(prompt, answer)`` is the number of layers after which the answer has rank 1 and keeps it."""
     for prompt, answer in questions:
-        target = answer_ids(model.tokenizer, prompt, answer)[0]
-        ranks = logit_lens(model, prompt, targets=target).rank_trajectory(target).flatten().tolist()
-        wrong = [depth for depth, rank in enumerate(ranks) if rank != 0]
-        right, first = (
-            (wrong[-1] + 1 if wrong else 0),
-            next((i for i, rank in enumerate(ranks) if rank == 0), len(ranks)),
-        )
         given = attempted(first_settled(prompt, answer))
-        asked = f"after {prompt!r}, the ranks of {answer!r} are {[int(r) for r in ranks]} (the embedding first)"
-        expect(given == right or given != first, f"{asked}: rank 0 is reached after {first} blocks, but lost again.")
-        expect(given != right - 1, f"{asked}: count blocks, so 0 stands for the embedding, before the first block.")
-        expect(given == right, f"{asked}: from {right} blocks on, not {given}.")
+        target = answer_ids(model.tokenizer, prompt, answer)[0]
+        ranks = [1 + int(rank) for rank in logit_lens(model, prompt, targets=target).rank_trajectory(target).flatten()]
+        wrong = [depth for depth, rank in enumerate(ranks) if rank != 1]
+        right = wrong[-1] + 1 if wrong else 0
+        first = ranks.index(1) if 1 in ranks else len(ranks)
+        asked = f"after {prompt!r}, the ranks of {answer!r} are {ranks} (the embedding first)"
+        expect(given == right or given != first, f"{asked}: rank 1 is reached after {first} layers, but lost again.")
+        expect(given != right - 1, f"{asked}: count layers, so 0 stands for the embedding, before the first layer.")
+        expect(given == right, f"{asked}: from {right} layers on, not {given}.")
 
 
 @check
-def knock_out(
-    without_heads: Callable[[str, list[tuple[int, int]]], Tensor], model, prompt: str, heads: list[tuple[int, int]]
-) -> None:
-    """``without_heads(prompt, heads)`` gives the last logits with the outputs of the heads set to zero everywhere."""
-    given = attempted(without_heads(prompt, heads))
-    tokens = model.to_tokens(prompt)
-    plain = model(tokens)[0, -1]
-    expect(
-        isinstance(given, Tensor) and given.shape == plain.shape,
-        f"give the last position's logits, {tuple(plain.shape)}.",
-    )
-    expect(not torch.allclose(given, plain, atol=1e-5), "nothing changed: the hook didn't run, or changed a copy.")
-    answer = Compared(given, logits_without(model, tokens, heads)[0], 1e-4)
-    layers = sorted({layer for layer, _ in heads})
-    every_head = [(layer, head) for layer in layers for head in range(model.cfg.n_heads)]
-    answer.isnt(
-        logits_without(model, tokens, every_head)[0],
-        "you silenced all heads of the layer; the head is the third axis of hook_z [batch pos head d_head].",
-    )
-    last_only = logits_without(model, tokens, heads, position=-1)[0]
-    answer.isnt(last_only, "you silenced the heads at the last position only; here they are to be silent everywhere.")
-    answer.is_right("the logits differ from those with exactly these heads at zero.")
-
-
-def logits_without(model, tokens: Tensor, heads: list[tuple[int, int]], position: int | slice = slice(None)) -> Tensor:
-    """The last position's logits ``[batch d_vocab]`` with the outputs of some heads, (layer, head), at zero."""
-
-    def silence(layer: int) -> Callable:
-        numbers = [head for at, head in heads if at == layer]
-
-        def hook(z: Tensor, hook) -> Tensor:
-            z = z.clone()
-            z[:, position, numbers] = 0.0
-            return z
-
-        return hook
-
-    hooks = [(f"blocks.{layer}.attn.hook_z", silence(layer)) for layer in sorted({layer for layer, _ in heads})]
-    return model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
+def arrives(arrival: Callable[[np.ndarray], int | str]) -> None:
+    """``arrival(shares)`` is the first layer from which on the last token recovers more than half, [layer, token]."""
+    falls, rises = [1.0, 0.9, 0.8, 0.4, 0.1, 0.0], [0.0, 0.2, 0.4, 0.7, 0.9, 1.0]
+    slips = [0.0, 0.6, 0.4, 0.3, 0.8, 1.0]  # above a half for one layer, and below it again
+    for last, right in ((rises, 3), (slips, 4), ([0.6] * 6, 0), ([0.0] * 5 + [0.5], NEVER)):
+        given = attempted(arrival(np.array([[0.0] * 6, falls, last]).T))
+        first = next((n for n, share in enumerate(last) if share > 0.5), NEVER)
+        here = f"with the shares {last} at the last token"
+        expect(
+            given == right or given != first, f"{here}, {first} is the first layer above a half, but it falls again."
+        )
+        expect(given == right or right != NEVER, f"{here}, no layer is above a half: return {NEVER!r}.")
+        expect(
+            given == right or given != 2, f"{here}: you read another token's column; the last token is the last one."
+        )
+        expect(given == right, f"{here} it is layer {right}, not {given}.")

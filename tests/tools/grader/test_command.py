@@ -65,12 +65,12 @@ def test_exit_codes(called):
 def test_a_real_chapter(tmp_path):
     chapter = BOOK / "01_what_does_it_know.ipynb"
     wrong = {
-        "ex-01-1": "def count_tokens(text): return len(tokenizer.encode(text))",
+        "ex-01-1": "def fair_recall(hits): return hits.mean(1).max()",
         "ex-01-2": "def baseline(relation): return 1 / len(relation.answers)",
-        "ex-01-3": "def first_settled(prompt, answer): return model.cfg.n_layers + 1",
+        "ex-01-3": "def first_settled(prompt, answer): return real.cfg.n_layers + 1",
     }
     paths = [save(tmp_path, "right", filled(chapter)), save(tmp_path, "wrong", filled(chapter, wrong))]
     right, missed = grade(paths, limits=Limits(seconds=200))
-    assert [mark.reason for mark in right.marks] == ["Right."] * 4 and right.points == right.of == 7
-    says = ("BOS is put before every text", "equally frequent", "blocks on, not", "Not attempted yet.")
+    assert [mark.reason for mark in right.marks] == ["Right."] * 4 and right.points == right.of == 6
+    says = ("that is what flatters", "equally frequent", "layers on, not", "Not attempted yet.")
     assert missed.points == 0 and all(text in mark.reason for text, mark in zip(says, missed.marks, strict=True))
