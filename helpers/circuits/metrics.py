@@ -142,14 +142,14 @@ def kl(
 
 @lower_is_better
 def rank(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs) -> Int[Tensor, " batch"]:
-    """How many tokens are likelier than the right answer; 0 is best."""
-    return (logits > _at(logits, pairs.answer_ids)[:, None]).sum(-1)
+    """The right answer's place among all tokens; 1 is the likeliest."""
+    return (logits > _at(logits, pairs.answer_ids)[:, None]).sum(-1) + 1
 
 
 @higher_is_better
 def hit_at_k(logits: Float[Tensor, "batch d_vocab"], pairs: PromptPairs, k: int = 10) -> Float[Tensor, " batch"]:
     """1 where the right answer is among the ``k`` likeliest tokens, else 0."""
-    return (rank.function(logits, pairs) < k).to(logits.dtype)
+    return (rank.function(logits, pairs) <= k).to(logits.dtype)
 
 
 HITS = {name: as_metric(partial(hit_at_k, k=k)) for name, k in (("hit1", 1), ("hit10", 10))}

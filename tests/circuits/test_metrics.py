@@ -25,7 +25,7 @@ def test_metrics_by_hand():
     expected = torch.tensor([(math.e**2 - math.e) / total[0], (math.e - math.e**3) / total[1]])
     torch.testing.assert_close(prob_diff(LOGITS, PAIRS), expected)
     torch.testing.assert_close(match_nll(LOGITS, PAIRS), torch.stack([total[0].log() - 2, total[1].log() - 1]))
-    assert rank(LOGITS, PAIRS).tolist() == [0, 1]
+    assert rank(LOGITS, PAIRS).tolist() == [1, 2]
     assert hit_at_k(LOGITS, PAIRS, 1).tolist() == [1.0, 0.0] and hit_at_k(LOGITS, PAIRS, 2).tolist() == [1.0, 1.0]
 
 
