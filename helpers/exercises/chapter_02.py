@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from helpers.circuits.ablation import run_circuit
 from helpers.circuits.circuit import Circuit
-from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Graph
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.graph_construction.cuts import cut_costs
 
 SHAPES = ((1, 1, 1), (2, 4, 2), (6, 8, 8), (22, 32, 4))
-EDGES, SHARE = 10, 0.35
+COUNTRIES = (
+    ("France", "Paris", "French"),
+    ("Germany", "Berlin", "German"),
+    ("Italy", "Rome", "Italian"),
+    ("Japan", "Tokyo", "Japanese"),
+    ("China", "Beijing", "Chinese"),
+    ("Russia", "Moscow", "Russian"),
+    ("Poland", "Warsaw", "Polish"),
+    ("Greece", "Athens", "Greek"),
+)
+WHY = {
+    "m0->a23.kv1<v>": "It carries the country, which is the same in both prompts.",
+    "a23.h4->logits": "The head brings the country, whatever is asked of it.",
+    "m24->logits": "What a late MLP makes of the country depends on the question.",
+    "m29->logits": "What the last MLP makes of the country depends on the question.",
+}
 
 
 @check
-def grouped_edges(count_grouped: Callable[[int, int, int], int]) -> None:
-    """``count_grouped(layers, heads, groups)`` is the number of edges with grouped-query attention."""
+def parallel_edges(count_parallel: Callable[[int, int, int], int]) -> None:
+    """``count_parallel(layers, heads, groups)`` is the number of edges if a layer's MLP doesn't see its own heads."""
     for layers, heads, groups in SHAPES:
-        given, right = attempted(count_grouped(layers, heads, groups)), Graph(layers, heads, groups).n_edges
-        earlier = [1 + layer * (heads + 1) for layer in range(layers)]
+        given = attempted(count_parallel(layers, heads, groups))
+        usual = Graph(layers, heads, groups).n_edges
+        right = usual - layers * heads
         shape = f"with {layers} layers, {heads} heads and {groups} groups"
         answer = Compared(given, right)  # in some shapes, a wrong way gives the right number
+        answer.isnt(usual, f"{shape} you still let each MLP see the {heads} heads of its own layer.")
         answer.isnt(
-            Graph(layers, heads, heads).n_edges,
+            Graph(layers, heads, heads).n_edges - layers * heads,
             f"{shape} you count a key and a value for each head; a layer has only {groups} of each.",
         )
-        answer.isnt(
-            sum(3 * groups * n + n + heads for n in earlier) + 1 + layers * (heads + 1),
-            f"{shape} you count only {groups} queries in a layer; each of the {heads} heads has a query of its own.",
-        )
         answer.isnt(right - 1 - layers * (heads + 1), f"{shape} the edges into the logits are missing.")
-        answer.isnt(right - layers * heads, f"{shape} you forgot that an MLP also hears the heads of its own layer.")
+        answer.isnt(
+            right - sum(1 + layer * (heads + 1) for layer in range(layers)),
+            f"{shape} you left the MLPs out; they still see all that the attention sees.",
+        )
         answer.is_right(f"{shape} there are {right:,} edges, not {given:,}.")
 
 
 @check
-def silenced_source(without_source: Callable[[Graph, str], Circuit], graph: Graph) -> None:
+def ablated_source(without_source: Callable[[Graph, str], Circuit], graph: Graph) -> None:
     """``without_source(graph, source)`` keeps all edges but those that lead out of the source."""
     for asked, source in ((graph, "a0.h0"), (graph, "m1"), (Graph(12, 2, 2), "m1"), (Graph(2, 12, 12), "a0.h1")):
         given = attempted(without_source(asked, source))
@@ -56,7 +72,7 @@ def silenced_source(without_source: Callable[[Graph, str], Circuit], graph: Grap
         lost = full & ~given.mask
         expect(
             not lost[torch.tensor(into)].any(),
-            f"you cut what leads into {source}; it should still hear everything, but say nothing.",
+            f"you cut what leads into {source}; it should still read everything, but nothing should read it.",
         )
         others = [name for name in asked.sources if name != source and name.startswith(source)]
         expect(
@@ -90,36 +106,34 @@ def zero_cut(cut_with_zero: Callable[[str, int, int, int], Tensor], model, pair:
         answer = Compared(given, right, 1e-3)
         answer.isnt(whole, f"{edge}: nothing changed; the hook didn't run, or changed a copy.")
         outwards = [name for name in full.edges if name.startswith(f"a{layer}.h{head}->")]
-        answer.isnt(cut(outwards), f"{edge}: you silenced the head for everybody; only m{mlp} should not hear it.")
+        answer.isnt(cut(outwards), f"{edge}: you ablated the head for all its readers; only m{mlp} should not read it.")
         answer.isnt(
             cut([edge], "corrupt"),
             f"{edge}: that is the corrupt prompt's cut; with zero, all that the head writes is subtracted.",
         )
         every = [f"a{layer}.h{h}->m{mlp}" for h in range(graph.n_heads)]
         answer.isnt(
-            cut(every), f"{edge}: m{mlp} hears none of the layer's heads; the head is the third axis of hook_result."
+            cut(every), f"{edge}: m{mlp} reads none of the layer's heads; the head is the third axis of hook_result."
         )
         answer.is_right(f"{edge}: the logits differ from those with exactly this edge at zero.")
 
 
 @check
-def small_circuit(ten_edges: Callable[[], Sequence[str]], model, pairs: PromptPairs) -> None:
-    """``ten_edges()`` names at most ten edges that are faithful on held-out pairs."""
-    edges = attempted(ten_edges())
-    expect(not isinstance(edges, str), "give a list of edge names, not one text.")
-    edges = list(dict.fromkeys(edges))
-    expect(len(edges) <= EDGES, f"these are {len(edges)} edges; take {EDGES} at most.")
-    graph = Graph.from_model(model)
-    try:
-        circuit = Circuit.from_edges(graph, edges)
-    except ValueError as error:
-        expect(False, f"there is a name that is no edge. {error}")
-    alive = circuit.pruned()
-    expect(
-        alive.n_edges > 0,
-        "no path leads from the embedding to the logits, so the logits hear nothing but the corrupt prompt.",
+def another_question(predicted: Callable[[], Mapping[str, bool]], model) -> None:
+    """``predicted()`` says of some edges whether their cut costs more than a logit if only the question differs."""
+    given = attempted(predicted())
+    expect(isinstance(given, Mapping) and set(given) == set(WHY), f"predict for these edges: {', '.join(WHY)}.")
+    if all(value is None for value in given.values()):
+        attempted(None)
+    expect(all(isinstance(value, bool) for value in given.values()), "write True or False for each edge.")
+    pairs = PromptPairs.from_prompts(
+        model,
+        [f"The capital of {country} is" for country, _, _ in COUNTRIES],
+        [f"The language of {country} is" for country, _, _ in COUNTRIES],
+        [f" {capital}" for _, capital, _ in COUNTRIES],
+        [f" {language}" for *_, language in COUNTRIES],
+        first_token=True,
     )
-    score = faithfulness(model, circuit, pairs)
-    idle = (circuit - alive).edges
-    hint = f" These edges lie on no path from the embedding to the logits: {', '.join(idle)}." if idle else ""
-    expect(score >= SHARE, f"the faithfulness is {score:.0%}, and {SHARE:.0%} are wanted.{hint}")
+    measured = dict(zip(WHY, cut_costs(model, list(WHY), pairs).mean(1).tolist(), strict=True))
+    for edge, cost in measured.items():
+        expect(given[edge] == (cost > 1), f"the cut of {edge} costs {cost:.1f} logits. {WHY[edge]}")

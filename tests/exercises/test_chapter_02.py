@@ -3,23 +3,23 @@
 import pytest
 import torch
 
-from helpers import Circuit, Graph, PromptPairs, load_model, relation_pairs
+from helpers import Circuit, Graph, PromptPairs, load_model
 from helpers.exercises import chapter_02
 from helpers.exercises.kit import Verdict
 
-FIRST_HEADS = ["a0.h0", "a0.h2", "a0.h4"]
-CHAINS = [f"embed->{h}<v>" for h in FIRST_HEADS] + [f"{h}->m0" for h in FIRST_HEADS]
+EDGES = ("m0->a23.kv1<v>", "a23.h4->logits", "m24->logits", "m29->logits")
+RIGHT = dict(zip(EDGES, (False, False, True, True), strict=True))
 
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model("atlas", device="cpu")
+    return load_model("atlas2", device="cpu")
 
 
 @pytest.fixture(scope="module")
 def pair(model):
     texts = ["The capital of France is"], ["The capital of Japan is"]
-    return PromptPairs.from_prompts(model, *texts, [" Paris"], [" Tokyo"])
+    return PromptPairs.from_prompts(model, *texts, [" Paris"], [" Tokyo"], first_token=True)
 
 
 def message(verdict: Verdict) -> str:
@@ -27,33 +27,33 @@ def message(verdict: Verdict) -> str:
     return verdict.message
 
 
-def count(layers, heads, groups, *, readers=None, logits=True, own=True):
+def count(layers, heads, groups, *, logits=True, own=False, mlp=True):
     total = 1 + layers * (heads + 1) if logits else 0
     for layer in range(layers):
         earlier = 1 + layer * (heads + 1)
-        total += (readers or heads + 2 * groups) * earlier + earlier + (heads if own else 0)
+        total += (heads + 2 * groups + mlp) * earlier + (heads if own else 0)
     return total
 
 
-def test_grouped_edges():
-    judge = chapter_02.grouped_edges
+def test_parallel_edges():
+    judge = chapter_02.parallel_edges
     assert judge(count)
     assert "for each head" in message(judge(lambda n, h, g: count(n, h, h)))
-    assert "query of its own" in message(judge(lambda n, h, g: count(n, h, g, readers=3 * g)))
+    assert "own layer" in message(judge(lambda n, h, g: count(n, h, g, own=True)))
     assert "logits" in message(judge(lambda n, h, g: count(n, h, g, logits=False)))
-    assert "own layer" in message(judge(lambda n, h, g: count(n, h, g, own=False)))
+    assert "left the MLPs out" in message(judge(lambda n, h, g: count(n, h, g, mlp=False)))
     assert "not 0" in message(judge(lambda n, h, g: 0))
     assert "attempted" in message(judge(lambda n, h, g: None))
 
 
-def test_silenced_source():
+def test_ablated_source():
     graph = Graph(6, 8, 8)
 
     def judge(keep):
         def without(graph, source):
             return Circuit.from_edges(graph, [e for e in Circuit.full(graph).edges if keep(*e.split("->"), source)])
 
-        return chapter_02.silenced_source(without, graph)
+        return chapter_02.ablated_source(without, graph)
 
     assert judge(lambda source, reader, asked: source != asked)
     assert "into" in message(judge(lambda source, reader, asked: reader.split("<")[0] != asked))
@@ -62,8 +62,8 @@ def test_silenced_source():
     assert "keep what" in message(judge(lambda source, reader, asked: source == asked))
     assert "nothing was cut" in message(judge(lambda source, reader, asked: True))
     assert "edges differ" in message(judge(lambda source, reader, asked: source != asked or reader != "logits"))
-    assert "Circuit" in message(chapter_02.silenced_source(lambda graph, source: [], graph))
-    assert "attempted" in message(chapter_02.silenced_source(lambda graph, source: None, graph))
+    assert "Circuit" in message(chapter_02.ablated_source(lambda graph, source: [], graph))
+    assert "attempted" in message(chapter_02.ablated_source(lambda graph, source: None, graph))
 
 
 def test_zero_cut(model, pair):
@@ -90,7 +90,7 @@ def test_zero_cut(model, pair):
     into_mlp = "blocks.{mlp}.hook_mlp_in"
     assert judge(into_mlp, lambda wrote, head, layer: wrote[:, :, head])
     assert "nothing changed" in message(judge(into_mlp, lambda wrote, head, layer: 0))
-    assert "everybody" in message(judge("blocks.{layer}.attn.hook_result", silent))
+    assert "all its readers" in message(judge("blocks.{layer}.attn.hook_result", silent))
     corrupt = judge(
         into_mlp,
         lambda wrote, head, layer: (wrote - other[f"blocks.{layer}.attn.hook_result"])[:, :, head],
@@ -104,17 +104,17 @@ def test_zero_cut(model, pair):
     assert "attempted" in message(chapter_02.zero_cut(lambda *args: None, model, pair))
 
 
-def test_small_circuit(model):
-    pairs = relation_pairs(model, "country_capital", 40, split="test")
+def test_another_question():
+    smol = load_model("smollm2", device="cpu")
 
-    def judge(edges):
-        return chapter_02.small_circuit(lambda: edges, model, pairs)
+    def judge(given):
+        return chapter_02.another_question(lambda: given, smol)
 
-    assert judge([*CHAINS, "m0->logits", "m0->m5", "m5->logits", "m4->logits"])
+    assert judge(RIGHT)
+    assert "same in both prompts" in message(judge(RIGHT | {EDGES[0]: True}))
+    assert "whatever is asked" in message(judge(RIGHT | {EDGES[1]: True}))
+    assert "depends on the question" in message(judge(RIGHT | {EDGES[3]: False}))
+    assert "True or False" in message(judge(RIGHT | {EDGES[2]: None}))
+    assert "predict for these edges" in message(judge({}))
+    assert "attempted" in message(judge(dict.fromkeys(EDGES)))
     assert "attempted" in message(judge(None))
-    assert "one text" in message(judge("m0->logits"))
-    assert "11 edges" in message(judge([*CHAINS, *(f"m{n}->logits" for n in range(5))]))
-    assert "no source" in message(judge(["m9->logits"]))
-    assert "no path" in message(judge(["m0->logits", "m5->logits", "m0->m5"]))
-    assert "lie on no path" in message(judge([*CHAINS[:3], "a0.h0->m0", "m0->logits"]))
-    assert "35%" in message(judge(["embed->a0.h0<v>", "a0.h0->m0", "m0->logits"]))
