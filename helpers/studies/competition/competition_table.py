@@ -37,7 +37,7 @@ def conflicts(model, name: str, relation: str, dose: int, split: str) -> Knowled
     if name == "smollm2":
         return sentence_conflicts(model, relation, n, times=dose, split=split)
     made = fact_conflicts(model, relation, n, repeated=[dose], split=split)
-    return made.select((~made.about.subject.duplicated()).to_numpy().nonzero()[0])
+    return made.select((~made.about.subject.duplicated()).to_numpy().nonzero()[0].tolist())
 
 
 def even_dose(model, name: str, relation: str) -> int:
