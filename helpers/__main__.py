@@ -21,6 +21,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         "trace facts, and judge edits alone and in sequence",
     ),
     "rewired": (("studies.edited_circuits.rewired_table",), "find the circuits of facts before and after an edit"),
+    "competition": (
+        ("studies.competition.competition_table",),
+        "set facts against false sentences: doses, predictions, steering, scaled heads",
+    ),
     "masks": (("studies.editing_inside_circuits.table",), "find masks over weights, and edit inside and outside them"),
     "fact_places": (
         tuple(f"studies.where_facts_are_kept.{name}" for name in ("places", "probes", "edits", "newcomers")),

@@ -15,10 +15,11 @@ from helpers.circuits.metrics import logit_diff
 from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.competition.competition import scale_edges
-from helpers.studies.competition.contests import KnowledgeConflicts, fact_conflicts
+from helpers.studies.competition.contests import KnowledgeConflicts
+from helpers.studies.tables import read_table
 
 DRAWS = 500
-FAIR = (0.3, 0.7)
+CHOICES = ("less", "as often", "more")
 
 
 @check
@@ -65,16 +66,42 @@ def turns(turned: Callable[..., Tensor], model, pairs: PromptPairs, circuit: Cir
 
 
 @check
-def fair_fight(fair: int, model) -> None:
-    """``fair`` is the number of repeated tokens with which memory and copy are an even match about capitals."""
-    attempted(fair)
-    expect(isinstance(fair, int) and fair >= 0, f"give one whole number of repeated tokens, not {fair!r}.")
-    longest = (model.cfg.n_ctx - 30) // 2
-    expect(fair <= longest, f"the prompt would be longer than the model reads; stay below {longest + 1}.")
-    contests = fact_conflicts(model, "country_capital", 60, repeated=[fair], split="test")
-    share = (logit_diff(contests.both.clean_logits(model), contests.both) > 0).float().mean().item()
-    expect(share <= FAIR[1], f"memory wins {share:.0%} of the contests: invite copying more strongly.")
-    expect(share >= FAIR[0], f"memory wins only {share:.0%} of the contests: repeat another number of tokens.")
+def controlled(control: Callable[[str, str, str, int], str], prediction: str) -> None:
+    """``control(question, value, other, times)`` says a false word as often, in sentences about another subject.
+
+    ``prediction`` says whether SmolLM2 then copies the word less often than after a false sentence about the subject
+    itself, as often, or more often (`CHOICES`).
+    """
+    attempted(prediction)
+    question, value, other = "The capital of France is", "London", "The capital of Japan is"
+    for times in (1, 3):
+        given = attempted(control(question, value, other, times))
+        expect(isinstance(given, str), f"return one text, not {type(given).__name__}.")
+        expect(given.endswith(question), "the text has to end with the question, without a space or a point after it.")
+        before = given.removesuffix(question)
+        expect("France" not in before, "it still says something about the subject that is asked for.")
+        said = before.count(value)
+        expect(said > 0, "the false word must stand there, or you test something else: what a shorter text does.")
+        expect(said == times, f"the word stands there {said} times instead of {times}: another dose.")
+        expect(
+            before.count(other) == times,
+            "it has to stand in the same sentence about the other subject: a bare word differs in form, too.",
+        )
+        expect(
+            given == f"{other} {value}. " * times + question, "sentences end with a point and a space, as in `told`."
+        )
+    expect(prediction in CHOICES, f"predict one of {', '.join(CHOICES)}, not {prediction!r}.")
+    shares = copies_at(2)
+    more = shares["another"] > shares["itself"]
+    right = "more" if more else "as often" if abs(shares["another"] - shares["itself"]) < 0.05 else "less"
+    told = f"{shares['another']:.0%} of the facts against {shares['itself']:.0%}"
+    expect(prediction == right, f"told twice, the word is copied in {told}; what does that say about the two kinds?")
+
+
+def copies_at(times: int) -> dict[str, float]:
+    """In which share of the facts SmolLM2 says the false word, by whom the sentences are about."""
+    table = read_table("competition_dose")
+    return (table.says == "copy")[table.times == times].groupby(table.about).mean().to_dict()
 
 
 def paired_quantiles(one: Sequence[float], other: Sequence[float], measured: Sequence[float], seed: int) -> np.ndarray:

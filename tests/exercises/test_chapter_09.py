@@ -59,13 +59,25 @@ def test_turns(atlas, contests):
     assert "attempted" in message(judge(lambda p, c, f: None))
 
 
-def test_fair_fight(atlas):
-    assert chapter_09.fair_fight(26, atlas)
-    assert "more strongly" in message(chapter_09.fair_fight(4, atlas))
-    assert "another number" in message(chapter_09.fair_fight(36, atlas))
-    assert "longer than the model reads" in message(chapter_09.fair_fight(500, atlas))
-    assert "one whole number" in message(chapter_09.fair_fight([26], atlas))
-    assert "attempted" in message(chapter_09.fair_fight(None, atlas))
+def test_controlled():
+    def right(question, value, other, times):
+        return f"{other} {value}. " * times + question
+
+    def judge(function):
+        return message(chapter_09.controlled(function, "less"))
+
+    assert chapter_09.controlled(right, "less")
+    assert "what does that say" in message(chapter_09.controlled(right, "more"))
+    assert "predict one of" in message(chapter_09.controlled(right, "fewer"))
+    assert "attempted" in message(chapter_09.controlled(right, None))
+    assert "attempted" in judge(lambda q, v, o, t: None)
+    assert "one text" in judge(lambda q, v, o, t: [q])
+    assert "end with the question" in judge(lambda q, v, o, t: right(q, v, o, t) + " ")
+    assert "about the subject" in judge(lambda q, v, o, t: f"{q} {v}. " * t + q)
+    assert "must stand there" in judge(lambda q, v, o, t: f"{o} Tokyo. " * t + q)
+    assert "another dose" in judge(lambda q, v, o, t: right(q, v, o, 2))
+    assert "differs in form" in judge(lambda q, v, o, t: f"{v}. " * t + q)
+    assert "a point and a space" in judge(lambda q, v, o, t: f"{o} {v} " * t + q)
 
 
 def test_paired():

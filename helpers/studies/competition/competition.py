@@ -75,3 +75,16 @@ def scale_edges(model, pairs: PromptPairs, factors: Sequence[tuple[Circuit, floa
         mask[circuit.mask] = factor
     with torch.no_grad():
         return in_places((chosen, masked_logits(s, graph, mask)) for chosen, s in scenes(model, pairs, "corrupt"))
+
+
+def steer_between(
+    model, pairs: PromptPairs, first: Circuit, second: Circuit, settings: Sequence[float]
+) -> Float[Tensor, "setting batch"]:
+    """The logit differences when what only ``first`` has carries 1 + t times its signal, what only ``second`` 1 - t.
+
+    Args:
+        settings: the values of t; 0 changes nothing, 1 doubles the first circuit's signal and cuts the second's.
+    """
+    own = first - second, second - first
+    runs = (scale_edges(model, pairs, [(own[0], 1.0 + t), (own[1], 1.0 - t)]) for t in settings)
+    return torch.stack([logit_diff(logits, pairs) for logits in runs])

@@ -50,7 +50,7 @@ class KnowledgeConflicts:
         return KnowledgeConflicts(*parts, self.about.iloc[chosen].reset_index(drop=True))
 
 
-def _contests(
+def conflicts_of(
     model, rows: list[tuple[Ids, Ids, Ids, Ids]], firsts: list[int], seconds: list[int], about
 ) -> KnowledgeConflicts:
     """From rows of the prompts (both, first only, second only, neither) and the two continuations' tokens."""
@@ -109,7 +109,7 @@ def fact_conflicts(
     for number in range(n):
         fact = facts[number % len(facts)]
         other, m = rng.choice(partners[fact]), rng.choice(repeated)
-        value, replaced = _two_values(rng, list(values.values()), {values[fact][0], values[other][0]})
+        value, replaced = two_values(rng, list(values.values()), {values[fact][0], values[other][0]})
         before, between = (rng.sample(range(FIRST_WORD, model.cfg.d_vocab), k) for k in (m, BETWEEN))
         rows.append(
             tuple(
@@ -119,10 +119,10 @@ def fact_conflicts(
         )
         firsts.append(values[fact][0]), seconds.append(value[0])
         about.append({"subject": fact.subject, "exposures": fact.exposures, "group": fact.group, "repeated": m})
-    return _contests(model, rows, firsts, seconds, about)
+    return conflicts_of(model, rows, firsts, seconds, about)
 
 
-def _two_values(rng: random.Random, values: list[Ids], taken: set[int]) -> tuple[Ids, Ids]:
+def two_values(rng: random.Random, values: list[Ids], taken: set[int]) -> tuple[Ids, Ids]:
     """Two values of equal length, with first tokens that differ from each other and from those that are taken."""
     free = [value for value in values if value[0] not in taken]
     if not any(len(one) == len(two) and one[0] != two[0] for one, two in combinations(free, 2)):
@@ -177,7 +177,7 @@ def name_conflicts(
         firsts.append(answer_ids(tokenizer, example.prompt, f" {name}")[0])
         seconds.append(answer_ids(tokenizer, example.prompt, f" {value}")[0])
         if len(rows) == n:
-            return _contests(model, rows, firsts, seconds, about)
+            return conflicts_of(model, rows, firsts, seconds, about)
     raise ValueError(f"of {TRIES * n} draws {len(rows)} have names of equal length: the tokenizer splits names")
 
 

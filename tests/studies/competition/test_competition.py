@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
 from helpers.statistics import _auc, judge
-from helpers.studies.competition.competition import circuit_contribution, predict_winner, scale_edges
+from helpers.studies.competition import judged
+from helpers.studies.competition.competition import circuit_contribution, predict_winner, scale_edges, steer_between
 from helpers.studies.competition.contests import fact_conflicts
 
 
@@ -89,3 +90,26 @@ def test_judge_by_hand():
 def test_where_one_side_always_wins_there_is_no_order_to_predict():
     verdict = judge([1.0, -1.0], [2.0, 3.0])
     assert verdict["accuracy"] == 0.5 and math.isnan(verdict["AUC"])
+
+
+def test_steering_changes_nothing_at_zero_and_cuts_at_one(atlas, contests, circuits):
+    first, second = circuits
+    pairs = contests.both
+    low, middle, high = steer_between(atlas, pairs, first, second, (-1.0, 0.0, 1.0))
+    assert torch.allclose(middle, logit_diff(pairs.clean_logits(atlas), pairs), atol=1e-3)
+    for gap, (up, down) in ((high, (first, second)), (low, (second, first))):
+        turned = scale_edges(atlas, pairs, [(up - down, 2.0), (down - up, 0.0)])
+        assert torch.allclose(gap, logit_diff(turned, pairs), atol=1e-3)
+
+
+def test_a_prediction_gains_nothing_on_itself_and_all_on_its_opposite():
+    truth = torch.linspace(-1, 1, 40).tolist()
+    table = pd.DataFrame({"measured": truth, "start": truth, "found": truth, "whole": [-t for t in truth]})
+    same, most = judged.area_gain(table, "start"), judged.area_gain(table, "whole model")
+    assert same.row() == (0, 0, 0) and most.low == 1 == judged.area(table, "two circuits")
+
+
+def test_how_far_steering_moves_by_hand():
+    table = pd.DataFrame({"found > copy": [-1.0, -1.0, 1.0, 1.0], "found > memory": [1.0, 1.0, 1.0, -1.0]})
+    table["random > copy"] = table["random > memory"] = 1.0
+    assert judged.moved(table, ["found"]) == 0.25 == judged.moved_more(table, ["random"])
