@@ -45,5 +45,5 @@ def from_the_subject(model, head: str, pairs: PromptPairs) -> Float[Tensor, "bat
 
 
 def ranks(logits: Float[Tensor, "batch d_vocab"], ids: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-    """The place of one token among all, for each row; the best is 0."""
-    return (logits > logits.gather(1, ids[:, None])).sum(1)
+    """The place of one token among all, for each row; the likeliest has rank 1."""
+    return (logits > logits.gather(1, ids[:, None])).sum(1) + 1

@@ -33,7 +33,7 @@ def test_a_head_is_the_one_that_hooks_see(atlas2):
 
 def test_ranks_count_what_is_above():
     logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 5.0]])
-    assert ranks(logits, torch.tensor([2, 1])).tolist() == [1, 0]
+    assert ranks(logits, torch.tensor([2, 1])).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("differ, shared", [("first", 1), ("last", 0)])
