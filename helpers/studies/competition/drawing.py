@@ -42,9 +42,8 @@ def coloured(parts: Sequence[tuple[str, str]], memory: str, copy: str) -> HTML:
     present = [kind for kind in KINDS if any(kind == own for _, own in parts)]
     legend = ", ".join(_piece(NAMES[kind], kind) for kind in present)
     end = f"memory: <b>{html.escape(memory.strip())}</b>, copy: <b>{html.escape(copy.strip())}</b>"
-    return HTML(
-        f'<p style="line-height:1.9">{body} ...</p><p style="line-height:1.9"><small>{legend}; {end}</small></p>'
-    )
+    style = "line-height:1.9;color:var(--kc-text, currentColor)"
+    return HTML(f'<p style="{style}">{body} ...</p><p style="{style}"><small>{legend}; {end}</small></p>')
 
 
 def _piece(text: str, kind: str) -> str:
