@@ -21,7 +21,7 @@ CHECKED = (
     "studies.how_circuits_form.head_matching studies.in_context_learning.demonstrations "
     "studies.in_context_learning.few_shot studies.in_context_learning.few_shot_table "
     "studies.in_context_learning.function_vectors studies.indirect_objects.name_swaps "
-    "studies.induction.composition studies.locate_and_edit.edit_series "
+    "studies.induction.composition studies.induction.keys studies.locate_and_edit.edit_series "
     "studies.two_hops_and_reversal.bridges studies.two_hops_and_reversal.question_circuits "
     "studies.two_hops_and_reversal.two_hops studies.mlps.neurons "
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import torch
@@ -76,3 +77,23 @@ def composed(k_composition: Callable[..., float]) -> None:
     answer.isnt(score(write.T, read), "the first head is the wrong way round: W_V reads, W_O writes.")
     answer.isnt(score(read, write), "the first head writes before the second one reads.")
     answer.is_right(f"for random heads it is {right:.4f}, not {given:.4f}.")
+
+
+@check
+def nothing_to_copy(another_order: Callable[[list[int], random.Random], list[int]]) -> None:
+    """``another_order(row, rng)`` keeps the second half's tokens, and none follows the one that it followed before."""
+    seen = set()
+    for seed in range(20):
+        half = random.Random(seed).sample(range(10, 90), 6)
+        row = [0, *half, *half]
+        given = attempted(another_order(list(row), random.Random(seed)))
+        expect(isinstance(given, list), f"return a list of token ids, not {type(given).__name__}.")
+        expect(len(given) == len(row), f"the prompt must stay {len(row)} tokens long, not {len(given)}.")
+        expect(given[:7] == row[:7], "BOS and the first half must stay as they are.")
+        second = given[7:]
+        expect(sorted(second) == sorted(half), "the second half must hold the same tokens, each of them once.")
+        old, joined = set(zip(half, half[1:], strict=False)), given[6:]
+        kept = old & set(zip(joined, joined[1:], strict=False))
+        expect(not kept, f"with {half} it gave {second}: {len(kept)} tokens still follow the one they followed before.")
+        seen.add(tuple(half.index(token) for token in second))
+    expect(len(seen) > 1, "it makes the same exchange in every prompt, a pattern of its own; draw the order with rng.")

@@ -61,3 +61,26 @@ def test_composed():
     assert "wrong way round" in message(judge(lambda V, out, K, Q: score((V @ out).T, K @ Q.T)))
     assert "before the second" in message(judge(lambda V, out, K, Q: score(K @ Q.T, V @ out)))
     assert "random heads" in message(judge(lambda V, out, K, Q: 0.5))
+
+
+def test_nothing_to_copy():
+    judge = chapter_06.nothing_to_copy
+
+    def drawn(row, rng):
+        half = row[1:7]
+        old = set(zip(half, half[1:], strict=False))
+        while True:
+            second = rng.sample(half, 6)
+            joined = [half[-1], *second]
+            if not old & set(zip(joined, joined[1:], strict=False)):
+                return [*row[:7], *second]
+
+    assert judge(drawn)
+    assert "attempted" in message(judge(lambda row, rng: None))
+    assert "still follow" in message(judge(lambda row, rng: row))
+    assert "still follow" in message(judge(lambda row, rng: [*row[:7], *rng.sample(row[1:7], 6)]))
+    assert "the same tokens" in message(judge(lambda row, rng: [*row[:7], *rng.sample(range(100, 200), 6)]))
+    assert "first half" in message(judge(lambda row, rng: [row[0], *rng.sample(row[1:7], 6), *row[7:]]))
+    assert "tokens long" in message(judge(lambda row, rng: row[:7]))
+    assert "pattern of its own" in message(judge(lambda row, rng: [*row[:7], *reversed(row[1:7])]))
+    assert "a list" in message(judge(lambda row, rng: torch.tensor(row)))

@@ -4,14 +4,34 @@ import pytest
 
 from helpers import Circuit, Graph, logit_diff, run_circuit
 from helpers.atlas.planted import planted_induction
+from helpers.atlas.skills import induction_pairs
 from helpers.circuits.evaluation import cut_effect, edges_from
 from helpers.circuits.metrics import match_nll
 from helpers.studies.induction.composition import composition
+from helpers.studies.induction.keys import attention_without
 
 
 @pytest.fixture(scope="module")
 def toy():
     return planted_induction()
+
+
+def test_the_planted_edge_tells_the_head_where_to_look(toy):
+    keyed = attention_without(toy.model, toy.pairs, "a1.h0").set_index("source")
+    assert keyed.attention["none"] - keyed.attention["a0.h0"] > 0.2
+    assert keyed.index[1] == "a0.h0"
+    assert keyed.attention["a0.h1"] == pytest.approx(keyed.attention["none"], abs=1e-3)
+
+
+def test_attention_is_what_the_pattern_hook_gives(atlas):
+    pairs = induction_pairs(atlas, 6, seed=5)
+    row = attention_without(atlas, pairs, "a3.h2").iloc[0]
+    paid = []
+    for _, group in pairs.groups():
+        pattern = atlas.run_with_cache(group.clean_tokens)[1]["blocks.3.attn.hook_pattern"][:, 2, -1]
+        place = (group.clean_tokens == group.answer_ids[:, None]).int().argmax(1, keepdim=True)
+        paid += pattern.gather(1, place)[:, 0].tolist()
+    assert row.attention == pytest.approx(sum(paid) / len(paid), abs=1e-4)
 
 
 def test_the_planted_pair_composes_through_keys_only(toy):
@@ -33,10 +53,15 @@ def test_a_score_by_hand(atlas):
 
 
 @pytest.mark.parametrize("letter", ["q", "k", "v"])
-def test_scores_are_shares_and_chance_is_one(small, letter):
+def test_scores_are_shares_beside_turned_writes(small, letter):
     table = composition(small[0], letter)
-    assert len(table) == 16 and table.score.between(0, 1).all()
-    assert abs(table.times_chance.mean() - 1) < 1e-6
+    assert len(table) == 16 and table.score.between(0, 1).all() and table.rotated.between(0, 1).all()
+    assert table.times_rotated.to_numpy() == pytest.approx((table.score / table.rotated).to_numpy())
+    last = int(table.reader_layer.max())
+    part = composition(small[0], letter, layers=[(0, last)])
+    assert set(part.reader_layer) == {last} and set(part.source_layer) == {0}
+    same = table[(table.reader_layer == last) & (table.source_layer == 0)]
+    assert part.score.tolist() == pytest.approx(same.score.tolist())
 
 
 def test_only_the_composing_edge_hurts(toy):
