@@ -47,7 +47,7 @@ def _difference(p: Tensor, starts: Sequence[int]) -> float:
 
 
 @check
-def no_parrots(beyond_average: Callable[..., float], p: Tensor, starts: Sequence[int]) -> None:
+def no_constants(beyond_average: Callable[..., float], p: Tensor, starts: Sequence[int]) -> None:
     """``beyond_average(p, starts)`` is the probability difference minus that of the model's own average answer."""
     constant = torch.eye(100)[99].expand(len(p), -1)
     exact = (torch.arange(100)[None] > torch.tensor(list(starts))[:, None]).float()
@@ -57,7 +57,7 @@ def no_parrots(beyond_average: Callable[..., float], p: Tensor, starts: Sequence
         plain = _difference(rows, starts)
         right = plain - _difference(rows.mean(0).expand(len(rows), -1), starts)
         alike = plain - _difference(torch.full((len(rows), 100), 0.01), starts)
-        hard = "a parrot must get 0. What does it say whatever the start?"
+        hard = "a constant predictor must get 0. What does it say whatever the start?"
         answer = Compared(given, right, NEAR)
         answer.isnt(plain, f"that is the plain difference; {hard}")
         answer.isnt(alike, f"that takes off what equal chances give: {hard}")
@@ -70,7 +70,7 @@ def headless(without_head: Callable[..., float], model, pairs: PromptPairs, metr
     """``without_head(model, head, pairs, metric)`` is the mean metric with all edges out of the head cut."""
     graph = Graph.from_model(model)
     full = Circuit.full(graph)
-    for head in ("a0.h7", f"a{graph.n_layers - 1}.h2"):
+    for head in ("a0.h4", f"a{graph.n_layers - 1}.h2"):
         given = float(attempted(without_head(model, head, pairs, metric)))
         edges = [edge for edge in full.edges if edge.startswith(f"{head}->")]
 

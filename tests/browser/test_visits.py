@@ -19,7 +19,6 @@ Visits = Callable[[str, int | str], Visit]
 BUDGET = {"plain": 1450, "plots": 1520, "attention": 1310, "maths": 1450, "explorer": 550}
 # ... and the page itself, which holds the numbers of its drawings.
 HTML_BUDGET = {"plain": 100, "plots": 550, "attention": 50, "maths": 0, "explorer": 0}
-HEAVY = {"book/08_greater_than.html": 850}  # 26 heatmaps of 100 x 100 years: so much more
 
 # What axe finds in other people's scripts and we cannot mend: (rule, part of the element's HTML) and the reason.
 EXCLUDED: dict[tuple[str, str], str] = {}
@@ -94,4 +93,4 @@ def test_a_page_is_light(page_name: str, visits: Visits, record_property):
     parts = ["plain", *(kind for kind, there in kinds.items() if there)]
     besides = weight["bytes"] - weight["html"]
     assert besides <= 1000 * sum(BUDGET[part] for part in parts), sorted(weight["sizes"].items())
-    assert weight["html"] <= 1000 * (sum(HTML_BUDGET[part] for part in parts) + HEAVY.get(page_name, 0))
+    assert weight["html"] <= 1000 * sum(HTML_BUDGET[part] for part in parts)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from helpers import run_circuit
+from helpers import load_model, run_circuit
 from helpers.atlas import skills
 from helpers.atlas.skills import greater_than_pairs, year_ids
 from helpers.circuits.circuit import Circuit
@@ -21,6 +21,11 @@ STARTS = range(3, 98)
 def message(verdict: Verdict) -> str:
     assert not verdict
     return verdict.message
+
+
+@pytest.fixture(scope="module")
+def atlas():
+    return load_model("atlas2")
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +58,9 @@ def test_sharp(asked):
     assert "attempted" in message(judge(lambda p, s: None))
 
 
-def test_no_parrots(asked):
+def test_no_constants(asked):
     def judge(function):
-        return chapter_08.no_parrots(function, asked.p, STARTS)
+        return chapter_08.no_constants(function, asked.p, STARTS)
 
     def difference(p, starts, base=0):
         sign = 2 * (torch.arange(100) > torch.tensor(list(starts))[:, None]).float() - 1

@@ -1,16 +1,15 @@
-"""Greater-than looked into: what each source says about the hundred years, where an MLP works, which neurons it needs.
+"""Greater-than looked into: what each source adds to the logits of years, and which neurons an MLP needs.
 
 A map of years has a row for each starting year of the prompts and a column for each year 00 to 99 (arXiv 2305.00586).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -28,7 +27,6 @@ from helpers.prompts.pairs import PromptPairs
 from helpers.statistics import Estimate, bootstrap
 
 Kind = Literal["corrupt", "mean"]
-NEAR = 2  # years that still count as the same
 
 
 def year_diff(model, pairs: PromptPairs) -> Metric:
@@ -53,21 +51,18 @@ def by_start(values: Float[Tensor, "*any batch year"], pairs: PromptPairs) -> Fl
 
 
 @torch.no_grad()
-def source_years(model, pairs: PromptPairs) -> dict[str, Float[Tensor, "start year"]]:
-    """What each source's write at the last position adds to the logits of the years, against their mean.
+def said_by_sources(model, pairs: PromptPairs, ids: Sequence[int]) -> Float[Tensor, "source batch token"]:
+    """What each source's write at the last position adds to the logits of some tokens, against their mean.
 
     Direct logit attribution with the final norm's scale held at the run's own; biases belong to no source.
-
-    Returns:
-        A map of years for each source, in the graph's order.
     """
-    net, ids = read_network(model), year_ids(model, pairs.clean[0])
+    net = read_network(model)
     total = torch.empty(len(Graph.from_model(model).sources), len(pairs), len(ids))
     for places, group in pairs.groups(32):
         writes, resid = run_writes(net, group.clean_tokens)
         written = writes.expand(net)[:, :, -1]
         total[:, places] = _said(net, written, resid[:, -1], ids).cpu()
-    return dict(zip(Graph.from_model(model).sources, by_start(total, pairs), strict=True))
+    return total
 
 
 def _said(
@@ -79,31 +74,6 @@ def _said(
     """What writes add to the logits of the years, against their mean."""
     years = net.W_U[:, list(ids)].T
     return direct_logit_attribution(net, written, resid, (years - years.mean(0)).expand(len(resid), -1, -1))
-
-
-def centred(values: Float[Tensor, "start year"]) -> Float[Tensor, "start year"]:
-    """A map without its row means and column means: what it says about *this* year after *this* start."""
-    return values - values.mean(0) - values.mean(1, keepdim=True) + values.mean()
-
-
-def shapes(starts: Int[Tensor, " start"]) -> dict[str, Float[Tensor, "start year"]]:
-    """Three maps to compare with, centred: a step after the start, the start's own neighbourhood, and a tilt.
-
-    A tilt favours late years the more, the later the start is. Step and tilt are uncorrelated over all 100 starts.
-    """
-    start, year = starts[:, None].float(), torch.arange(100)[None].float()
-    return {
-        "step": centred((year > start).float()),
-        "diagonal": centred(((year - start).abs() <= NEAR).float()),
-        "tilt": centred(start * year),
-    }
-
-
-def shape_of(values: Float[Tensor, "start year"], starts: Int[Tensor, " start"]) -> pd.Series:
-    """How alike a map is to each of the `shapes`: correlations from -1 to 1, after centring."""
-    own = centred(values).flatten()
-    own = own / own.norm().clamp_min(1e-9)
-    return pd.Series({name: float(own @ (s.flatten() / s.norm())) for name, s in shapes(starts).items()})
 
 
 @dataclass(frozen=True)
@@ -175,28 +145,6 @@ def _neurons(net: Network, layer: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return step.resid, step.neurons
 
 
-def mlp_falls(model, pairs: PromptPairs, metric: Metric, places: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """How much the metric falls when an MLP is ablated at some positions only.
-
-    Args:
-        places: names for lists of positions.
-
-    Returns:
-        Columns ``mlp, place, ablation, fall``; a fall is a difference of means over the pairs.
-    """
-    full, rows = metric(pairs.clean_logits(model), pairs).mean(), []
-    for layer in range(Graph.from_model(model).n_layers):
-        for ablation in get_args(Kind):
-            scene = mlp_scene(model, pairs, layer, ablation)
-            for place, positions in places.items():
-                kept = torch.ones(scene.neurons.shape[1:], dtype=torch.bool)
-                kept[list(positions)] = False
-                kept = kept.to(scene.before.device)
-                fall = full - metric(scene.logits(kept), pairs).mean()
-                rows.append((f"m{layer}", place, ablation, float(fall)))
-    return pd.DataFrame(rows, columns=["mlp", "place", "ablation", "fall"])
-
-
 def neuron_scores(scene: MlpScene, metric: Metric) -> Float[Tensor, " d_mlp"]:
     """How much each neuron helps at the last position: its ablation's effect, estimated with one gradient.
 
@@ -223,19 +171,3 @@ def kept_effect(scene: MlpScene, metric: Metric, neurons: Sequence[int] | Int[Te
     full = metric(scene.whole, scene.pairs).float()
     kept, none = (metric(scene.only(chosen), scene.pairs).float() for chosen in (neurons, []))
     return bootstrap(recovered, kept, full, none)
-
-
-def neuron_years(
-    model, scene: MlpScene, neurons: Sequence[int] | Int[Tensor, " kept"]
-) -> tuple[Float[Tensor, "kept start"], Float[Tensor, "kept year"]]:
-    """A neuron's two halves: its activation by starting year, and what one unit of it adds to each year's logit.
-
-    Its map of years is their product, so it has rank one. Logits are against their mean over the years.
-    """
-    rows = torch.as_tensor(neurons, dtype=torch.long)
-    layer, ids = scene.net.layers[scene.layer], year_ids(model, scene.pairs.clean[0])
-    active = by_start(scene.neurons[:, -1, rows], scene.pairs).T
-    with torch.no_grad():
-        resid = run_writes(scene.net, scene.pairs.clean_tokens)[1][:, -1]
-        written = layer.W_out[rows][:, None].expand(-1, len(resid), -1)
-        return active.cpu(), _said(scene.net, written, resid, ids).mean(1).cpu()

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from helpers.studies.greater_than.plots import year_maps
+from helpers.studies.greater_than.drawing import two_digits_fetched
+from helpers.studies.greater_than.plots import DIGITS, year_maps
 
 
 def test_year_maps_share_one_scale():
@@ -18,3 +19,16 @@ def test_year_maps_share_one_scale():
     assert unsigned.layout.coloraxis.cmin == 0 and unsigned.layout.coloraxis.cmax == 1
     with pytest.raises(ValueError, match="no maps"):
         year_maps({}, [], title="t", unit="u")
+
+
+def test_panels_stand_one_below_the_other():
+    maps = {"one": torch.eye(8, 10), "two": torch.eye(8, 10)}
+    layout = year_maps(maps, range(1, 9), title="t", unit="P", axes=DIGITS).layout
+    assert layout.yaxis.domain[0] > layout.yaxis2.domain[1] and layout.xaxis.domain == layout.xaxis2.domain
+    assert layout.xaxis2.title.text == "next digit" and layout.yaxis.title.text == "starting decade"
+
+
+def test_the_drawing_names_its_parts():
+    drawn = two_digits_fetched("a1.h2", "a3.h4", "m5").data
+    assert all(name in drawn for name in ("a1.h2 reads the tens", "a3.h4 reads the units", "m5 compare"))
+    assert drawn.count("<svg") == drawn.count("</svg>") == 1

@@ -45,28 +45,11 @@ def test_by_start_averages_the_pairs_of_a_start(asked):
 
 def test_sources_add_up_to_the_logits(atlas, asked):
     """All writes and biases together are the final residual, so the maps differ from the logits by a constant."""
-    total = sum(years.source_years(atlas, asked).values())
-    logits = asked.clean_logits(atlas)[:, year_ids(atlas, asked.clean[0])]
-    whole = years.by_start(logits - logits.mean(1, keepdim=True), asked)
-    assert list(years.source_years(atlas, asked)) == list(Graph.from_model(atlas).sources)
-    assert (years.centred(total) - years.centred(whole)).abs().max() < 0.05
-
-
-def test_shapes_recognise_themselves():
-    starts = torch.arange(100)
-    start, year = starts[:, None], torch.arange(100)[None]
-    made = {
-        "step": (year > start).float(),
-        "diagonal": ((year - start).abs() <= 2).float(),
-        "tilt": start * year / 99.0,
-    }
-    for name, values in made.items():
-        noise = torch.arange(100.0)[None] + 3 * start  # row and column means don't count
-        alike = years.shape_of(values + noise, starts)
-        assert alike.idxmax() == name and alike[name] == pytest.approx(1, abs=1e-3)
-        assert years.shape_of(-values, starts)[name] == pytest.approx(-1, abs=1e-3)
-    assert abs(years.shape_of(made["step"], starts)["tilt"]) < 0.02
-    assert years.shape_of(torch.zeros(100, 100), starts).abs().max() == 0
+    ids = year_ids(atlas, asked.clean[0])
+    said = years.said_by_sources(atlas, asked, ids)
+    assert said.shape == (len(Graph.from_model(atlas).sources), 12, 100)
+    rest = asked.clean_logits(atlas)[:, ids] - said.sum(0)  # biases, and the mean over the years: alike for all
+    assert (rest - rest.mean(1, keepdim=True) - (rest - rest.mean(1, keepdim=True)).mean(0)).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("ablation", ["corrupt", "mean"])
@@ -121,23 +104,6 @@ def test_kept_effect_runs_from_none_to_all(atlas, asked):
     assert years.kept_effect(scene, metric, range(768)) == pytest.approx(1, abs=1e-3)
     best = years.neuron_scores(scene, metric).argsort(descending=True)
     assert years.kept_effect(scene, metric, best[:10]) > 0.4 > years.kept_effect(scene, metric, best[300:310])
-
-
-def test_falls_are_at_the_last_position(atlas, asked):
-    metric = year_diff(atlas, asked)
-    end = len(asked.clean_ids[0]) - 1
-    table = years.mlp_falls(atlas, asked, metric, {"last": [end], "nowhere": []})
-    assert table[table.place == "nowhere"].fall.abs().max() < 1e-3
-    corrupt = table[(table.place == "last") & (table.ablation == "corrupt")].set_index("mlp").fall
-    assert len(table) == 6 * 2 * 2 and corrupt.idxmax() == "m0" and corrupt["m0"] > 0.5
-
-
-def test_halves_multiply_to_what_a_neuron_says(atlas):
-    one = greater_than_pairs(atlas, 1, template=FORM, starts=[40])
-    scene = years.mlp_scene(atlas, one, 5)
-    active, says = years.neuron_years(atlas, scene, range(768))
-    written = years.source_years(atlas, one)["m5"]
-    assert torch.allclose(active.T @ says, written, atol=1e-2)
 
 
 def test_bad_inputs_say_what_to_do(atlas, asked):
