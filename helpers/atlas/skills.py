@@ -169,6 +169,10 @@ GREATER_THAN = (
     "The {event} began in {century}{start} and ended in {century}",
     "From {century}{start} on there was a {event}, which was over in {century}",
 )
+EVENTS = {  # of prompts for models that read the web; Atlas's are in its tables
+    "train": ("war", "siege", "voyage", "strike", "reign", "project", "famine", "trial"),
+    "test": ("festival", "journey", "campaign", "dispute", "drought", "crisis"),
+}
 LESS_THAN = "The {event} ended in the year {century}{start} and had begun in the year {century}"
 AGREEMENT = ("near", "behind", "next to", "under", "beside")
 

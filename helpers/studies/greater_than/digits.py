@@ -12,14 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from helpers.atlas.skills import start_years
+from helpers.atlas.skills import EVENTS, start_years
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import Metric, higher_is_better
 from helpers.models.predict import answer_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Split, stable_hash
 from helpers.studies.greater_than.years import said_by_sources
-from helpers.studies.smollm2.skills import EVENTS
 
 CENTURIES = (11, 19)  # the first and the last
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 import torch
 
-from helpers.atlas.skills import indirect_object_pairs, induction_pairs, skill_words
+from helpers.atlas.skills import EVENTS, indirect_object_pairs, induction_pairs, skill_words
 from helpers.circuits.ablation import run_circuits
 from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, cut_effect, edges_from
@@ -23,10 +23,6 @@ from helpers.studies.smollm2.circuits import COMPARED, SIZES, judged
 from helpers.studies.tables import Load, Write, write_parts
 
 TRAIN, TEST, SOURCES = 20, 30, 8
-EVENTS = {
-    "train": ("war", "siege", "voyage", "strike", "reign", "project", "famine", "trial"),
-    "test": ("festival", "journey", "campaign", "dispute", "drought", "crisis"),
-}
 LASTED = "The {event} lasted from the year {century}{decade}{year} to the year {century}"
 DECADES = range(2, 8)
 
