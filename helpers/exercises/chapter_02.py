@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -119,13 +119,10 @@ def zero_cut(cut_with_zero: Callable[[str, int, int, int], Tensor], model, pair:
 
 
 @check
-def another_question(predicted: Callable[[], Mapping[str, bool]], model) -> None:
-    """``predicted()`` says of some edges whether their cut costs more than a logit if only the question differs."""
-    given = attempted(predicted())
-    expect(isinstance(given, Mapping) and set(given) == set(WHY), f"predict for these edges: {', '.join(WHY)}.")
-    if all(value is None for value in given.values()):
-        attempted(None)
-    expect(all(isinstance(value, bool) for value in given.values()), "write True or False for each edge.")
+def another_question(costs_more: Callable[[str], bool], model) -> None:
+    """``costs_more(edge)`` says whether an edge's cut costs more than a logit if only the question differs."""
+    given = {edge: attempted(costs_more(edge)) for edge in WHY}
+    expect(all(isinstance(value, bool) for value in given.values()), "return True or False for each edge.")
     pairs = PromptPairs.from_prompts(
         model,
         [f"The capital of {country} is" for country, _, _ in COUNTRIES],
