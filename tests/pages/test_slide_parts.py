@@ -19,6 +19,6 @@ def test_a_chapter_can_be_cut_into_slides(path: Path):
     keys = [key.get_text() for key in made.select(".on-section .kc-key")]
     assert len(keys) >= 4 and all(keys)
     figures = made.select(".on-figure")
-    assert len(figures) >= 3 and all(f.h3.get_text() and f.select_one(".kc-slot script, .kc-slot svg") for f in figures)
+    assert len(figures) >= 3 and all(f.h3.get_text() and f.select_one(".kc-slot :is(script, svg, p)") for f in figures)
     exercises = made.select(".on-exercise")
     assert len(exercises) >= 3 and all(e.find("p", class_=False) and e.pre.get_text() for e in exercises)
