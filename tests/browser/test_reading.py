@@ -53,7 +53,7 @@ def test_sidebar_and_next_lead_on(scheme: str, opened: Open, root: str):
 
 
 def test_a_box_that_scrolls_stays_within_reach(opened: Open, root: str):
-    page = opened(root + CHAPTER)
+    page = opened(root + CHAPTER, width=390)
     box = page.locator("article pre[tabindex='0']").first
     place = box.get_attribute("id")
     box.evaluate("box => (box.tabIndex = -1)")  # as the theme's script does before a box has its width
