@@ -126,11 +126,11 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Es
     guess, truth = torch.tensor(list(predicted)), torch.tensor(list(measured)) > 0
     accuracy = bootstrap(lambda right: right.mean(-1), ((guess > 0) == truth).float())
     one_sided = truth.all() or not truth.any()
-    area = Estimate(math.nan, math.nan, math.nan) if one_sided else bootstrap(_auc, guess, truth.float())
+    area = Estimate(math.nan, math.nan, math.nan) if one_sided else bootstrap(roc_area, guess, truth.float())
     return {"accuracy": accuracy, "AUC": area}
 
 
-def _auc(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resample batch"]) -> Tensor:
+def roc_area(guess: Float[Tensor, "*resample batch"], truth: Float[Tensor, "*resample batch"]) -> Tensor:
     """The area under the ROC curve, by ranks; 0.5 where a resample has one winner only.
 
     It equals scikit-learn's ``roc_auc_score``, which takes one resample at a time and a second for all.

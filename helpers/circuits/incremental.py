@@ -54,10 +54,8 @@ class MaskedRun:
         Cut edges never come back, so what is forgotten is never asked for again.
         """
         graph, kept, feeds = self.graph, self.kept, self.graph.feeds
-        wide, alive = (
-            torch.zeros(len(graph.sources), dtype=torch.bool),
-            kept.any(0),
-        )  # wide: read at other positions, too
+        alive = kept.any(0)
+        wide = torch.zeros_like(alive)  # sources that are read at other positions, too
         for sublayer in reversed(range(2 * graph.n_layers)):
             rows = graph.reader_rows(sublayer)
             anywhere = (feeds[rows] & wide).any(1)

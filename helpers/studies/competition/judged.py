@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from helpers.statistics import Estimate, _auc, bootstrap, with_interval
+from helpers.statistics import Estimate, bootstrap, roc_area, with_interval
 from helpers.studies.competition.competition_table import DRAWS
 
 PERMUTED = tuple(f"permuted {n}" for n in range(DRAWS))
@@ -38,7 +38,7 @@ def area_gain(part: pd.DataFrame, other: str, who: str = "two circuits") -> Esti
     names = [*WHO[who], *WHO[other]]
 
     def gain(truth: torch.Tensor, *guesses: torch.Tensor) -> torch.Tensor:
-        areas = [_auc(guess, truth) for guess in guesses]
+        areas = [roc_area(guess, truth) for guess in guesses]
         ours = len(WHO[who])
         return sum(areas[:ours]) / ours - sum(areas[ours:]) / len(WHO[other])
 
@@ -50,7 +50,7 @@ def area(part: pd.DataFrame, who: str) -> Estimate:
     truth = torch.tensor((part.measured > 0).to_numpy()).double()
 
     def mean(truth: torch.Tensor, *guesses: torch.Tensor) -> torch.Tensor:
-        return sum(_auc(guess, truth) for guess in guesses) / len(guesses)
+        return sum(roc_area(guess, truth) for guess in guesses) / len(guesses)
 
     return bootstrap(mean, truth, *(torch.tensor(part[name].to_numpy()) for name in WHO[who]))
 

@@ -81,12 +81,6 @@ def edges_into(graph: Graph, reader: str) -> list[str]:
     return [f"{graph.sources[i]}->{reader}" for i in row.nonzero().flatten().tolist()]
 
 
-def edges_out_of(graph: Graph, source: str) -> list[str]:
-    """The names of all edges that lead out of a source."""
-    column = graph.edges[:, graph.sources.index(source)]
-    return [f"{source}->{graph.readers[i]}" for i in column.nonzero().flatten().tolist()]
-
-
 def readers_of(graph: Graph, source: str) -> list[str]:
     """What a source reads with: query, key and value of a head, the MLP itself, nothing for the embedding."""
     row = graph.sources.index(source)

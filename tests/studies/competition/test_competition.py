@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from helpers import Circuit, Graph, eap_ig, logit_diff, run_circuit
-from helpers.statistics import _auc, judge
+from helpers.statistics import judge, roc_area
 from helpers.studies.competition import judged
 from helpers.studies.competition.competition import circuit_contribution, predict_winner, scale_edges, steer_between
 from helpers.studies.competition.contests import fact_conflicts
@@ -75,10 +75,10 @@ def test_the_area_is_scikit_learns():
     generator = torch.Generator().manual_seed(0)
     guess = torch.rand(5, 40, generator=generator).round(decimals=1)  # with ties
     truth = (torch.rand(5, 40, generator=generator) > 0.4).float()
-    ours = _auc(guess, truth)
+    ours = roc_area(guess, truth)
     for row in range(5):
         assert abs(ours[row].item() - roc_auc_score(truth[row], guess[row])) < 1e-9
-    assert _auc(guess[0], torch.ones(40)) == 0.5
+    assert roc_area(guess[0], torch.ones(40)) == 0.5
 
 
 def test_judge_by_hand():
