@@ -9,6 +9,7 @@ from itertools import groupby
 from IPython.display import HTML
 
 from helpers.figures.display import COLORS
+from helpers.studies.svg import box, dot, drawing, page, path, text
 
 KINDS = {"random": "other", "false": "relation", "repeated": "mover"}  # part of a prompt -> its colour
 NAMES = {
@@ -57,32 +58,23 @@ def _piece(text: str, kind: str) -> str:
 def two_sides() -> HTML:
     """Memory, from the weights at the subject, and copy, from the false word: both write to the logits at the end."""
     parts = [
-        _text(84, BASE, WORDS[0], size=11),
-        _text(FALSE, BASE, WORDS[1], "relation", 600, size=11),
-        _text(279, BASE, WORDS[2], size=11),
+        text(84, BASE, WORDS[0], size=11),
+        text(FALSE, BASE, WORDS[1], color="relation", weight=600, size=11),
+        text(279, BASE, WORDS[2], size=11),
         _path(f"M {FALSE} {BASE - 14} C {FALSE} {HIGH} 250 {HIGH} {END} {HIGH}", "relation"),
-        _text(272, HIGH - 12, "copy: heads look back", "relation", size=11),
+        text(272, HIGH - 12, "copy: heads look back", color="relation", size=11),
         _path(f"M {SUBJECT - 10} {BASE - 14} L {SUBJECT - 10} {BASE - 34}", "mover"),
-        f'<rect x="{SUBJECT - 40}" y="{BASE - 56}" width="60" height="20" rx="3" fill="{COLORS["mlp"]}"/>',
-        f'<text x="{SUBJECT - 10}" y="{BASE - 42}" font-size="11" text-anchor="middle" fill="#fff">weights</text>',
+        box(SUBJECT - 10, BASE - 46, 60, 20, "mlp", "weights"),
         _path(f"M {SUBJECT - 10} {BASE - 56} L {END} {HIGH + 26}", "mover"),
-        _text(SUBJECT - 68, BASE - 42, "memory", "mover", size=11),
-        _text(END + 34, HIGH + 4, "London", "relation", 600, size=11),
-        _text(END + 34, HIGH + 30, "Paris", "mover", 600, size=11),
-        _text(END + 34, HIGH - 18, "logits", size=11),
+        text(SUBJECT - 68, BASE - 42, "memory", color="mover", size=11),
+        text(END + 34, HIGH + 4, "London", color="relation", weight=600, size=11),
+        text(END + 34, HIGH + 30, "Paris", color="mover", weight=600, size=11),
+        text(END + 34, HIGH - 18, "logits", size=11),
     ]
-    box = 'viewBox="0 0 410 162" style="width:100%;max-width:620px" font-family="inherit"'
-    return HTML(f'<svg xmlns="http://www.w3.org/2000/svg" {box} aria-hidden="true">{"".join(parts)}</svg>')
-
-
-def _text(x: float, y: float, text: str, color: str = "", weight: int = 400, size: int = 13) -> str:
-    fill = COLORS[color] if color else "var(--kc-text, currentColor)"
-    look = f'font-size="{size}" text-anchor="middle" font-weight="{weight}" style="fill:{fill}"'
-    return f'<text x="{x}" y="{y}" {look}>{text}</text>'
+    return page(drawing(parts, 410, 162, 620))
 
 
 def _path(way: str, color: str) -> str:
     """A line that ends in a dot."""
     *_, x, y = way.split()
-    line = f'<path d="{way}" fill="none" stroke="{COLORS[color]}" stroke-width="2.5" stroke-linecap="round"/>'
-    return line + f'<circle cx="{x}" cy="{y}" r="4" fill="{COLORS[color]}"/>'
+    return path(way, color, 2.5) + dot(float(x), float(y), 4, color)

@@ -8,6 +8,7 @@ from math import erf, exp, pi, sqrt
 from IPython.display import HTML
 
 from helpers.figures.display import COLORS
+from helpers.studies.svg import dot, drawing, line, page, text
 from helpers.studies.which_search.wrong_gradients import LINES
 
 WIDTH, HEIGHT, TOP, BOTTOM = 200, 158, 34, 130  # of a panel, and where its curve is drawn
@@ -52,9 +53,7 @@ def panels() -> dict[str, tuple[Function, tuple[float, float], dict[str, float]]
 
 def three_gradients() -> HTML:
     """The three side by side, on a narrow page one below the other; text takes the page's colour."""
-    drawn = "".join(_panel(title, *panel) for title, panel in panels().items())
-    style = "display:flex;flex-wrap:wrap;gap:0.5rem 1.5rem;justify-content:center"
-    return HTML(f'<div style="{style}">{drawn}</div>')
+    return page(*(_panel(title, *panel) for title, panel in panels().items()))
 
 
 def _panel(title: str, bent: Function, ends: tuple[float, float], slopes: dict[str, float]) -> str:
@@ -75,18 +74,9 @@ def _panel(title: str, bent: Function, ends: tuple[float, float], slopes: dict[s
         names = [name for name in last if last[name] == y]
         _, color, dash = LINES[names[0]]
         x0, y0 = at(corrupt, y)
-        style = f'stroke="{COLORS[color]}" stroke-width="2" stroke-dasharray="{DASHES[dash]}"'
-        parts.append(f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" {style}/>')
-        parts.append(_text(x0 - 4, y0 + 4, ", ".join(names), "end"))
+        parts.append(line(x0, y0, x1, y1, color, dash=DASHES[dash]))
+        parts.append(text(x0 - 4, y0 + 4, ", ".join(names), "end", size=11))
     for x, y, name in ((*at(corrupt, values[0]), "corrupt"), (x1, y1, "clean")):
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{COLORS["mover"]}"/>')
-        parts.append(_text(x, HEIGHT - 2, name, "middle"))
-    parts.append(_text(WIDTH / 2, 14, title, "middle", 600))
-    box = f'viewBox="-14 0 {WIDTH + 30} {HEIGHT + 4}" style="flex:1 1 210px;max-width:300px"'
-    body = "".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-size="11" aria-hidden="true">{body}</svg>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, weight: int = 400) -> str:
-    style = f'text-anchor="{anchor}" font-weight="{weight}" style="fill:var(--kc-text, currentColor)"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{text}</text>'
+        parts += [dot(x, y, 4, "mover"), text(x, HEIGHT - 2, name, size=11)]
+    parts.append(text(WIDTH / 2, 14, title, weight=600, size=11))
+    return drawing(parts, WIDTH + 30, HEIGHT + 4, 300, left=-14)
