@@ -116,13 +116,13 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Es
         measured: positive where it did.
 
     Returns:
-        ``accuracy`` and ``AUC``, which is nan where one side won all contests: then there is no order to predict.
+        ``accuracy`` and ``AUC``, which is nan where one side won all conflicts: then there is no order to predict.
 
     Raises:
-        ValueError: unless there is a finite number for each contest on both sides.
+        ValueError: unless there is a finite number for each conflict on both sides.
     """
     if len(_sample(predicted)) != len(_sample(measured)):
-        raise ValueError(f"{len(predicted)} contests are predicted, and {len(measured)} measured")
+        raise ValueError(f"{len(predicted)} conflicts are predicted, and {len(measured)} measured")
     guess, truth = torch.tensor(list(predicted)), torch.tensor(list(measured)) > 0
     accuracy = bootstrap(lambda right: right.mean(-1), ((guess > 0) == truth).float())
     one_sided = truth.all() or not truth.any()

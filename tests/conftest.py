@@ -12,7 +12,7 @@ CHECKED = (
     "components.skill_heads editing.edit editing.fine_tuning editing.rome editing.scores editing.tracing "
     "editing.value_search editing.weights "
     "figures.circuit_layout "
-    "studies.competition.competition studies.competition.contests studies.competition.exposure "
+    "studies.competition.competition studies.competition.conflicts studies.competition.exposure "
     "studies.competition.scaled_heads studies.competition.sentences studies.edited_circuits.edit_leaks "
     "studies.edited_circuits.edited_circuits studies.editing_inside_circuits.masks "
     "studies.editing_inside_circuits.search studies.greater_than.digits studies.greater_than.years "

@@ -102,7 +102,7 @@ def test_samples_belong_together():
         bootstrap(lambda values: values.mean(), torch.ones(3))
     with pytest.raises(ValueError, match="seed has to be greater"):
         bootstrap(mean, torch.ones(3), seed=-1)
-    with pytest.raises(ValueError, match="2 contests are predicted, and 1 measured"):
+    with pytest.raises(ValueError, match="2 conflicts are predicted, and 1 measured"):
         judge([1.0, 2.0], [1.0])
     for hits in (3.0, True, "3"):
         with pytest.raises(ValueError, match="hits has to be a whole number"):

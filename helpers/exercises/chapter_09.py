@@ -15,7 +15,7 @@ from helpers.circuits.metrics import logit_diff
 from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.competition.competition import scale_edges
-from helpers.studies.competition.contests import KnowledgeConflicts
+from helpers.studies.competition.conflicts import KnowledgeConflicts
 from helpers.studies.tables import read_table
 
 DRAWS = 500
@@ -23,9 +23,9 @@ CHOICES = ("less", "as often", "more")
 
 
 @check
-def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, contests: KnowledgeConflicts) -> None:
-    """``interaction(contests)`` is what two supports do together beyond what each does alone."""
-    some = contests.select(range(min(12, len(contests))))
+def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, conflicts: KnowledgeConflicts) -> None:
+    """``interaction(conflicts)`` is what two supports do together beyond what each does alone."""
+    some = conflicts.select(range(min(12, len(conflicts))))
     given = attempted(interaction(some))
     expect(isinstance(given, Tensor) and given.shape == (len(some),), f"return a tensor of {len(some)} numbers.")
     start = logit_diff(run_circuit(model, Circuit.empty(Graph.from_model(model)), some.both), some.both)
@@ -33,11 +33,11 @@ def adds_up(interaction: Callable[[KnowledgeConflicts], Tensor], model, contests
     right = both - first + second + start
 
     answer = Compared(given, right, 1e-2)
-    answer.isnt(both - first - second + start, "in contests.second the second answer counts as right.")
+    answer.isnt(both - first - second + start, "in conflicts.second the second answer counts as right.")
     answer.isnt(both - first + second, "the start is in both separate scores: add it back once.")
     answer.isnt(both - first + second - start, "the start is taken away twice, so add it back.")
     answer.isnt(-right, "the sign is the wrong way round: together minus apart.")
-    answer.is_right(f"for the first contest it is {right[0]:.2f}, not {given[0]:.2f}.")
+    answer.is_right(f"for the first conflict it is {right[0]:.2f}, not {given[0]:.2f}.")
 
 
 @check

@@ -9,7 +9,7 @@ from helpers.exercises import chapter_09
 from helpers.exercises.chapter_09 import paired_quantiles
 from helpers.exercises.kit import Verdict
 from helpers.studies.competition.competition import scale_edges
-from helpers.studies.competition.contests import fact_conflicts
+from helpers.studies.competition.conflicts import fact_conflicts
 
 
 def message(verdict: Verdict) -> str:
@@ -18,33 +18,33 @@ def message(verdict: Verdict) -> str:
 
 
 @pytest.fixture(scope="module")
-def contests(atlas):
+def conflicts(atlas):
     return fact_conflicts(atlas, "landmark_country", 8, repeated=[2], split="test")
 
 
-def test_adds_up(atlas, contests):
+def test_adds_up(atlas, conflicts):
     def parts(some):
         start = logit_diff(run_circuit(atlas, Circuit.empty(Graph.from_model(atlas)), some.both), some.both)
         return start, *(logit_diff(p.clean_logits(atlas), p) for p in (some.both, some.first, some.second))
 
     def judge(combine):
-        return chapter_09.adds_up(lambda some: combine(*parts(some)), atlas, contests)
+        return chapter_09.adds_up(lambda some: combine(*parts(some)), atlas, conflicts)
 
     assert judge(lambda start, both, first, second: both - first + second + start)
     assert "second answer counts" in message(judge(lambda start, both, first, second: both - first - second + start))
     assert "add it back once" in message(judge(lambda start, both, first, second: both - first + second))
     assert "taken away twice" in message(judge(lambda start, both, first, second: both - first + second - start))
     assert "wrong way round" in message(judge(lambda start, both, first, second: first - second - start - both))
-    assert "for the first contest" in message(judge(lambda start, both, first, second: both))
-    assert "tensor of" in message(chapter_09.adds_up(lambda some: 1.0, atlas, contests))
-    assert "attempted" in message(chapter_09.adds_up(lambda some: None, atlas, contests))
+    assert "for the first conflict" in message(judge(lambda start, both, first, second: both))
+    assert "tensor of" in message(chapter_09.adds_up(lambda some: 1.0, atlas, conflicts))
+    assert "attempted" in message(chapter_09.adds_up(lambda some: None, atlas, conflicts))
 
 
-def test_turns(atlas, contests):
-    circuit = eap_ig(atlas, contests.both).greedy(40)
+def test_turns(atlas, conflicts):
+    circuit = eap_ig(atlas, conflicts.both).greedy(40)
 
     def judge(function):
-        return chapter_09.turns(function, atlas, contests.both, circuit)
+        return chapter_09.turns(function, atlas, conflicts.both, circuit)
 
     def right(pairs, circuit, factor):
         return scale_edges(atlas, pairs, [(circuit, factor)])

@@ -2,7 +2,7 @@
 
 The circuit competition conjecture says: circuits that fit a prompt compete, and the strongest decides the next token.
 Here a circuit's strength is what it alone adds to the logit difference, on a prompt that supports only its own
-continuation. The prediction adds the two strengths up, with opposite signs, and never sees the contested prompt.
+continuation. The prediction adds the two strengths up, with opposite signs, and never sees the conflicting prompt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from helpers.models.network import read_network
 from helpers.models.predict import logits_after
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.edge_pruning import masked_logits
-from helpers.studies.competition.contests import KnowledgeConflicts
+from helpers.studies.competition.conflicts import KnowledgeConflicts
 
 
 def circuit_contribution(model, circuit: Circuit, pairs: PromptPairs) -> Float[Tensor, " batch"]:
@@ -38,23 +38,23 @@ def without_circuits(model, pairs: PromptPairs) -> Float[Tensor, " batch"]:
     return logit_diff(logits_after(read_network(model), pairs.corrupt_ids)[:, 0], pairs)
 
 
-def predict_winner(model, contests: KnowledgeConflicts, first: Circuit, second: Circuit) -> pd.DataFrame:
-    """Who should win each contest, by the strengths of two circuits that were measured apart.
+def predict_winner(model, conflicts: KnowledgeConflicts, first: Circuit, second: Circuit) -> pd.DataFrame:
+    """Who should win each conflict, by the strengths of two circuits that were measured apart.
 
     Returns:
-        Per contest, in logits: ``start`` (first minus second continuation where neither is supported), ``first`` and
+        Per conflict, in logits: ``start`` (first minus second continuation where neither is supported), ``first`` and
         ``second`` (the circuits' strengths, each on the prompt that supports it alone), ``predicted`` (start + first -
-        second; positive: the first should win) and ``measured`` (the whole model on the contested prompt).
+        second; positive: the first should win) and ``measured`` (the whole model on the conflicting prompt).
     """
     table = pd.DataFrame(
         {
-            "start": without_circuits(model, contests.both).tolist(),
-            "first": circuit_contribution(model, first, contests.first).tolist(),
-            "second": circuit_contribution(model, second, contests.second).tolist(),
+            "start": without_circuits(model, conflicts.both).tolist(),
+            "first": circuit_contribution(model, first, conflicts.first).tolist(),
+            "second": circuit_contribution(model, second, conflicts.second).tolist(),
         }
     )
     table["predicted"] = table.start + table["first"] - table.second
-    table["measured"] = logit_diff(contests.both.clean_logits(model), contests.both).tolist()
+    table["measured"] = logit_diff(conflicts.both.clean_logits(model), conflicts.both).tolist()
     return table
 
 

@@ -12,7 +12,7 @@ from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
 from helpers.searches.attribution import find_circuit
 from helpers.studies.competition.competition import predict_winner, steer_between
-from helpers.studies.competition.contests import KnowledgeConflicts, fact_conflicts
+from helpers.studies.competition.conflicts import KnowledgeConflicts, fact_conflicts
 from helpers.studies.competition.scaled_heads import scaled_rows
 from helpers.studies.competition.sentences import dose_table, sentence_conflicts
 from helpers.studies.tables import Load, Write, write_parts

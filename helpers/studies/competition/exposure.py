@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.models.network import read_network
 from helpers.models.predict import logits_after, prompt_ids
 from helpers.prompts.relations import Relation, relation
-from helpers.studies.competition.contests import BETWEEN, FIRST_WORD
+from helpers.studies.competition.conflicts import BETWEEN, FIRST_WORD
 from helpers.studies.competition.sentences import values_of
 
 

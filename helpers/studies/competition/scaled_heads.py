@@ -15,7 +15,7 @@ from helpers.models.network import Network, read_network
 from helpers.models.predict import logits_after
 from helpers.models.run import forward, head_writes
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.competition.contests import KnowledgeConflicts
+from helpers.studies.competition.conflicts import KnowledgeConflicts
 
 FACTORS = (-6.0, -3.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0)
 

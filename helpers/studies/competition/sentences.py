@@ -11,7 +11,7 @@ from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, logits_after, prompt_ids
 from helpers.prompts.facts import known_facts, split_of
 from helpers.prompts.relations import Fact, Relation, Split, relation, stable_hash
-from helpers.studies.competition.contests import Ids, KnowledgeConflicts, conflicts_of, two_values
+from helpers.studies.competition.conflicts import Ids, KnowledgeConflicts, conflicts_of, two_values
 
 DOSES = (0, 1, 2, 4, 8)
 FACTS = 24  # of each relation, of those that the model knows
@@ -67,7 +67,7 @@ def dose_rows(
 def sentence_conflicts(
     model, relation_or_name: Relation | str, n: int, *, times: int = 1, seed: int = 0, split: Split = "train"
 ) -> KnowledgeConflicts:
-    """A memorised fact (first) against a copy of a false sentence (second), as `contests.fact_conflicts`, in sentences.
+    """A memorised fact (first) against a copy of a false sentence (second), in sentences (`conflicts.fact_conflicts`).
 
     Each known subject stands once; there are at most ``n`` conflicts. Columns of ``about``: ``subject, repeated``.
 

@@ -5,7 +5,7 @@ import torch
 from helpers import logit_diff
 from helpers.components.heads import ablate_heads
 from helpers.models.network import read_network
-from helpers.studies.competition.contests import fact_conflicts
+from helpers.studies.competition.conflicts import fact_conflicts
 from helpers.studies.competition.drawing import parts_of
 from helpers.studies.competition.exposure import advantage, resistance
 from helpers.studies.competition.scaled_heads import direct_gap, scaled_gap, scaled_rows

@@ -1,7 +1,7 @@
 """Prompts in which two continuations are supported at once, and what is left when one support is taken away.
 
 Two things in a prompt are exchanged independently: what supports the first continuation, and what supports the second.
-An exchanged support speaks for some third token, so all prompts of a contest are equally long and equally normal.
+An exchanged support speaks for some third token, so all prompts of a conflict are equally long and equally normal.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Relation, relation, stable_hash
 
 BETWEEN = 2  # random tokens between the two occurrences of a repeated part
-TRIES = 200  # draws for each contest that is wanted, until names of equal length are given up
+TRIES = 200  # draws for each conflict that is wanted, until names of equal length are given up
 Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class KnowledgeConflicts:
-    """Contested prompts as three sets of pairs, row by row about the same contest; all corrupt prompts lack both.
+    """Prompts of conflicts as three sets of pairs, row by row about the same one; all corrupt prompts lack both supports.
 
     ``both`` holds both supports; its answer is the first continuation, its wrong answer the second, so its logit
     difference is positive where the first wins. ``first`` holds only the first support, with the same answers.
     ``second`` holds only the second support; there the second continuation is the answer, the first one wrong.
-    ``about`` has a row for each contest.
+    ``about`` has a row for each conflict.
     """
 
     both: PromptPairs
@@ -44,7 +44,7 @@ class KnowledgeConflicts:
         return len(self.both)
 
     def select(self, index: Sequence[int]) -> KnowledgeConflicts:
-        """The contests at the given places, in that order."""
+        """The conflicts at the given places, in that order."""
         chosen = [int(i) for i in index]
         parts = (pairs.select(chosen) for pairs in (self.both, self.first, self.second))
         return KnowledgeConflicts(*parts, self.about.iloc[chosen].reset_index(drop=True))
@@ -82,7 +82,7 @@ def fact_conflicts(
 
     Args:
         repeated: numbers of random tokens to choose from.
-        split: subjects of this half only (see `helpers.relation_pairs`), in all prompts of a contest.
+        split: subjects of this half only (see `helpers.relation_pairs`), in all prompts of a conflict.
         known: only facts whose answer the model puts first when it is asked without a context.
 
     Raises:
@@ -126,7 +126,7 @@ def two_values(rng: random.Random, values: list[Ids], taken: set[int]) -> tuple[
     """Two values of equal length, with first tokens that differ from each other and from those that are taken."""
     free = [value for value in values if value[0] not in taken]
     if not any(len(one) == len(two) and one[0] != two[0] for one, two in combinations(free, 2)):
-        raise ValueError("the relation has too few different answers of equal length for a contest; it needs four")
+        raise ValueError("the relation has too few different answers of equal length for a conflict; it needs four")
     while True:
         one, two = rng.sample(values, 2)
         if len(one) == len(two) and one[0] != two[0] and not {one[0], two[0]} & taken:
@@ -147,7 +147,7 @@ def name_conflicts(
         split: names, objects and their combinations of this part only.
 
     Raises:
-        ValueError: if the tokenizer splits nearly all names, so that too few contests have prompts of equal length.
+        ValueError: if the tokenizer splits nearly all names, so that too few conflicts have prompts of equal length.
     """
     number = stable_hash(seed, "name contest", split)
     draw, rng, tokenizer = Draw(number), random.Random(number), model.tokenizer
@@ -192,7 +192,7 @@ def taught_conflicts(
 ) -> KnowledgeConflicts:
     """Two conflicting facts about one subject: the first was taught in the share ``told``, the second in the rest.
 
-    There are at most ``n`` contests, fewer if the relation hasn't so many.
+    There are at most ``n`` conflicts, fewer if the relation hasn't so many.
 
     No prompt supports only one of them, so here ``first`` and ``second`` have the same clean prompts as ``both``, and
     ask another question: the answer of one kind against the same kind's answer of the corrupt prompt's subject.

@@ -1,4 +1,4 @@
-"""Contests exchange exactly one support at a time, and keep the halves of the data apart."""
+"""Conflicts exchange exactly one support at a time, and keep the halves of the data apart."""
 
 from dataclasses import replace
 from inspect import unwrap
@@ -10,7 +10,7 @@ import torch
 from helpers import relation
 from helpers.atlas.skills import indirect_object_pairs
 from helpers.prompts.facts import split_of
-from helpers.studies.competition.contests import fact_conflicts, name_conflicts, taught_conflicts
+from helpers.studies.competition.conflicts import fact_conflicts, name_conflicts, taught_conflicts
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ def test_a_fact_is_told_between_two_occurrences_of_the_random_tokens(facts, atla
 
 @pytest.mark.parametrize("kind", ["facts", "names"])
 def test_each_prompt_lacks_exactly_one_support(kind, request):
-    contests = request.getfixturevalue(kind)
+    conflicts = request.getfixturevalue(kind)
     rows = zip(
-        contests.both.clean_ids,
-        contests.first.clean_ids,
-        contests.second.clean_ids,
-        contests.both.corrupt_ids,
+        conflicts.both.clean_ids,
+        conflicts.first.clean_ids,
+        conflicts.second.clean_ids,
+        conflicts.both.corrupt_ids,
         strict=True,
     )
     for both, first, second, neither in rows:
@@ -55,16 +55,16 @@ def test_each_prompt_lacks_exactly_one_support(kind, request):
         assert set(differing(both, neither)) == value | support
         assert [first[i] for i in value] == [neither[i] for i in value]
         assert [second[i] for i in support] == [neither[i] for i in support]
-    assert contests.first.corrupt_ids == contests.second.corrupt_ids == contests.both.corrupt_ids
+    assert conflicts.first.corrupt_ids == conflicts.second.corrupt_ids == conflicts.both.corrupt_ids
 
 
 @pytest.mark.parametrize("kind", ["facts", "names"])
 def test_answers_change_sides(kind, request):
-    contests = request.getfixturevalue(kind)
-    assert torch.equal(contests.first.answer_ids, contests.second.wrong_ids)
-    assert torch.equal(contests.first.wrong_ids, contests.second.answer_ids)
-    assert torch.equal(contests.both.answer_ids, contests.first.answer_ids)
-    assert (contests.both.answer_ids != contests.both.wrong_ids).all()
+    conflicts = request.getfixturevalue(kind)
+    assert torch.equal(conflicts.first.answer_ids, conflicts.second.wrong_ids)
+    assert torch.equal(conflicts.first.wrong_ids, conflicts.second.answer_ids)
+    assert torch.equal(conflicts.both.answer_ids, conflicts.first.answer_ids)
+    assert (conflicts.both.answer_ids != conflicts.both.wrong_ids).all()
 
 
 def test_halves_stay_apart_and_repeat_themselves(atlas, facts):
@@ -93,20 +93,22 @@ def test_a_repeated_part_of_no_tokens_leaves_two_sentences(names, atlas):
 
 def test_conflicts_are_asked_both_ways(atlas):
     crafts = {fact.subject: fact for fact in relation("person_craft").facts}
-    contests = taught_conflicts(atlas, "person_craft", 20, split="test")
-    assert contests.first.clean == contests.second.clean == contests.both.clean
-    assert 0 < (contests.about.told > 0.5).sum() < len(contests), "the sides are drawn"
-    for row, answer, wrong in zip(contests.about.itertuples(), contests.both.answers, contests.both.wrong, strict=True):
+    conflicts = taught_conflicts(atlas, "person_craft", 20, split="test")
+    assert conflicts.first.clean == conflicts.second.clean == conflicts.both.clean
+    assert 0 < (conflicts.about.told > 0.5).sum() < len(conflicts), "the sides are drawn"
+    for row, answer, wrong in zip(
+        conflicts.about.itertuples(), conflicts.both.answers, conflicts.both.wrong, strict=True
+    ):
         fact = crafts[row.subject]
         sides = (fact.answer, fact.other) if row.told == fact.rate and row.told > 0.5 else (fact.other, fact.answer)
         if row.told != 0.5:
             assert f" {sides[0]}".startswith(answer) and f" {sides[1]}".startswith(wrong)
-    assert torch.equal(contests.first.answer_ids, contests.both.answer_ids)
-    assert torch.equal(contests.second.answer_ids, contests.both.wrong_ids)
-    assert (contests.first.wrong_ids != contests.first.answer_ids).all()
+    assert torch.equal(conflicts.first.answer_ids, conflicts.both.answer_ids)
+    assert torch.equal(conflicts.second.answer_ids, conflicts.both.wrong_ids)
+    assert (conflicts.first.wrong_ids != conflicts.first.answer_ids).all()
 
 
-def test_relations_that_cannot_contest(atlas):
+def test_relations_that_cannot_conflict(atlas):
     lonely = replace(relation("country_capital"), facts=relation("country_capital").facts[:1])
     for split in ("train", "test"):
         with pytest.raises(ValueError, match="no two subjects of equal length"):
