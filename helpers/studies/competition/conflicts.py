@@ -27,7 +27,7 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True)
 class KnowledgeConflicts:
-    """Prompts of conflicts as three sets of pairs, row by row about the same one; all corrupt prompts lack both supports.
+    """Prompts of conflicts as three sets of pairs, row by row about the same one; corrupt prompts lack both supports.
 
     ``both`` holds both supports; its answer is the first continuation, its wrong answer the second, so its logit
     difference is positive where the first wins. ``first`` holds only the first support, with the same answers.
