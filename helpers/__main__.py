@@ -35,6 +35,7 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         "judge the searches on planted models, exact scores, circuits and costs",
     ),
     "lists": (("studies.in_context_learning.few_shot_table",), "measure few-shot lists"),
+    "induction": (("studies.induction.forming",), "train Atlas again to where copying forms, and look closely"),
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),
     "llama": (("studies.your_own_model.llama_table",), "measure circuits, heads and edits in both shapes of Atlas"),
     "own_edits": (("studies.your_own_model.own_edits",), "edit SmolLM2 at many layers, at two places of the prompt"),
