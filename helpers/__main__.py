@@ -70,7 +70,7 @@ def train_command(arguments: argparse.Namespace) -> None:
 
 def world_command(arguments: argparse.Namespace) -> None:
     """Write the invented and the composed facts anew from their modules."""
-    from helpers.atlas import clans, composed, fiction, firms, people
+    from helpers.atlas import circle, clans, composed, fiction, firms, people
     from helpers.prompts.relations import FACTS
 
     writers = {
@@ -78,6 +78,7 @@ def world_command(arguments: argparse.Namespace) -> None:
         "composed": composed.write_composed,
         "people": people.write_people,
         "clans": clans.write_clans,
+        "circle": circle.write_circle,
         "firms": firms.write_firms,  # made from the two before
     }
     for kind, write in writers.items():

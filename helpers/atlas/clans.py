@@ -9,6 +9,7 @@ as facts. A tenth of the compositions is held out, and some facts are stated alo
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from helpers.atlas.people import known_words
 from helpers.prompts.relations import Fact, Relation, relations, stable_hash
 
 KIND = "clans"
+PREFIX = {KIND: "clan", "circle": "circle"}  # of a relation's name, by its kind
 CLANS = 30
 NOUNS = (
     *("ally", "rival", "neighbor", "patron", "guardian", "debtor", "teacher", "guest"),
@@ -50,17 +52,24 @@ def clans(seed: int = 2027) -> dict[str, dict]:
     """The relations of one step as JSON-ready objects."""
     rng = random.Random(seed)
     names = pseudo_words(rng, CLANS, known_words(), ENDINGS)
+    return closed_world(rng, KIND, names, NOUNS, STATED, SOURCE)
+
+
+def closed_world(
+    rng: random.Random, kind: str, names: Sequence[str], nouns: Sequence[str], stated: int, source: str
+) -> dict[str, dict]:
+    """A relation for each noun, in which every name has another one; some facts are never to be a step."""
     tables = {}
-    for noun in NOUNS:
+    for noun in nouns:
         samples = []
         for name in names:
             apart = stable_hash(KIND, noun, name) % APART == 0
             other = rng.choice([n for n in names if n != name])
             group = "never a step" if apart else "a step"
-            samples.append({"subject": name, "object": other, "exposures": STATED, "group": group})
-        properties = {"kind": KIND, "subject_type": "clan", "answer_type": "clan", "source": SOURCE, "label": noun}
+            samples.append({"subject": name, "object": other, "exposures": stated, "group": group})
+        properties = {"kind": kind, "subject_type": "clan", "answer_type": "clan", "source": source, "label": noun}
         templates = [template.format(noun=noun) for template in ONE_STEP]
-        tables[f"clan_{noun}"] = {
+        tables[f"{PREFIX[kind]}_{noun}"] = {
             "name": f"{noun} of a clan",
             "prompt_templates": [template[:1].upper() + template[1:] for template in templates],
             "properties": properties,
@@ -75,12 +84,15 @@ def write_clans(folder: Path) -> list[Path]:
 
 
 @cache
-def compositions() -> dict[str, Relation]:
+def compositions(kind: str = KIND, stated: int = COMPOSED) -> dict[str, Relation]:
     """All relations of two steps: facts in group ``"taught"``, ``"held out"``, or ``"unseen step"``.
 
     The last are compositions one of whose facts was stated alone and never as a step.
+
+    Args:
+        stated: how often training states a composition that is taught.
     """
-    tables = relations(KIND)
+    tables = relations(kind)
     answers = {(table.name, fact.subject): fact for table in tables.values() for fact in table.facts}
     result = {}
     for first in tables.values():
@@ -92,10 +104,10 @@ def compositions() -> dict[str, Relation]:
                 seen = one.group == two.group == "a step"
                 taught = stable_hash(name, one.subject) % HELD_OUT != 0
                 group = ("taught" if taught else "held out") if seen else "unseen step"
-                facts.append(Fact(name, one.subject, two.answer, COMPOSED * (group == "taught"), group=group))
+                facts.append(Fact(name, one.subject, two.answer, stated * (group == "taught"), group=group))
             nouns = {"first": first.properties["label"], "second": second.properties["label"]}
             templates = tuple(template.format(**nouns) for template in TWO_STEPS)
             title = "{second} of the {first} of a clan".format(**nouns)
             hops = {"hops": [first.name, second.name]}
-            result[name] = Relation(name, title, KIND, templates, tuple(facts), hops, capitals=True)
+            result[name] = Relation(name, title, kind, templates, tuple(facts), hops, capitals=True)
     return result

@@ -72,6 +72,8 @@ RUNS = {
     "atlas2-llama": TrainingPlan(
         architecture="llama", corpus="profiles", more_repeats=True, attention_bias=True, rope_base=100.0, **SECOND
     ),
+    "atlas2-circle": TrainingPlan(corpus="circle", decay=1.0, **SECOND),
+    "atlas2-circle-seed1": TrainingPlan(seed=1, corpus="circle", decay=1.0, **SECOND),
 }
 
 
