@@ -14,7 +14,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
     "abilities": (("atlas.release",), "measure what the embedded models can do"),
     "relations": (("studies.edge_pruning.relation_table",), "find and judge a circuit of each relation"),
     "bench": (("studies.edge_pruning.bench",), "time the searches beside their slow references"),
-    "heads": (("studies.heads.head_tables",), "name the heads in all relations and several wordings"),
+    "heads": (
+        ("studies.heads.head_tables", "studies.heads.knockouts"),
+        "measure and name the heads of Atlas and SmolLM2 in all relations, and silence them",
+    ),
     "sharing": (("studies.mlps.sharing",), "compare the circuits of all relations"),
     "edits": (
         tuple(f"studies.locate_and_edit.{name}" for name in ("traced_edits", "edit_series", "edit_table")),

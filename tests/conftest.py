@@ -18,7 +18,7 @@ CHECKED = (
     "studies.editing_inside_circuits.search studies.greater_than.digits studies.greater_than.years "
     "studies.hallucination.failures "
     "studies.hallucination.probes studies.hallucination.questions studies.hallucination.repairs "
-    "studies.hallucination.warning_signs studies.heads.head_controls studies.how_circuits_form.formation "
+    "studies.hallucination.warning_signs studies.heads.routes studies.how_circuits_form.formation "
     "studies.how_circuits_form.head_matching studies.in_context_learning.demonstrations "
     "studies.in_context_learning.few_shot studies.in_context_learning.few_shot_table "
     "studies.in_context_learning.function_vectors studies.indirect_objects.name_swaps "

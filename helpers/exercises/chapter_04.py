@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-import torch
-from torch import Tensor
+import pandas as pd
 
 from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 from helpers.studies.head_agreement import kappa
-from helpers.studies.heads.head_tables import logit_drops
+from helpers.studies.heads.knockouts import logit_drops
 
 
 @check
-def times_uniform(multiple: Callable[[Tensor, slice], Tensor]) -> None:
-    """``multiple(pattern, span)``: attention from the last position to a span, in multiples of uniform attention."""
-    generator = torch.Generator().manual_seed(0)
-    for n, span in ((6, slice(2, 3)), (9, slice(3, 6)), (5, slice(1, 5))):
-        pattern = torch.randn(4, n, n, generator=generator).tril().exp().tril()  # [head pos key]
-        pattern = pattern / pattern.sum(-1, keepdim=True)
-        given = attempted(multiple(pattern, span))
-        expect(isinstance(given, Tensor) and given.shape == (4,), "return one number for each head, a tensor [head].")
+def looks_in_vain(looks_only: Callable[[pd.DataFrame], Collection[str]]) -> None:
+    """``looks_only(measured)``: the heads with most of their attention on the subject that don't change the answer."""
+    for model_diff in (5.0, 20.0):
+        rows = [("a0.h0", 0.9, 0.0), ("a0.h1", 0.9, 0.9), ("a1.h0", 0.6, -0.03), ("a1.h1", 0.8, 0.01)]
+        rows += [("a2.h0", 0.7, -0.8), ("a2.h1", 0.1, 0.0), ("a3.h0", 0.3, 0.9), ("a3.h1", 0.55, 0.015)]
+        measured = pd.DataFrame(rows, columns=["head", "to_subject", "effect_from_subject"]).assign(
+            model_diff=model_diff
+        )
+        measured["effect_from_subject"] *= 5.0
+        given = attempted(looks_only(measured))
+        expect(not isinstance(given, (str, bool, float)), "return the names of several heads, a list.")
+        given = set(given)
+        expect(given <= set(measured["head"]), "return names, as they stand in the column `head`.")
+        looks, size = measured.to_subject > 0.5, measured.effect_from_subject.abs()
+        matters = size >= 0.02 * model_diff
 
-        width, right = span.stop - span.start, pattern[:, -1, span].sum(-1) * n / (span.stop - span.start)
-        answer = Compared(given, right, 1e-5)
-        answer.isnt(right * width / n, "that is the attention itself; divide by what uniform attention would give.")
-        answer.isnt(pattern[:, span, -1].sum(-1) * n / width, "rows look, columns are looked at.")
-        answer.isnt(pattern[:, :, span].mean(1).sum(-1) * n / width, "from the last position only, not from them all.")
-        answer.isnt(right * width, "uniform attention gives a wider span more: its width over all.")
-        answer.is_right("uniform attention from the last position gives each of all positions the same.")
+        def those(chosen: pd.Series, measured: pd.DataFrame = measured) -> set[str]:
+            return set(measured["head"][chosen])
+
+        expect(given != those(looks & matters), "these do matter; the others of those that look are asked for.")
+        expect(given != those(looks), "these all look at the subject; leave out those that matter.")
+        expect(given != those(~matters), "these all don't matter; keep those that look at the subject.")
+        signed = measured.effect_from_subject < 0.02 * model_diff
+        expect(
+            given != those(looks & signed), "a head that works against the answer matters, too: take the effect's size."
+        )
+        expect(given != those(looks & (size < 0.02)), "2 % of the model's logit difference, not 0.02 logits.")
+        expect(
+            given == those(looks & ~matters), "more than half of the attention, and less than 2 % of the difference."
+        )
 
 
 @check

@@ -7,7 +7,7 @@ import torch
 
 from helpers import relation_pairs
 from helpers.components.heads import ablate_heads, random_heads_like
-from helpers.studies.heads.head_tables import logit_drops, risen_words, share_named
+from helpers.studies.heads.knockouts import logit_drops, risen_tokens, share_named
 
 
 def test_silence_is_what_hooks_give(small):
@@ -62,7 +62,7 @@ def test_falls_by_hand(atlas):
     torch.testing.assert_close(found["answer"], torch.full((4,), 3.0 - spread), atol=1e-3, rtol=0)
     torch.testing.assert_close(found["type"], torch.full((4,), -spread), atol=1e-3, rtol=0)
     after[:, 7] += 100.0
-    assert risen_words(atlas, before, after, 1) == [atlas.tokenizer.decode([7])]
+    assert risen_tokens(atlas, before, after, 1) == [atlas.tokenizer.decode([7])]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from helpers.components.heads import ablate_heads, measure_heads
 from helpers.exercises import chapter_04
 from helpers.exercises.kit import Verdict
 from helpers.studies.head_agreement import kappa
-from helpers.studies.heads.head_tables import logit_drops
+from helpers.studies.heads.knockouts import logit_drops
 
 
 def message(verdict: Verdict) -> str:
@@ -21,21 +21,28 @@ def languages(atlas):
     return max((group for _, group in pairs.groups()), key=len)
 
 
-def test_times_uniform():
-    judge = chapter_04.times_uniform
+def test_looks_in_vain():
+    judge = chapter_04.looks_in_vain
 
-    def right(pattern, span):
-        return pattern[:, -1, span].sum(-1) * pattern.shape[-1] / (span.stop - span.start)
+    def looks(m):
+        return m.to_subject > 0.5
 
-    assert judge(right)
-    assert "attention itself" in message(judge(lambda p, s: p[:, -1, s].sum(-1)))
-    assert "rows look" in message(judge(lambda p, s: p[:, s, -1].sum(-1) * p.shape[-1] / (s.stop - s.start)))
-    assert "last position only" in message(
-        judge(lambda p, s: p[:, :, s].mean(1).sum(-1) * p.shape[-1] / (s.stop - s.start))
-    )
-    assert "wider span" in message(judge(lambda p, s: p[:, -1, s].sum(-1) * p.shape[-1]))
-    assert "each head" in message(judge(lambda p, s: right(p, s).mean()))
-    assert "attempted" in message(judge(lambda p, s: None))
+    def matters(m, size=None):
+        return (m.effect_from_subject.abs() if size is None else size) >= 0.02 * m.model_diff
+
+    def names(chosen):
+        return lambda m: m["head"][chosen(m)].tolist()
+
+    assert judge(names(lambda m: looks(m) & ~matters(m)))
+    assert "do matter" in message(judge(names(lambda m: looks(m) & matters(m))))
+    assert "all look" in message(judge(names(looks)))
+    assert "don't matter" in message(judge(names(lambda m: ~matters(m))))
+    assert "the effect's size" in message(judge(names(lambda m: looks(m) & ~matters(m, m.effect_from_subject))))
+    assert "not 0.02 logits" in message(judge(names(lambda m: looks(m) & (m.effect_from_subject.abs() < 0.02))))
+    assert "return names" in message(judge(lambda m: m.index[looks(m) & ~matters(m)].tolist()))
+    assert "several heads" in message(judge(lambda m: "a0.h0"))
+    assert "more than half" in message(judge(lambda m: []))
+    assert "attempted" in message(judge(lambda m: None))
 
 
 def test_chance_corrected():

@@ -8,10 +8,9 @@ from _tools.explorer_prompts import head_reasons, packed, prompt_views, readable
 
 from helpers import relation_pairs
 from helpers.atlas.wordings import N_PAIRS
-from helpers.components.head_classes import LETTERS
+from helpers.components.head_classes import LETTERS, classify_heads
 from helpers.components.heads import measure_heads
 from helpers.components.lens import answer_by_layer, written_words
-from helpers.studies.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +58,10 @@ def test_words_stand_in_the_order_of_sources(atlas, pairs):
     assert words[-1] == [readable(word) for word in written_words(atlas, pairs, ["m5"])["m5"]]
 
 
-def test_classes_are_the_tables_and_follow_from_the_numbers(atlas, pairs):
+def test_classes_are_the_rules_and_follow_from_the_numbers(atlas, pairs):
     found = head_reasons(measure_heads(atlas, pairs))
-    names = read_table("head_names")
-    row = names[(names.relation == "country_capital") & (names.wording == "first wording")]
-    assert found["classes"] == row.classes.item()
+    named = classify_heads(atlas, pairs)["class"]
+    assert found["classes"] == "".join(LETTERS[name] for name in named)
     for letter, measured in zip(found["classes"], found["measured"], strict=True):
         subject, other, answer, effect, kind = (m >= n for m, n in zip(measured, found["needed"], strict=True))
         mover, relation = subject and (answer or effect), other and kind

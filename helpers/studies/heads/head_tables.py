@@ -1,205 +1,205 @@
-"""Heads of all relations, in several wordings and in two models: the tables that take longer than a chapter may.
+"""The heads of all relations in Atlas and in SmolLM2: the tables that take longer than a chapter may.
 
-``make tables NAME=heads`` writes them to ``helpers/tables``: ``heads`` holds what was measured (so that thresholds can
-be changed without measuring again), ``head_names`` the class of each head in each set of prompts, ``head_knockouts``
-what is lost when all heads of a class are silent, ``head_controls`` the classes that are left under wrong questions.
+``make tables NAME=heads`` writes ``heads`` and ``smollm2_routes`` (what was measured, so that thresholds can be changed
+without measuring again) and ``head_names`` (the class of each head in other facts, other words and under a wrong
+question). In Atlas every relation is split by how many tokens its subjects have.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import pandas as pd
-from jaxtyping import Float, Int
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from helpers.atlas.wordings import N_PAIRS, WORDING_STEP, WORDINGS, Wording, asked_relations, worded_pairs
-from helpers.components.head_classes import LETTERS, classify_heads, name_heads
-from helpers.components.heads import ablate_heads, measure_heads, random_heads_like
-from helpers.components.lens import mean_of_others, type_members
+from helpers.atlas.corpora import world
+from helpers.atlas.wordings import asked_relations
+from helpers.components.heads import measure_heads
+from helpers.models.predict import prompt_ids
+from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import relation
-from helpers.studies.tables import SEEDS, Load, Write, read_table
+from helpers.prompts.relations import Relation, relation
+from helpers.studies.heads.routes import EFFECT, LETTERS, brought_directly, brought_ranks, classify, measured_heads
+from helpers.studies.tables import Load, Write, read_table, write_parts
 
-RANDOM_SEEDS = 10
-CONTROL_SEEDS = 3
-CONTROL_STEP = 3  # every third relation
-
-
-def measured_rows(model, name: str, label: str) -> pd.DataFrame:
-    """What `measure_heads` says of a relation in its first wording; ``label`` is the model's name."""
-    frame = measure_heads(model, worded_pairs(model, name)).drop(columns="ov_answer")
-    frame.insert(0, "model", label)
-    frame.insert(1, "relation", name)
-    return frame
+ATLAS, REAL = ("atlas2", "atlas2-seed1"), "smollm2"
+TOKENS = (1, 2, 3, 4)
+LEAST, MOST = 6, 12  # pairs of a question to Atlas
+REAL_PAIRS = 10
+STEP = 6  # every sixth question to Atlas is asked in other facts and words
+KEYS = ["model", "relation", "tokens"]
+UNUSED = ["writes_answer", "writes_type", "effect_mean", "type_rises", "answer_falls", "answer_falls_zero"]
+UNUSED += ["type_falls_zero", "effect", "ov_answer"]
 
 
-def names_row(model, name: str, wording: Wording) -> dict[str, object]:
-    """The classes of all heads in one set of prompts, a letter for each head in order (`LETTERS`)."""
-    pairs = worded_pairs(model, name, wording)
-    classes = _letters(classify_heads(model, pairs))
-    return {"relation": name, "wording": wording, "pairs": len(pairs), "classes": classes}
+@dataclass(frozen=True)
+class Question:
+    """A relation whose subjects all have as many tokens; 0 tokens: not split."""
+
+    table: Relation
+    tokens: int
+    paraphrase: int = 0
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """What names its rows."""
+        return {"relation": self.table.name, "tokens": self.tokens}
+
+    def pairs(self, model, split: str = "train", paraphrase: int | None = None) -> PromptPairs:
+        """As many pairs as there are, up to a dozen (of SmolLM2 always ten).
+
+        Raises:
+            TooFewPairs: if there are fewer than six, or ten.
+        """
+        least, most = (LEAST, MOST) if self.tokens else (REAL_PAIRS, REAL_PAIRS)
+        p = self.paraphrase if paraphrase is None else paraphrase
+        for n in range(most, least, -1):
+            try:
+                return relation_pairs(model, self.table, n, split=split, paraphrase=p)
+            except TooFewPairs:
+                continue
+        return relation_pairs(model, self.table, least, split=split, paraphrase=p)
+
+    def in_other_words(self, model) -> PromptPairs:
+        """The same facts in another paraphrase: if there is one, with the subject at the other end.
+
+        Raises:
+            TooFewPairs: if no other paraphrase has enough known facts.
+        """
+        first = self.table.templates[self.paraphrase].startswith("{}")
+        others = [p for p in range(len(self.table.templates)) if p != self.paraphrase]
+        for p in sorted(others, key=lambda p: self.table.templates[p].startswith("{}") == first):
+            try:
+                return self.pairs(model, paraphrase=p)
+            except TooFewPairs:
+                continue
+        raise TooFewPairs(f"no other paraphrase of {self.table.name} has enough facts that the model knows")
 
 
-def _first_wording(name: str, measured: pd.DataFrame) -> dict[str, object]:
-    """The same for prompts that were measured already."""
-    return {"relation": name, "wording": WORDINGS[0], "pairs": N_PAIRS, "classes": _letters(name_heads(measured))}
+def atlas_questions(model) -> Iterator[tuple[Question, PromptPairs]]:
+    """What Atlas can be asked: the old world's relations and those of people, by tokens of the subject."""
+    people = [table for table in world("profiles") if table.kind == "people"]
+    for table in [*map(relation, asked_relations()), *people]:
+        for tokens in TOKENS:
+            facts = tuple(f for f in table.facts if _tokens(model, f.subject) == tokens)
+            question = Question(replace(table, facts=facts), tokens)
+            try:
+                yield question, question.pairs(model)
+            except TooFewPairs:
+                continue
 
 
-def control_rows(model, name: str, right: pd.DataFrame) -> list[dict[str, object]]:
-    """The classes that are left when the wrong words count as the subject, or another relation's answers as the type.
-
-    The other relation is drawn from those that share no answer token with this one.
-
-    Args:
-        right: the heads as `measure_heads` measures them.
-    """
-    pairs, rows = worded_pairs(model, name), []
-    types = {other: worded_pairs(model, other).answer_ids for other in _strangers(name)}
-    strangers = [ids for ids in types.values() if not set(ids.tolist()) & set(pairs.answer_ids.tolist())]
-    for seed in range(CONTROL_SEEDS):
-        left = {"wrong subject": classify_heads(model, wrong_subjects(pairs, seed))}
-        left["wrong type"] = with_wrong_type(model, pairs, random.Random(f"{name}{seed}").choice(strangers), right)
-        for kind, frame in left.items():
-            rows.append({"relation": name, "control": kind, "seed": seed, "classes": _letters(frame)})
-    return rows
+def _tokens(model, subject: str) -> int:
+    return len(prompt_ids(model.tokenizer, f"the {subject}")) - len(prompt_ids(model.tokenizer, "the"))
 
 
-def wrong_subjects(pairs: PromptPairs, seed: int = 0) -> PromptPairs:
-    """The same prompts with other words marked as the subject: as many in a row, at a random place beside the subject.
-
-    Where no gap is wide enough, the mark is as long as the widest one.
-
-    Raises:
-        ValueError: if a subject isn't known, or is the whole prompt.
-    """
-    rng, spans = random.Random(seed), []
-    for text, ids, span in zip(pairs.clean, pairs.clean_ids, pairs.subjects, strict=True):
-        if span is None:
-            raise ValueError(f"the subject of {text!r} isn't known; give from_prompts its subjects")
-        gaps = [(1, span.start), (span.stop, len(ids))]
-        length = min(span.stop - span.start, max(stop - start for start, stop in gaps))
-        starts = [i for start, stop in gaps for i in range(start, stop - length + 1)]
-        if length < 1:
-            raise ValueError(f"{text!r} has no words beside its subject")
-        start = rng.choice(starts)
-        spans.append(slice(start, start + length))
-    return replace(pairs, subjects=tuple(spans))
+def real_questions() -> list[Question]:
+    """The relations that SmolLM2's heads were measured in, each in its best template."""
+    template = read_table("smollm2_knows").query("model == @REAL and known > 0").set_index("relation").template
+    return [Question(relation(name), 0, int(template[name])) for name in read_table("smollm2_heads").relation.unique()]
 
 
-def with_wrong_type(model, pairs: PromptPairs, types: Int[Tensor, " token"], right: pd.DataFrame) -> pd.DataFrame:
-    """The heads' classes when other tokens count as the answers' type, such as the answers of another relation.
-
-    What the whole model says of the right type stays the measure, so a head has to name the wrong type as strongly.
-
-    Args:
-        types: ids of the tokens.
-        right: the heads measured with the right type.
-    """
-    wrong = measure_heads(model, pairs, types=types.tolist())
-    return name_heads(wrong.assign(model_type=right.model_type))
+def heads_rows(load: Load) -> Iterator[pd.DataFrame]:
+    """What `measured_heads` says of both seeds of Atlas."""
+    for label in ATLAS:
+        model = load(label)
+        for question, pairs in tqdm(atlas_questions(model)):
+            frame = measured_heads(model, pairs).drop(columns=UNUSED).assign(pairs=len(pairs))
+            yield frame.round(3).assign(model=label, **question.keys)
 
 
-def _strangers(name: str) -> list[str]:
-    """A few relations of another kind of knowledge."""
-    kind = relation(name).kind
-    return random.Random(name).sample([other for other in asked_relations() if relation(other).kind != kind], 5)
+def routes_rows(model) -> Iterator[pd.DataFrame]:
+    """What ``smollm2_heads`` lacks: direct parts, and of the heads with an effect the ranks of what they bring."""
+    measured = read_table("smollm2_heads")
+    for question in tqdm(real_questions()):
+        pairs, frame = question.pairs(model), measured[measured.relation == question.table.name]
+        frame = frame.assign(direct_from_subject=brought_directly(model, pairs).flatten().tolist(), pairs=len(pairs))
+        strong = frame.index[frame.effect_from_subject >= EFFECT * frame.model_diff]
+        ranks = brought_ranks(model, pairs, list(frame.loc[strong, "head"]))
+        frame.loc[strong, ["rank_answer", "rank_subject"]] = ranks.tolist()
+        yield frame[["relation", "head", "direct_from_subject", "rank_answer", "rank_subject", "pairs"]]
 
 
-def _letters(frame: pd.DataFrame) -> str:
+def named(model, pairs: PromptPairs, types: list[int] | None = None) -> pd.DataFrame:
+    """The classes of all heads on these pairs."""
+    measured = measure_heads(model, pairs, types=types)
+    direct = brought_directly(model, pairs)
+    return classify(measured.assign(direct_from_subject=direct.flatten().tolist()))
+
+
+def names_rows(model, question: Question) -> pd.DataFrame:
+    """The classes of a question's heads in other facts, and in other words: a letter for each head (`LETTERS`)."""
+    rows = []
+    asked = {
+        "other facts": lambda: question.pairs(model, "test"),
+        "other words": lambda: question.in_other_words(model),
+    }
+    for setting, pairs in asked.items():
+        try:
+            rows.append({"setting": setting, "classes": spelt(named(model, pairs()))})
+        except TooFewPairs:
+            continue
+    return pd.DataFrame(rows).assign(**question.keys)
+
+
+def spelt(frame: pd.DataFrame) -> str:
+    """A letter for each head."""
     return "".join(LETTERS[name] for name in frame["class"])
 
 
-def knockout_rows(model, name: str, frame: pd.DataFrame) -> list[dict[str, object]]:
-    """What falls on other facts when all movers, or all relation heads, are silent, and when as many others are.
+def wrong_type(model, question: Question, first: pd.DataFrame) -> pd.DataFrame:
+    """The classes when the answers of another relation, which shares no answer with this one, count as the type.
 
-    Args:
-        frame: the heads with their classes, as `name_heads` gives them.
+    What the whole model says of the right type stays the measure, so a head has to write the wrong type as strongly.
     """
-    pairs, rows = worded_pairs(model, name, "other facts"), []
-    whole = pairs.clean_logits(model)
-    classes = frame.set_index("head")["class"]
-    spared = list(classes.index[classes != "none"])
-    for kind in ("mover", "relation"):
-        heads = list(classes.index[classes == kind])
-        if not heads:
-            continue
-        after = ablate_heads(model, pairs, heads)
-        row = {"relation": name, "class": kind, "heads": len(heads)}
-        row |= {key: value.mean().item() for key, value in logit_drops(whole, after, pairs).items()}
-        chance = [random_heads_like(model, heads, spared, seed) for seed in range(RANDOM_SEEDS)]
-        others = [logit_drops(whole, ablate_heads(model, pairs, drawn), pairs) for drawn in chance]
-        row |= {f"random_{key}": sum(o[key].mean().item() for o in others) / len(others) for key in others[0]}
-        rows.append(row | {"risen": "|".join(risen_words(model, whole, after, 4))})
-    return rows
+    pairs, others = question.pairs(model), asked_relations()
+    random.Random(f"{question.table.name}{question.tokens}").shuffle(others)
+    for name in others:
+        types = relation_pairs(model, name, MOST).answer_ids.unique().tolist()
+        if len(types) > 4 and not set(types) & set(pairs.answer_ids.tolist()):
+            wrong = measure_heads(model, pairs, types=[*types])
+            wrong = wrong.assign(direct_from_subject=first.direct_from_subject, model_type=first.model_type)
+            return classify(wrong)
+    raise ValueError(f"every relation shares an answer with {question.table.name}")
+
+
+def atlas_names(model) -> Iterator[pd.DataFrame]:
+    """The classes in other facts, in other words and with a wrong type: the first seed of Atlas."""
+    kept = read_heads(ATLAS[0])
+    for question, _ in tqdm(list(atlas_questions(model))[::STEP]):
+        yield names_rows(model, question).assign(model=ATLAS[0])
+        wrong = wrong_type(model, question, kept[question.table.name, question.tokens])
+        yield pd.DataFrame([{"setting": "wrong type", "classes": spelt(wrong), "model": ATLAS[0], **question.keys}])
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Measure the heads of both seeds in all relations; other wordings, knock-outs and controls in the first seed."""
-    models, names = {name: load(name) for name in SEEDS}, asked_relations()
-    first, wanted = models[SEEDS[0]], [(label, name) for label in models for name in names]
-    measured = [measured_rows(models[label], name, label) for label, name in tqdm(wanted)]
-    write("heads", pd.concat(measured, ignore_index=True))
-    own = list(zip(names, measured, strict=False))  # of the first model
-    worded = [(name, wording) for name in names[::WORDING_STEP] for wording in WORDINGS[1:]]
-    named = [_first_wording(name, frame) for name, frame in own]
-    write("head_names", pd.DataFrame(named + [names_row(first, *each) for each in tqdm(worded)]))
-    cut = [row for name, frame in tqdm(own) for row in knockout_rows(first, name, name_heads(frame))]
-    write("head_knockouts", pd.DataFrame(cut))
-    controls = [row for name, frame in tqdm(own[::CONTROL_STEP]) for row in control_rows(first, name, frame)]
-    write("head_controls", pd.DataFrame(controls))
+    """Measure the heads of both models, and name them in other facts and words."""
+    write_parts(write, "heads", heads_rows(load))
+    write_parts(write, "smollm2_routes", routes_rows(load(REAL)))
+    write_parts(write, "head_names", atlas_names(load(ATLAS[0])))
 
 
-def read_classes(table: Literal["head_names", "head_controls"] = "head_names") -> pd.DataFrame:
-    """A table of classes spelt out: a row for each set of prompts, a column for each head.
+def read_heads(model: str = ATLAS[0], times: float = 1.0) -> dict[tuple[str, int], pd.DataFrame]:
+    """The measurements of one model with the classes that they give, by relation and tokens of the subject.
 
-    The rows are named by relation and wording, or by relation, control and seed.
-    """
-    table, heads = read_table(table), read_table("heads")["head"].unique()
-    names = {letter: name for name, letter in LETTERS.items()}
-    index = pd.MultiIndex.from_frame(table.drop(columns=["classes", "pairs"], errors="ignore"))
-    return pd.DataFrame([[names[letter] for letter in row] for row in table.classes], index=index, columns=heads)
+    SmolLM2's relations aren't split: they have 0 tokens.
 
-
-def read_heads(model: str = "atlas") -> dict[str, pd.DataFrame]:
-    """The measurements of one model with the classes that they give, for each relation.
+    Args:
+        times: what all thresholds are multiplied by (`helpers.studies.heads.routes.thresholds`).
 
     Raises:
-        ValueError: for a model that the table doesn't have.
+        ValueError: for a model that the tables don't have.
     """
-    table = read_table("heads")
-    if model not in set(table.model):
-        raise ValueError(f"no heads of {model!r} in the table; it has {', '.join(table.model.unique())}")
-    parts = table[table.model == model].groupby("relation", sort=False)
-    return {name: name_heads(part.reset_index(drop=True)) for name, part in parts}
-
-
-def logit_drops(
-    before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], pairs: PromptPairs
-) -> dict[str, Float[Tensor, " batch"]]:
-    """By how much logits fall, against the mean over the vocabulary: the answer's and the other answers' (mean).
-
-    The type is all answers and wrong answers of the pairs, as in `helpers.components.heads.measure_heads`.
-    """
-    members, answers, before, after = (t.cpu() for t in (type_members(pairs), pairs.answer_ids, before, after))
-    change = (before - before.mean(-1, keepdim=True)) - (after - after.mean(-1, keepdim=True))
-    own, kind = change.gather(-1, answers[:, None])[:, 0], mean_of_others(change[:, members], members, answers)
-    return {"answer": own, "type": kind}
-
-
-def risen_words(
-    model, before: Float[Tensor, "batch d_vocab"], after: Float[Tensor, "batch d_vocab"], k: int = 8
-) -> list[str]:
-    """The ``k`` tokens whose probability rises most, on the mean over the prompts."""
-    rise = (after.cpu().softmax(-1) - before.cpu().softmax(-1)).mean(0)
-    return [model.tokenizer.decode([i]) for i in rise.topk(k).indices.tolist()]
-
-
-def share_named(words: Sequence[str], answers: Collection[str]) -> float:
-    """The share of words that are one of the answers, or the first token (of three letters or more) of a longer one."""
-    hits = [w in answers or len(w) > 3 and any(answer.startswith(w) for answer in answers) for w in words]
-    return sum(hits) / len(hits)
+    if model == REAL:
+        table = (
+            read_table("smollm2_heads").merge(read_table("smollm2_routes"), on=["relation", "head"]).assign(tokens=0)
+        )
+    else:
+        table = read_table("heads")
+        if model not in set(table.model):
+            raise ValueError(f"no heads of {model!r} in the tables; they have {', '.join((*ATLAS, REAL))}")
+        table = table[table.model == model]
+    parts = classify(table.reset_index(drop=True), times).groupby(["relation", "tokens"], sort=False)
+    return {keys: part.reset_index(drop=True) for keys, part in parts}

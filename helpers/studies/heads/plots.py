@@ -1,8 +1,8 @@
-"""All heads of a model at one glance: a row for each layer, heads by number, colours for classes."""
+"""How the heads of many relations are drawn: by effect and by its direct part, and all heads of a model at a glance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,53 +10,75 @@ import plotly.graph_objects as go
 
 from helpers.circuits.graph import head_place
 from helpers.figures.display import COLORS
+from helpers.studies.heads.routes import CLASSES, DIRECT, EFFECT
 
-CLASS_COLORS = {name: COLORS[name] for name in ("mover", "relation", "mixture")} | {"none": COLORS["other"]}
+CLASS_COLORS = dict(zip(CLASSES, (COLORS[c] for c in ("mover", "subject", "relation", "mixture")), strict=True))
+SYMBOLS = ("circle", "diamond")
 FILL = 0.86  # share of a cell's width and height that is drawn
+NAMED = 5  # heads whose strongest mark has their name above it
 
 
-def head_atlas(frames: Mapping[str, pd.DataFrame], *, title: str) -> go.Figure:
-    """All heads of a model by class, with a menu of relations: colour is the class, size is the strength.
+def movers(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Each mover of each relation: how much of the answer hangs on it, and how much of that it writes itself.
 
     Args:
-        frames: label -> table of `name_heads`; the first one is shown at first.
+        table: columns ``head, relation, class, effect_share, direct_share``; only both kinds of movers are drawn.
     """
-    figure, buttons, table = go.Figure(layout_title_text=title), [], [["relation", "head", "class", "strength"]]
-    for i, (label, frame) in enumerate(frames.items()):
-        for kind, color in CLASS_COLORS.items():
-            part = frame[frame["class"] == kind]
-            y, x = np.array([head_place(name) for name in part["head"]]).reshape(-1, 2).T
-            size = [7.0] * len(part) if kind == "none" else 10 + 24 * part.strength.clip(0, 1) ** 0.5
-            marker = dict(size=list(size), color=color, opacity=0.5 if kind == "none" else 0.95, line_width=0)
-            text = [_told(row) for _, row in part.iterrows()]
-            figure.add_scatter(
-                x=x, y=y, mode="markers", marker=marker, name=kind, hovertext=text, hoverinfo="text", visible=i == 0
-            )
-            if kind != "none":
-                table += [[label, row["head"], kind, row.strength] for _, row in part.iterrows()]
-        shown = [j == i for j in range(len(frames)) for _ in CLASS_COLORS]
-        buttons.append(dict(label=label, method="update", args=[{"visible": shown}]))
-    menu = dict(buttons=buttons, x=1, xanchor="right", y=1.02, yanchor="bottom")
-    legend = dict(itemsizing="constant", y=-0.16, yanchor="top")
-    figure.update_layout(updatemenus=[menu], legend=legend, meta={"table": table})
-    return grid(figure, next(iter(frames.values()))["head"])
+    figure = go.Figure(layout_title_text=title)
+    for symbol, kind in zip(SYMBOLS, CLASSES[:2], strict=True):
+        part = table[table["class"] == kind]
+        told = part["head"] + ", " + part.relation.str.replace("_", " ")
+        figure.add_scatter(
+            x=part.effect_share,
+            y=part.direct_share.clip(-0.25, 1.35),
+            mode="markers",
+            name=kind,
+            marker=dict(size=9, color=CLASS_COLORS[kind], symbol=symbol),
+            **dict(text=told, hovertemplate="%{text}<br>effect %{x:.0%}, direct %{y:.0%}<extra></extra>"),
+        )
+    strong = table[table["class"].isin(CLASSES[:2])].sort_values("effect_share", ascending=False)
+    strong = strong.drop_duplicates("head").head(NAMED)
+    marks = dict(x=strong.effect_share, y=strong.direct_share, text=strong["head"])
+    figure.add_scatter(**marks, mode="text", textposition="top center", showlegend=False, hoverinfo="skip")
+    figure.add_hline(y=DIRECT, line=dict(color=COLORS["other"], dash="dash", width=1))
+    marks = [EFFECT, 0.05, 0.1, 0.2, 0.5, 1]
+    ticks = dict(tickvals=marks, ticktext=[f"{m:.0%}" for m in marks])
+    figure.update_xaxes(title="effect, share of the logit difference", type="log", **ticks)
+    figure.update_yaxes(title="part that goes straight to the logits", tickformat=".0%", range=[-0.3, 1.4])
+    return figure.update_layout(height=480)
 
 
-def _told(row: pd.Series) -> str:
-    return (
-        f"<b>{row['head']}</b>, {row['class']}<br>looks at the subject {row.to_subject:.2f}, "
-        f"at the other words {row.to_relation:.2f}<br>brings from the subject {row.from_subject_answer:+.2f} "
-        f"of the answer's logit,<br>from the other words {row.from_relation_type:+.2f} of the type's"
-        f"<br>effect of what it brings {row.effect_from_subject:+.2f} of {row.model_diff:.1f} logits"
-    )
+def all_heads(counts: pd.DataFrame, n_questions: int, *, title: str) -> go.Figure:
+    """A cell for each head, filled by the share of questions in which it has each class.
+
+    Args:
+        counts: a row for each head, a column for each class: in how many questions it has it.
+    """
+    layer, x = np.array([head_place(head) for head in counts.index]).T
+    base, figure = layer - FILL / 2, go.Figure(layout_title_text=title)
+    told = dict(customdata=[_told(counts.loc[head], n_questions) for head in counts.index], width=FILL)
+    told |= dict(hovertemplate="%{customdata}<extra></extra>", marker_line_width=0)
+    empty = dict(marker_color=COLORS["other"], opacity=0.16, showlegend=False)
+    figure.add_bar(x=x, y=[FILL] * len(x), base=base, **(told | empty))
+    for kind in counts.columns:
+        height = FILL * counts[kind].to_numpy() / n_questions
+        figure.add_bar(x=x, y=height, base=base, name=kind, marker_color=CLASS_COLORS[kind], **told)
+        base = base + height
+    rows = [["head", *counts.columns], *counts.reset_index().to_numpy().tolist()]
+    figure.update_layout(barmode="overlay", meta={"table": rows})
+    return _grid(figure, list(counts.index))
 
 
-def grid(figure: go.Figure, heads: Iterable[str]) -> go.Figure:
+def _told(row: pd.Series, n_questions: int) -> str:
+    kinds = [f"{kind} in {n} of {n_questions} questions" for kind, n in row[row > 0].items()]
+    return "<br>".join([f"<b>{row.name}</b>", *(kinds or ["no class in any question"])])
+
+
+def _grid(figure: go.Figure, heads: Sequence[str]) -> go.Figure:
     """Give a figure whose marks stand at (head, layer) the axes of a model with these heads."""
     rows, columns = (max(part) + 1 for part in zip(*map(head_place, heads), strict=True))
     bare = dict(showgrid=False, zeroline=False)
-    shown = list(range(0, columns, 1 + (columns - 1) // 16))
-    ticks = dict(tickvals=shown, ticktext=[f"h{n}" for n in shown], tickangle=0)
+    ticks = dict(tickvals=list(range(columns)), ticktext=[f"h{n}" for n in range(columns)], tickangle=0)
     figure.update_xaxes(title="head", range=[-0.55, columns - 0.45], **ticks, **bare)
     layers = dict(tickvals=list(range(rows)), ticktext=[f"layer {n}" for n in range(rows)])
     figure.update_yaxes(range=[-0.6, rows - 0.4], **layers, **bare)
