@@ -16,8 +16,8 @@ SHAPES = {"gpt2": "GPT-2", "llama": "Llama"}
 NO_COPYING = "copying never formed in the shape of Llama, by the same training that forms it in GPT-2's"
 SECOND = ("atlas2", "atlas2-seed1", "atlas2-plain", "atlas2-llama")
 NOT_LEARNT = (
-    "the closed world of clans is told evenly over training, as the people first were; of them it took telling most "
-    "of it close together. The model is still on the plateau before such facts are learnt."
+    "the closed world of clans is told evenly over training, and the model is still on the plateau before such facts "
+    "are learnt. The models of the circle were told of fewer clans, of each fact alone first, and learnt them."
 )
 KNOWN_MISSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
@@ -71,6 +71,7 @@ class Family:
     title: str
     corpora: tuple[Corpus, ...]
     about: str
+    skills: str = "indirect objects, greater-than years, agreement, few-shot lists, copying"
 
     @property
     def models(self) -> list[str]:
@@ -87,6 +88,14 @@ FAMILIES = (
         "told the same facts as single statements, about people whose first name is nobody else's: the control. "
         "`atlas2-seed1` is a second seed; `atlas2-llama` has Llama's shape with biases in attention, and was told more "
         "repeats than the others, without which it loses copying.",
+    ),
+    Family(
+        "The circle",
+        ("circle",),
+        "Twelve clans, each of which has one of twelve relations to another one, and nothing else: facts alone until "
+        "they are known, then as many facts as compositions of two. Both seeds answer compositions that training held "
+        "out. What they were told evenly of thirty clans, the models above never learnt.",
+        "none",
     ),
 )
 
@@ -126,9 +135,11 @@ def _family(family: Family, table: pd.DataFrame, losses: pd.DataFrame) -> str:
         title=family.title,
         about=family.about,
         facts=", ".join(f"{count} {kind}" for kind, count in facts.items()),
+        skills=family.skills,
         models="\n".join(_model_row(name, plan) for name, plan in plans.items()),
         abilities=markdown(wide.reset_index()),
-        misses="\n".join(f"- **{what}** ({', '.join(models)}): {why}" for what, models, why in missed if models),
+        misses="\n".join(f"- **{what}** ({', '.join(models)}): {why}" for what, models, why in missed if models)
+        or "None.",
         losses=markdown(losses),
     )
 
@@ -182,8 +193,7 @@ FAMILY = """## {title}
 | --- | --- | --- | --- | --- |
 {models}
 
-**Taught**: {facts} facts (see `../facts`), and skills: indirect objects, greater-than years, agreement, few-shot lists,
-copying.
+**Taught**: {facts} facts (see `../facts`). Skills: {skills}.
 
 ### Abilities
 

@@ -16,7 +16,7 @@ from helpers.atlas.abilities import TEST_SEED, Ability, Subject, abilities, meas
 from helpers.atlas.card import explained, model_card, shipped
 from helpers.atlas.corpora import Corpus, documents, world
 from helpers.atlas.corpus import EXPOSURES_FILE, Document, exposure_table
-from helpers.atlas.second_abilities import second_abilities
+from helpers.atlas.second_abilities import closed_abilities, second_abilities
 from helpers.atlas.tokenizer import BOS, VOCABULARY_SIZE
 from helpers.atlas.training import IGNORED, RUNS, encode, pack, row_losses
 from helpers.files import write_whole
@@ -105,6 +105,8 @@ def loss_by_kind(folder: Path, told: Corpus = "first") -> pd.DataFrame:
 def tests_of(name: str) -> list[Ability]:
     """The tests of a model that the package ships: those of its corpus."""
     told = RUNS[name].corpus
+    if told == "circle":
+        return closed_abilities(told, "circle")
     return abilities() if told == "first" else second_abilities(told)
 
 

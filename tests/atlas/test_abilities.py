@@ -17,6 +17,7 @@ TABLE = pd.read_csv(WEIGHTS / release.ABILITIES_FILE)
 LOSSES = pd.read_csv(WEIGHTS / release.LOSS_FILE)
 PLAIN = {"fact", "list", "repeat", *(kind for kind, *_ in SKILLS if kind != "course repeat")}
 KINDS = {"first": {"fact", "list", *DOCUMENTS}, "plain": PLAIN, "profiles": {*PLAIN, "profile", "scene"}}
+KINDS |= {"circle": {"fact"}}
 EACH = pytest.mark.parametrize("name", card.shipped())
 
 
@@ -30,12 +31,12 @@ def test_the_table_belongs_to_the_shipped_weights(name):
 @EACH
 def test_every_bar_is_met_but_for_the_misses_that_the_card_explains(name):
     rows = TABLE[(TABLE.model == name) & TABLE.bar.notna()]
-    assert len(rows) >= 12
+    assert len(rows) >= (3 if RUNS[name].corpus == "circle" else 12)
     missed = set(rows[rows.value < rows.bar].ability)
     assert missed == card.explained(name), rows.to_string()
 
 
-@EACH
+@pytest.mark.parametrize("name", [name for name in card.shipped() if RUNS[name].corpus != "circle"])
 def test_what_was_never_taught_is_at_chance(name):
     rows = TABLE[TABLE.model == name].set_index("ability")
     towns = abilities.relation("person_hometown").answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.atlas.card import shipped
+from helpers.atlas.corpora import PEOPLE
 from helpers.atlas.skills import indirect_object_pairs
 from helpers.atlas.training import RUNS
 from helpers.checks import Count
@@ -25,5 +26,5 @@ def named_heads(model, pairs: Count = PAIRS) -> pd.DataFrame:
 def write_tables(load: Load, write: Write) -> None:
     """Name them in SmolLM2, and in the models of the second Atlas that are shipped."""
     write("smollm2_skill_heads", named_heads(load("smollm2")))
-    second = [name for name in shipped() if RUNS[name].corpus != "first"]
+    second = [name for name in shipped() if RUNS[name].corpus in PEOPLE]
     write("atlas2_skill_heads", pd.concat([named_heads(load(name)).assign(model=name) for name in second]))

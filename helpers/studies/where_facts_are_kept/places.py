@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.atlas.card import shipped
-from helpers.atlas.corpora import Corpus, world
+from helpers.atlas.corpora import PEOPLE, Corpus, world
 from helpers.atlas.training import RUNS
 from helpers.circuits.metrics import logit_diff
 from helpers.components.lens import direct_logit_attribution
@@ -30,7 +30,7 @@ PAIRS, TEMPLATE = 12, 0
 def told_models(load: Load) -> Iterator[tuple[str, object, Corpus]]:
     """The second Atlas's models that the package ships: name, model, and how people were told of."""
     for name in shipped():
-        if (told := RUNS[name].corpus) != "first":
+        if (told := RUNS[name].corpus) in PEOPLE:
             yield name, load(name), told
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.atlas.card import shipped
-from helpers.atlas.corpora import world
+from helpers.atlas.corpora import PEOPLE, world
 from helpers.atlas.sample import corpus_covariance
 from helpers.atlas.training import RUNS
 from helpers.models.load import load_model
@@ -14,7 +14,7 @@ from helpers.studies.tables import read_table
 from helpers.studies.where_facts_are_kept import edits, places, probes
 
 TOPIC = "resident_town"
-EACH = pytest.mark.parametrize("name", [name for name in shipped() if RUNS[name].corpus != "first"])
+EACH = pytest.mark.parametrize("name", [name for name in shipped() if RUNS[name].corpus in PEOPLE])
 
 
 def stored(table: str, name: str):
