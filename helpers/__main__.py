@@ -46,6 +46,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         (*(f"studies.smollm2.{name}" for name in SMOLLM2), "studies.indirect_objects.real_heads"),
         "what SmolLM2 knows, and its circuits, heads and skills",
     ),
+    "indirect_objects": (
+        ("studies.indirect_objects.real_circuits", "studies.indirect_objects.real_paths"),
+        "find SmolLM2's circuits of indirect objects, cut paths, patch the prompt's end",
+    ),
     "smollm2_bench": (("studies.smollm2.bench",), "time the library's calls on SmolLM2, beside their arithmetic"),
     "memory": (("studies.your_own_model.memory_table",), "measure and estimate what fits into memory"),
 }

@@ -10,23 +10,23 @@ from torch import Tensor
 from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.prompts.pairs import PromptPairs
 
-PROMPTS = (
-    ("When Mary and John went to the store, John gave the drink to", "John", "Anne"),
-    ("Rachel and Paul sat in the park. Before long, Rachel passed the ring to", "Rachel", "Tom"),
-)
+CLEAN = (("Mary", "John", "John"), ("Mary", "John", "Mary"), ("Rachel", "Paul", "Rachel"))
 
 
 @check
-def third(third_name: Callable[[str, str, str], str]) -> None:
-    """``third_name(prompt, subject, name)`` replaces the second mention of the subject only."""
-    for prompt, subject, name in PROMPTS:
-        given = attempted(third_name(prompt, subject, name))
-        expect(isinstance(given, str), f"return a text, not {type(given).__name__}.")
-        before, behind = prompt.rsplit(subject, 1)
-        expect(given != prompt, "nothing has changed.")
-        expect(given != prompt.replace(subject, name), "that replaces both mentions; the first one must stay.")
-        expect(given != prompt.replace(subject, name, 1), "that replaces the first mention instead of the second.")
-        expect(given == before + name + behind, f"{given!r} isn't the prompt with its second {subject} replaced.")
+def same_place(fifth: Callable[[str, str, str], tuple[str, str, str]]) -> None:
+    """``fifth(a, b, s)`` is a prompt whose repeated name stands in the same place and is the other one."""
+    for a, b, s in CLEAN:
+        given, io = attempted(fifth(a, b, s)), b if s == a else a
+        fits = isinstance(given, tuple | list) and len(given) == 3 and all(isinstance(name, str) for name in given)
+        expect(fits, "return the three names of the source: a, b and s.")
+        first, second, gives = given
+        expect(set(given) <= {a, b}, "use the same two names: a new one changes more than the place or the name.")
+        expect(first != second, "the first two slots must hold two names.")
+        expect(tuple(given) != (a, b, s), "nothing has changed.")
+        if (first, second) == (a, b):
+            expect(False, f"that is the source 'other subject': {io} is repeated, and so is another place.")
+        expect(gives != s, f"that is the source 'other order': {s} still gives, from another place.")
 
 
 def first_tokens(pairs: PromptPairs) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ def looks(end_attention: Callable[..., Mapping[str, Tensor]], model, pairs: Prom
 def head_patch(patch_head: Callable[..., Tensor], model, pairs: PromptPairs) -> None:
     """``patch_head(model, clean, corrupt, layer, head)`` patches one head at the last position."""
     clean, corrupt = first_tokens(pairs)
-    for layer, head in ((0, 1), (0, 4)):
+    for layer, head in ((2, 0), (4, 3)):
         given = attempted(patch_head(model, clean, corrupt, layer, head))
         shape = (len(clean), model.cfg.d_vocab)
         expect(isinstance(given, Tensor) and given.shape == shape, f"return the last position's logits, {shape}.")
@@ -72,7 +72,7 @@ def head_patch(patch_head: Callable[..., Tensor], model, pairs: PromptPairs) -> 
         answer.isnt(every_head, "that patches all heads of the layer; take one.")
         everywhere = _patched(model, clean, corrupt, layer, (slice(None), slice(None), head))
         answer.isnt(everywhere, "that patches all positions; take the last one only.")
-        answer.is_right(f"a{layer}.h{head}: the logits differ; is the donor the corrupt prompt?")
+        answer.is_right(f"a{layer}.h{head}: the logits differ; does the source's z come from the corrupt prompt?")
 
 
 @torch.no_grad()

@@ -54,12 +54,23 @@ def _stroke(color: str, width: float, dash: str) -> str:
 
 def arrow(x0: float, y0: float, x1: float, y1: float, color: str, width: float = 2) -> str:
     """A straight line with a head at its end."""
+    tip, (x, y) = _tip(x0, y0, x1, y1, color, width)
+    return line(x0, y0, x, y, color, width) + tip
+
+
+def bent_arrow(x0: float, y0: float, xm: float, ym: float, x1: float, y1: float, color: str, width: float = 2) -> str:
+    """A line with a head at its end, bent towards a point beside the straight one."""
+    tip, (x, y) = _tip(xm, ym, x1, y1, color, width)
+    return path(f"M{x0},{y0} Q{xm},{ym} {x:.1f},{y:.1f}", color, width) + tip
+
+
+def _tip(x0: float, y0: float, x1: float, y1: float, color: str, width: float) -> tuple[str, tuple[float, float]]:
+    """The head of an arrow, and where its shaft ends."""
     length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
     ux, uy, half = (x1 - x0) / length, (y1 - y0) / length, 3 + width / 2
     tip = [(x1, y1)] + [(x1 - 9 * ux - side * half * uy, y1 - 9 * uy + side * half * ux) for side in (1, -1)]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in tip)
-    shaft = line(x0, y0, x1 - 7 * ux, y1 - 7 * uy, color, width)
-    return f'{shaft}<polygon points="{points}" fill="{COLORS[color]}"/>'
+    return f'<polygon points="{points}" fill="{COLORS[color]}"/>', (x1 - 7 * ux, y1 - 7 * uy)
 
 
 def dot(x: float, y: float, radius: float, color: str) -> str:

@@ -7,6 +7,7 @@ from helpers.atlas.skills import indirect_object_pairs
 from helpers.exercises import chapter_07
 from helpers.exercises.chapter_07 import _patched
 from helpers.exercises.kit import Verdict
+from helpers.models.load import load_model
 
 
 def message(verdict: Verdict) -> str:
@@ -15,18 +16,24 @@ def message(verdict: Verdict) -> str:
 
 
 @pytest.fixture(scope="module")
+def atlas():
+    return load_model("atlas2", device="cpu")
+
+
+@pytest.fixture(scope="module")
 def pairs(atlas):
     return indirect_object_pairs(atlas, 8)
 
 
-def test_third():
-    judge = chapter_07.third
-    assert judge(lambda p, s, n: n.join(p.rsplit(s, 1)))
-    assert "both mentions" in message(judge(lambda p, s, n: p.replace(s, n)))
-    assert "first mention" in message(judge(lambda p, s, n: p.replace(s, n, 1)))
-    assert "nothing" in message(judge(lambda p, s, n: p))
-    assert "second John" in message(judge(lambda p, s, n: n))
-    assert "return a text" in message(judge(lambda p, s, n: [p]))
+def test_same_place():
+    judge = chapter_07.same_place
+    assert judge(lambda a, b, s: (b, a, b if s == a else a))
+    assert "'other subject'" in message(judge(lambda a, b, s: (a, b, b if s == a else a)))
+    assert "'other order'" in message(judge(lambda a, b, s: (b, a, s)))
+    assert "same two names" in message(judge(lambda a, b, s: ("Anne", "Tom", "Tom")))
+    assert "two names" in message(judge(lambda a, b, s: (a, a, a)))
+    assert "nothing has changed" in message(judge(lambda a, b, s: (a, b, s)))
+    assert "three names" in message(judge(lambda a, b, s: f"{b} and {a}"))
     assert "attempted" in message(judge(lambda *a: None))
 
 
@@ -61,4 +68,4 @@ def test_head_patch(atlas, pairs):
     idle = chapter_07.head_patch(lambda m, clean, *a: m(clean)[:, -1], atlas, pairs)
     assert "changed nothing" in message(idle)
     assert "last position" in message(chapter_07.head_patch(lambda m, clean, *a: m(clean), atlas, pairs))
-    assert "donor" in message(chapter_07.head_patch(lambda m, c, *a: torch.zeros(len(c), 8192), atlas, pairs))
+    assert "corrupt prompt" in message(chapter_07.head_patch(lambda m, c, *a: torch.zeros(len(c), 8192), atlas, pairs))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -88,25 +89,38 @@ def _texts(form: str, first: bool, names: tuple[str, ...], **words: str) -> dict
     return {"clean": text(io, s, s)} | dict(zip(VARIANTS, changed, strict=True))
 
 
-def patched_end(model, pairs: PromptPairs, layers: int) -> Float[Tensor, "batch d_vocab"]:
-    """The logits after the clean prompts if their last position, after so many layers, is that of the corrupt prompts.
+def designed(model, pairs: PromptPairs, source: Callable[[str, str, str], Sequence[str]]) -> PromptPairs:
+    """The same clean prompts beside corrupt ones of one's own design.
 
-    Everything at earlier positions stays clean, so what later layers look up there is clean too.
-
-    Raises:
-        ValueError: for more layers than the model has.
+    Args:
+        source: from the clean prompt's names, in their order (the two people, then the subject again), to those that
+            stand there in the corrupt prompt.
     """
-    depth = len(read_network(model).layers)
-    if not 0 <= layers <= depth:
-        raise ValueError(f"the model has {depth} layers; there is nothing after layer {layers}")
-    return patched_ends(model, pairs, [layers])[0]
+    corrupt, names = [], [[name.strip() for name in given] for given in (pairs.answers, pairs.wrong)]
+    for text, io, s in zip(pairs.clean, *names, strict=True):
+        new = iter(source(*sorted((io, s), key=text.index), s))
+        corrupt.append(re.sub(rf"\b({io}|{s})\b", lambda _, new=new: next(new), text))
+    return PromptPairs.from_prompts(
+        model, list(pairs.clean), corrupt, list(pairs.answers), list(pairs.wrong), first_token=True
+    )
 
 
 @torch.no_grad()
 def patched_ends(model, pairs: PromptPairs, layers: Sequence[int] | None = None) -> Float[Tensor, "stop batch d_vocab"]:
-    """`patched_end` for several numbers of layers, by default from none to all."""
+    """The logits after the clean prompts if their last position, after so many layers, is that of the corrupt prompts.
+
+    Everything at earlier positions stays clean, so what later layers look up there is clean too.
+
+    Args:
+        layers: numbers of layers; by default from none to all.
+
+    Raises:
+        ValueError: for more layers than the model has.
+    """
     net = read_network(model)
     stops = range(len(net.layers) + 1) if layers is None else layers
+    if wrong := [stop for stop in stops if not 0 <= stop <= len(net.layers)]:
+        raise ValueError(f"the model has {len(net.layers)} layers; there is nothing after layer {wrong[0]}")
     parts = []
     for places, group in pairs.groups():
         ends = residuals(net, group.corrupt_tokens)[::2, :, -1]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Iterator
 
 import pandas as pd
 import torch
 
-from helpers.atlas.skills import EVENTS, indirect_object_pairs, induction_pairs, skill_words
+from helpers.atlas.skills import EVENTS, indirect_object_pairs, induction_pairs
 from helpers.circuits.ablation import run_circuits
 from helpers.circuits.circuit import random_circuit
 from helpers.circuits.evaluation import baselines, cut_effect, edges_from
 from helpers.circuits.graph import Graph
 from helpers.circuits.metrics import logit_diff
-from helpers.models.predict import answer_ids, prompt_ids
+from helpers.models.predict import answer_ids
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import Split, stable_hash
 from helpers.searches.attribution import eap_ig
+from helpers.studies.other_names import other_names_pairs
 from helpers.studies.smollm2.circuits import COMPARED, SIZES, judged
 from helpers.studies.tables import Load, Write, write_parts
 
@@ -41,21 +41,6 @@ def next_digit_pairs(model, n: int, split: Split) -> PromptPairs:
         prompts = (LASTED.format(event=event, century=century, decade=d, year=y) for d, y in begins)
         rows.append((*prompts, str(rng.randint(decade + 1, 9)), str(rng.randint(0, decade - 1))))
     return PromptPairs.from_prompts(model, *(list(column) for column in zip(*rows, strict=True)))
-
-
-def other_names_pairs(model, n: int, split: Split) -> PromptPairs:
-    """Indirect objects whose corrupt prompts have three other names, none of them twice (Wang's p_ABC)."""
-    pairs, rng = indirect_object_pairs(model, n, split=split), random.Random(stable_hash("other names", split))
-    decode, length = model.tokenizer.decode, lambda text: len(prompt_ids(model.tokenizer, text))
-    corrupt, asked = [], [[decode(int(i)) for i in ids] for ids in (pairs.answer_ids, pairs.wrong_ids)]
-    for text, io, s in zip(pairs.clean, *asked, strict=True):
-        while True:
-            names = iter(rng.sample([name for name in skill_words()["names"] if f" {name}" not in (io, s)], 3))
-            other = re.sub(rf"\b({io.strip()}|{s.strip()})\b", lambda _, names=names: next(names), text)
-            if length(other) == length(text):
-                break
-        corrupt.append(other)
-    return PromptPairs.from_prompts(model, list(pairs.clean), corrupt, *asked, first_token=True)
 
 
 # (skill, what the corrupt prompts change) -> pairs of one half

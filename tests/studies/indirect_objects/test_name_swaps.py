@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import logit_diff
-from helpers.studies.indirect_objects.name_swaps import VARIANTS, name_swaps, patched_end, patched_ends
+from helpers.studies.indirect_objects.name_swaps import VARIANTS, designed, name_swaps, patched_ends
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_a_patch_is_what_hooks_do(atlas, swaps):
             hooked = atlas.run_with_hooks(
                 pairs.clean_tokens, fwd_hooks=[(name, lambda r, hook, end=end: put(r, hook, end))]
             )[:, -1]
-        assert (patched_end(atlas, pairs, layer + 1) - hooked).abs().max() < 1e-3
-        assert torch.equal(patched_end(atlas, pairs, layer + 1), patched_ends(atlas, pairs)[layer + 1])
+        assert (patched_ends(atlas, pairs, [layer + 1])[0] - hooked).abs().max() < 1e-3
+        assert torch.equal(patched_ends(atlas, pairs, [layer + 1])[0], patched_ends(atlas, pairs)[layer + 1])
 
 
 def test_the_extremes(small):
@@ -66,12 +66,12 @@ def test_the_extremes(small):
     last = max(range(len(pairs)), key=lambda i: len(pairs.clean_ids[i]))
     one = pairs.select([last])
     corrupt = model(one.corrupt_tokens)[:, -1]
-    assert (patched_end(model, one, 2) - corrupt).abs().max() < 1e-3, "after the last layer nothing clean is left"
+    assert (patched_ends(model, one)[2] - corrupt).abs().max() < 1e-3, "after the last layer nothing clean is left"
 
 
 def test_atlas_reads_the_name_and_not_the_place(atlas, swaps):
     whole = logit_diff(swaps["other order"].clean_logits(atlas), swaps["other order"]).mean()
-    order = logit_diff(patched_end(atlas, swaps["other order"], 1), swaps["other order"]).mean()
+    order = logit_diff(patched_ends(atlas, swaps["other order"], [1])[0], swaps["other order"]).mean()
     assert order > 0.8 * whole
 
 
@@ -81,4 +81,15 @@ def test_bad_inputs_say_what_is_wrong(atlas, swaps):
     with pytest.raises(ValueError, match="unknown variant 'twice'"):
         name_swaps(atlas, 1, variants=["twice"])
     with pytest.raises(ValueError, match="nothing after layer 9"):
-        patched_end(atlas, swaps["third name"], 9)
+        patched_ends(atlas, swaps["third name"], [9])
+
+
+def test_designed_prompts_are_those_of_the_table(atlas, swaps):
+    def other(a, b, s):
+        return b if s == a else a
+
+    for name, source in {
+        "other subject": lambda a, b, s: (a, b, other(a, b, s)),
+        "other order": lambda a, b, s: (b, a, s),
+    }.items():
+        assert designed(atlas, swaps[name], source).corrupt == swaps[name].corrupt
