@@ -50,6 +50,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         ("studies.indirect_objects.real_circuits", "studies.indirect_objects.real_paths"),
         "find SmolLM2's circuits of indirect objects, cut paths, patch the prompt's end",
     ),
+    "smollm2_mlps": (
+        tuple(f"studies.mlps.{name}" for name in ("routes", "attributes")),
+        "cut SmolLM2's MLPs and edges by tokens of the subject, and read attributes at it",
+    ),
     "smollm2_bench": (("studies.smollm2.bench",), "time the library's calls on SmolLM2, beside their arithmetic"),
     "memory": (("studies.your_own_model.memory_table",), "measure and estimate what fits into memory"),
 }

@@ -1,10 +1,9 @@
-"""Checks of the exercises in *What the MLPs write, and what relations share*."""
+"""Checks of the exercises in *What the MLPs write*."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -16,7 +15,6 @@ from helpers.models.network import read_network
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.models.run import residuals
 from helpers.prompts.pairs import PromptPairs
-from helpers.studies.grouping import grouping_test
 from helpers.studies.mlps.cuts import run_replaced, sublayer_writes
 
 QUESTIONS = (("The capital of France is", " Paris"), ("The past tense of go is", " went"))
@@ -107,37 +105,22 @@ def only_there(lost_at: Callable[..., float], model, pairs: PromptPairs) -> None
         expect(False, f"m{layer} at {place!r} costs {right:.3f} logits, not {given:.3f}.")
 
 
-def _hub(n: int, seed: int) -> np.ndarray:
-    """Overlaps in which some circuits share much with all others, and no grouping matters."""
-    rng = np.random.default_rng(seed)
-    size = rng.random(n)
-    values = size[:, None] + size[None] + 0.05 * rng.random((n, n))
-    values = (values + values.T) / 4
-    np.fill_diagonal(values, 1)
-    return values
-
-
 @check
-def shuffled(shuffled_p: Callable[..., float]) -> None:
-    """``shuffled_p(overlap, groups, shuffles, seed)`` compares a grouping with shuffled ones."""
-    groups: Sequence[str] = ["a", "a", "a", "a", "b", "b", "b", "b", "c", "c", "c", "c"]
-    same = np.array(groups)[:, None] == np.array(groups)[None]
-    clear = np.where(same, 0.8, 0.2).astype(float)
-    np.fill_diagonal(clear, 1)
-    given = float(attempted(shuffled_p(pd.DataFrame(clear), groups, 99, 0)))
-    expect(given > 0, "a p of 0 claims more than 99 shuffles can show; count the real grouping too.")
-    expect(given < 0.5, "clear groups get a large p; do you count the shuffles that fit *at least as well*?")
-    expect(abs(given - 0.01) < 0.006, f"with clear groups no shuffle fits as well: p is 1 in 100, not {given:.3f}.")
-    backwards = 1 - clear
-    np.fill_diagonal(backwards, 1)
-    given = float(shuffled_p(pd.DataFrame(backwards), groups, 99, 0))
-    expect(given > 0.9, "circuits that share more *across* groups don't follow them; mind the sign, and the diagonal.")
-    hub = _hub(len(groups), seed=2)
-    order = np.argsort(-hub.sum(1))
-    hub = pd.DataFrame(hub[np.ix_(order, order)])
-    given, right = float(shuffled_p(hub, groups, 400, 0)), grouping_test(hub, groups, shuffles=400).p_gap
-    expect(
-        abs(given - right) < 0.12,
-        f"where some circuits share much with all, p is about {right:.2f}, not {given:.2f}; shuffle the labels of the "
-        "rows, not the entries of the table.",
-    )
+def single_words(told_by_one: Callable[[list[tuple[str, ...]]], Sequence[bool]]) -> None:
+    """``told_by_one(names)`` says of each name whether one of its words is in no other."""
+    names = [("Ada", "Bell"), ("Ada", "Cole"), ("Bell", "Cole"), ("Dee",), ("Cole", "Eve"), ("Fay", "Fay"), ("Bell",)]
+    right = [False, False, False, True, True, True, False]
+    ways = {
+        "the length decides nothing: a name of one word may be part of others, and one of two may have a word of its "
+        "own.": [len(name) == 1 for name in names],
+        "look at all words of a name, not only at the first.": [False, False, False, True, False, True, False],
+        "a word that comes twice in one name still is in one name only.": [*right[:5], False, False],
+        "that asks whether the whole name is another's; ask about single words.": [True] * len(names),
+        "that is the wrong way round: True where one word is enough.": [not told for told in right],
+    }
+    given = [bool(told) for told in attempted(told_by_one(list(names)))]
+    expect(len(given) == len(names), f"return one value for each of the {len(names)} names.")
+    for why, wrong in ways.items():
+        expect(given != wrong, why)
+    missed = [" ".join(n) for n, g, r in zip(names, given, right, strict=True) if g != r]
+    expect(not missed, f"of the names {', '.join(' '.join(n) for n in names)}, these are wrong: {', '.join(missed)}.")

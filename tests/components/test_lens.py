@@ -7,7 +7,6 @@ from helpers import relation_pairs
 from helpers.components.lens import answer_by_layer, attribution_by_sublayer, lens_logits
 from helpers.models.network import read_network
 from helpers.models.run import residuals, stop_names
-from helpers.studies.mlps.neurons import made_first
 
 
 def test_the_lens_is_transformer_lenss(atlas):
@@ -65,16 +64,6 @@ def test_without_the_norm_it_reads_otherwise(atlas):
         lens_logits(read_network(atlas), torch.zeros(1, atlas.cfg.d_model), "bare")
     with pytest.raises(ValueError, match=r"places\[0\] has to be 'subject_last' or 'last', not 'first'"):
         answer_by_layer(atlas, pairs, places=["first"])
-
-
-def test_first_means_first_until_the_end(atlas):
-    pairs = relation_pairs(atlas, "country_capital", 2)
-    table = answer_by_layer(atlas, pairs, places=["last"])
-    ranks = {0: [9, 1, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1], 1: [1] * 12 + [2]}
-    for pair, values in ranks.items():
-        table.loc[(table.token == "answer") & (table.pair == pair), "rank"] = values
-    first = made_first(table)
-    assert first[["pair", "stop", "behind"]].values.tolist() == [[0, 4, "m1"]]
 
 
 def test_what_sublayers_write_adds_up(small):

@@ -1,6 +1,7 @@
-"""The checks of the chapter on MLPs and sharing take right answers and reject plausible wrong ones with a reason."""
+"""The checks of the chapter on MLPs take right answers and reject plausible wrong ones with a reason."""
 
-import numpy as np
+from collections import Counter
+
 import pytest
 import torch
 
@@ -83,30 +84,18 @@ def test_only_there(atlas, towns):
     assert "costs" in message(judge(lambda *a: 123.0))
 
 
-def test_shuffled():
-    def p(overlap, groups, shuffles, seed, off=True, one=1, entries=False, sign=1):
-        values, groups = np.asarray(overlap), np.asarray(groups)
-        rng = np.random.default_rng(seed)
-        free = ~np.eye(len(groups), dtype=bool)
+def test_single_words():
+    def told(names, words=lambda name: name, count=set):
+        counts = Counter(word for name in names for word in count(name))
+        return [any(counts[word] == 1 for word in words(name)) for name in names]
 
-        def gap(values, labels):
-            same = labels[:, None] == labels[None]
-            return sign * (values[same & free if off else same].mean() - values[~same].mean())
-
-        def shuffle():
-            if not entries:
-                return values, rng.permutation(groups)
-            mixed = values.copy()
-            mixed[free] = rng.permutation(mixed[free])
-            return mixed, groups
-
-        real = gap(values, groups)
-        return (sum(gap(*shuffle()) >= real - 1e-12 for _ in range(shuffles)) + one) / (shuffles + one)
-
-    judge = chapter_05.shuffled
-    assert judge(p)
-    assert "a p of 0" in message(judge(lambda *a: p(*a, one=0)))
-    assert "at least as well" in message(judge(lambda *a: 1 - p(*a) + 1e-3))
-    assert "1 in 100" in message(judge(lambda *a: 0.2))
-    assert "labels of the" in message(judge(lambda *a: p(*a, entries=True)))
-    assert "attempted" in message(judge(lambda *a: None))
+    judge = chapter_05.single_words
+    assert judge(told)
+    assert "length decides nothing" in message(judge(lambda names: [len(name) == 1 for name in names]))
+    assert "not only at the first" in message(judge(lambda names: told(names, lambda name: name[:1])))
+    assert "one name only" in message(judge(lambda names: told(names, count=tuple)))
+    assert "single words" in message(judge(lambda names: [names.count(name) == 1 for name in names]))
+    assert "wrong way round" in message(judge(lambda names: [not one for one in told(names)]))
+    assert "for each of the 7" in message(judge(lambda names: told(names)[:3]))
+    assert "these are wrong: Dee" in message(judge(lambda names: [False] * 4 + told(names)[4:]))
+    assert "attempted" in message(judge(lambda names: None))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from helpers.circuits.ablation import Ablation, in_places
-from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
-from helpers.models.run import Step, forward, residuals, resume
+from helpers.models.run import Step, forward
 from helpers.prompts.pairs import PromptPairs
 
 At = Literal["everywhere", "subject_last", "subject_rest", "last", "other"]
@@ -103,30 +101,3 @@ def _ablated(written: Float[Tensor, "batch pos d"], ablation: str) -> Float[Tens
     if ablation == "corrupt":
         return written
     return written.mean(0, keepdim=True) if ablation == "mean" else torch.zeros_like(written[:1])
-
-
-@torch.no_grad()
-def mlp_effects(
-    model, pairs: PromptPairs, *, at: Sequence[At] = ("everywhere",), ablations: Sequence[Ablation] = ("corrupt",)
-) -> pd.DataFrame:
-    """What each MLP alone is worth: how far the logit difference falls without it, as a share of the whole model's.
-
-    Returns:
-        Columns ``pair, mlp`` (such as ``m0``), ``at, ablation, lost``: 0 if nothing is lost; 1 if right and wrong
-        answer are then alike; above 1 if the wrong one leads.
-    """
-    net, wanted = read_network(model), [(place, ablation) for place in at for ablation in ablations]
-    whole, parts = logit_diff(pairs.clean_logits(model), pairs), []
-    for chosen, group in pairs.groups():
-        other, clean = (sublayer_writes(net, tokens) for tokens in (group.corrupt_tokens, group.clean_tokens))
-        behind = residuals(net, group.clean_tokens)[2::2]
-        masks = [split_positions(group, place)[..., None].to(whole.device) for place, _ in wanted]
-        for n, after in enumerate(behind):
-            instead = [_ablated(other[n, "MLP"], ablation) - clean[n, "MLP"] for _, ablation in wanted]
-            changed = [after + torch.where(m, i, 0.0) for m, i in zip(masks, instead, strict=True)]
-            logits = resume(net, torch.cat(changed), 2 * n + 2).unflatten(0, (len(wanted), -1))
-            for (place, ablation), cut in zip(wanted, logits, strict=True):
-                lost = (whole[chosen.to(whole.device)] - logit_diff(cut, group)) / whole.mean()
-                columns = {"pair": chosen.tolist(), "mlp": f"m{n}", "at": place, "ablation": ablation}
-                parts.append(pd.DataFrame(columns | {"lost": lost.tolist()}))
-    return pd.concat(parts).sort_values(["mlp", "at", "ablation", "pair"], ignore_index=True)

@@ -1,18 +1,21 @@
-"""An MLP neuron by neuron: what each adds to the answer, and what goes without some; where an answer comes first."""
+"""An MLP neuron by neuron: what each adds to the answer, and what goes without some."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.circuits.ablation import in_places
+from helpers.circuits.metrics import logit_diff
 from helpers.components.lens import against_mean
 from helpers.models.network import read_network
-from helpers.models.run import forward
+from helpers.models.run import forward, resume
 from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import held_out_paraphrases, relation
 
@@ -78,7 +81,6 @@ def needed_for(written: Float[Tensor, "batch neuron"], share: float = 0.5) -> Fl
     return torch.where(total > 0, count, torch.full_like(count, torch.nan))
 
 
-@torch.no_grad()
 def without_neurons(
     model,
     pairs: PromptPairs,
@@ -95,19 +97,37 @@ def without_neurons(
     Raises:
         ValueError: for a layer that the model doesn't have, or neurons for another number of pairs.
     """
+    return without_each(model, pairs, layer, [chosen], instead)[0]
+
+
+@torch.no_grad()
+def without_each(
+    model,
+    pairs: PromptPairs,
+    layer: int,
+    choices: Sequence[Int[Tensor, "batch _"]],
+    instead: Float[Tensor, " neuron"] | None = None,
+) -> Float[Tensor, "choice batch d_vocab"]:
+    """`without_neurons` for several choices, on the same runs of what comes before the MLP."""
     net = read_network(model)
     net.check_layer(layer)
-    if len(chosen) != len(pairs):
-        raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {len(chosen)}")
+    if wrong := [len(chosen) for chosen in choices if len(chosen) != len(pairs)]:
+        raise ValueError(f"there are {len(pairs)} pairs, but neurons are chosen for {wrong[0]}")
     out, parts = net.layers[layer].W_out, []
     instead = torch.zeros(len(out), device=out.device) if instead is None else instead
     for places, group in pairs.groups():
-        ids = chosen[places.to(chosen.device)].to(out.device)
         for step in forward(net, net.embed(group.clean_tokens)):
             if step.sublayer == 2 * layer + 1:
-                step.neurons[:, -1] = step.neurons[:, -1].scatter(-1, ids, instead[ids])
-        parts.append((places, net.unembed(step.after[:, -1])))
-    return in_places(parts)
+                neurons, after = step.neurons[:, -1], step.after
+                break
+        logits = []
+        for chosen in choices:
+            ids, changed = chosen[places.to(chosen.device)].to(out.device), after.clone()
+            left = neurons.scatter(-1, ids, instead[ids])
+            changed[:, -1] += (left - neurons) @ out
+            logits.append(resume(net, changed, 2 * layer + 2))
+        parts.append((places, torch.stack(logits, 1)))
+    return in_places(parts).transpose(0, 1)
 
 
 def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen"], PromptPairs]:
@@ -130,17 +150,51 @@ def reworded(model, name: str, pairs: PromptPairs) -> tuple[Int[Tensor, " chosen
     return torch.tensor(chosen), PromptPairs.from_prompts(model, *columns, first_token=True)
 
 
-def made_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Behind which stop the answer becomes the likeliest token and stays it, for each pair and place.
+def shared_neurons(model, names: Mapping[str, PromptPairs], layer: int, k: int = 10) -> pd.Series:
+    """How many of two facts' ``k`` strongest neurons are the same ones, by what the facts have in common."""
+    tens, relations, answers = [], [], []
+    for name, pairs in names.items():
+        top = answer_neurons(model, pairs, layer).written.topk(k).indices.cpu()
+        tens.append(torch.zeros(len(pairs), read_network(model).layers[layer].W_out.shape[0]).scatter(1, top, 1))
+        relations += [name] * len(pairs)
+        answers += pairs.answer_ids.tolist()
+    strongest = torch.cat(tens)
+    shared = (strongest @ strongest.T / k).numpy()
+    same_relation, same_answer = (np.equal.outer(some, some) for some in map(np.array, (relations, answers)))
+    kinds = {
+        "same answer": same_answer & ~np.eye(len(shared), dtype=bool),
+        "same relation, other answer": same_relation & ~same_answer,
+        "other relation": ~same_relation & ~same_answer,
+    }
+    found = {kind: shared[chosen].mean() if chosen.any() else float("nan") for kind, chosen in kinds.items()}
+    return pd.Series(found | {"chance": k / strongest.shape[1]})
 
-    Args:
-        table: of `answer_by_layer`.
+
+def knockouts(model, names: Mapping[str, PromptPairs], layer: int, sizes: Sequence[int]) -> pd.DataFrame:
+    """What goes without a fact's strongest neurons, which are chosen in one wording and knocked out in another.
+
+    Out means: at the last position the neuron has its mean activation over all facts asked. Beside a fact's own
+    neurons: those of another fact of the relation, the most active ones, and random ones.
 
     Returns:
-        Columns ``pair, place, stop, behind, part``; a pair whose answer isn't first in the end has no row.
+        Columns ``relation, pair, out, k, fall, whole``: the fall of the logit difference, and the difference itself.
     """
-    answers = table[table.token == "answer"].sort_values("stop", ascending=False)
-    stays = answers.assign(first=answers["rank"] == 1).groupby(["pair", "place"])["first"].cummin()
-    answers = answers[stays.loc[answers.index].astype(bool)]
-    first = answers.loc[answers.groupby(["pair", "place"]).stop.idxmin()]
-    return first[["pair", "place", "stop", "behind", "part"]].reset_index(drop=True)
+    found = {name: answer_neurons(model, pairs, layer) for name, pairs in names.items()}
+    usual = torch.cat([part.activations for part in found.values()]).mean(0)
+    generator, rows = torch.Generator().manual_seed(0), []
+    for name, pairs in names.items():
+        chosen, again = reworded(model, name, pairs)
+        written, active = found[name].written[chosen], found[name].activations[chosen]
+        orders = {
+            "the fact's own": written.argsort(descending=True),
+            "most active": active.argsort(descending=True),
+            "another fact's": written.roll(1, 0).argsort(descending=True),
+            "random": torch.rand(written.shape, generator=generator).argsort(),
+        }
+        cuts = [(out, k, ids[:, :k]) for out, ids in orders.items() for k in sizes]
+        whole = logit_diff(again.clean_logits(model), again)
+        for (out, k, _), left in zip(cuts, without_each(model, again, layer, [c[2] for c in cuts], usual), strict=True):
+            columns = {"relation": name, "out": out, "k": k, "pair": chosen.tolist()}
+            fall = whole - logit_diff(left, again)
+            rows.append(pd.DataFrame(columns | {"fall": fall.tolist(), "whole": whole.tolist()}))
+    return pd.concat(rows, ignore_index=True)

@@ -4,12 +4,20 @@ import pytest
 import torch
 from small_models import planted_chain
 
-from helpers import relation, relation_pairs
+from helpers import logit_diff, relation, relation_pairs
 from helpers.components.lens import neuron_words
 from helpers.models.network import read_network
 from helpers.prompts.relations import held_out_paraphrases
 from helpers.studies.mlps.cuts import cut_sublayers
-from helpers.studies.mlps.neurons import answer_neurons, needed_for, reworded, without_neurons
+from helpers.studies.mlps.neurons import (
+    answer_neurons,
+    knockouts,
+    needed_for,
+    reworded,
+    shared_neurons,
+    without_each,
+    without_neurons,
+)
 
 
 def test_neurons_add_up_to_the_mlp(small):
@@ -54,6 +62,37 @@ def test_the_planted_neurons_are_found():
     assert (needed_for(found.written) == 1).all()
     answer = planted.model.tokenizer.decode([2])
     assert neuron_words(planted.model, 0, 1, k=1) == [answer]
+
+
+def test_several_choices_are_each_alone(small):
+    model, pairs = small
+    choices = [torch.arange(k).expand(len(pairs), -1) for k in (1, 4)]
+    both = without_each(model, pairs, 0, choices)
+    for chosen, logits in zip(choices, both, strict=True):
+        assert torch.allclose(logits, without_neurons(model, pairs, 0, chosen), atol=1e-4)
+
+
+def test_facts_share_neurons_by_what_they_have_in_common(atlas):
+    asked = {name: relation_pairs(atlas, name, 20, split="test") for name in ("country_language", "past_tense")}
+    shared = shared_neurons(atlas, asked, 5)
+    assert shared.is_monotonic_decreasing and shared["chance"] == 10 / 768
+    same, every = asked["country_language"], read_network(atlas).layers[5].W_out.shape[0]
+    whole = shared_neurons(atlas, {"country_language": same}, 5, every)
+    assert whole["same relation, other answer"] == 1, "all neurons are shared"
+
+
+def test_knockouts_choose_in_one_wording_and_cut_in_another(atlas):
+    pairs = relation_pairs(atlas, "country_capital", 6, split="test")
+    table = knockouts(atlas, {"country_capital": pairs}, 5, (1, 20))
+    chosen, again = reworded(atlas, "country_capital", pairs)
+    found = answer_neurons(atlas, pairs, 5)
+    ids = found.written[chosen].argsort(descending=True)[:, :20]
+    whole = logit_diff(again.clean_logits(atlas), again)
+    left = logit_diff(without_neurons(atlas, again, 5, ids, found.activations.mean(0)), again)
+    own = table.query('out == "the fact\'s own" and k == 20')
+    assert own.pair.tolist() == chosen.tolist()
+    assert own.fall.tolist() == pytest.approx((whole - left).tolist(), abs=1e-3)
+    assert own.whole.tolist() == pytest.approx(whole.tolist(), abs=1e-3)
 
 
 def test_how_many_are_needed():
