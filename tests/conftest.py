@@ -37,6 +37,13 @@ def atlas():
     return load_model("atlas", device="cpu")
 
 
+@pytest.fixture(scope="session")
+def atlas2():
+    from helpers import load_model
+
+    return load_model("atlas2", device="cpu")
+
+
 @pytest.fixture
 def with_gradients(atlas):
     """TransformerLens's attribution differentiates through the parameters."""

@@ -3,14 +3,9 @@
 import pytest
 import torch
 
-from helpers import load_model, relation_pairs
+from helpers import relation_pairs
 from helpers.studies.graph_construction.movers import at_the_end, from_the_subject, ranks
 from helpers.studies.graph_construction.names import name_pairs
-
-
-@pytest.fixture(scope="module")
-def atlas2():
-    return load_model("atlas2", device="cpu")
 
 
 def test_a_head_is_the_one_that_hooks_see(atlas2):

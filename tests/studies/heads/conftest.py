@@ -6,10 +6,5 @@ from helpers import load_model
 
 
 @pytest.fixture(scope="session")
-def atlas2():
-    return load_model("atlas2", device="cpu")
-
-
-@pytest.fixture(scope="session")
 def smollm2():
     return load_model("smollm2", device="cpu")
