@@ -1,0 +1,111 @@
+"""The circuits of all relations that a model knows: found on one half of the facts, as the tables compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from tqdm.auto import tqdm
+
+from helpers.circuits.circuit import Circuit
+from helpers.circuits.scores import Scores
+from helpers.prompts.facts import TooFewPairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs
+from helpers.prompts.relations import Relation, relation, relations
+from helpers.searches.attribution import eap_ig
+from helpers.studies.tables import read_table
+
+PAIRS, JUDGED = 20, 10  # circuits are found on so many pairs of a half, and judged on so many of the other one
+REAL_MODEL = "smollm2"
+INVENTED = ("fiction", "people", "firms")
+TWO_STEPS = ("person_employer_seat", "resident_firm_owner", "resident_firm_product", "resident_firm_seat")
+MODELS = (REAL_MODEL, "atlas2")
+# Edges at which circuits are compared: as in the table ``smollm2_circuits``, and in Atlas about as large a share of its
+# edges as the book's circuits have. What other sizes change is in the table ``shared_sizes``.
+SIZE = {REAL_MODEL: 400, "atlas2": 100}
+SIZES = {REAL_MODEL: (), "atlas2": (25, 400)}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A relation as a model is asked it: the template, pairs of both halves, and of another template."""
+
+    name: str
+    template: int
+    train: PromptPairs
+    test: PromptPairs
+    reworded: PromptPairs | None
+
+    @property
+    def held_out(self) -> PromptPairs:
+        """The pairs that circuits are judged on."""
+        return self.test.select(range(JUDGED))
+
+
+def asked_templates(name: str) -> dict[str, int]:
+    """The relations that a model may be asked, each with a template: SmolLM2's best one, the first one in Atlas.
+
+    Atlas is asked the same relations, and those that it alone can know: the invented ones, unless they take two steps.
+    """
+    real = read_table("smollm2_circuits").groupby("relation", sort=False).template.first().to_dict()
+    return (
+        real
+        if name == REAL_MODEL
+        else dict.fromkeys([*real, *(r for r in relations(*INVENTED) if r not in TWO_STEPS)], 0)
+    )
+
+
+def asked(model, name: str, template: int) -> Asked:
+    """Pairs of a relation, also from the first other template that the model answers often enough.
+
+    Raises:
+        TooFewPairs: if the model knows too little of one half.
+    """
+    train, test = (relation_pairs(model, name, PAIRS, split=s, paraphrase=template) for s in ("train", "test"))
+    return Asked(name, template, train, test, reworded(model, relation(name), template))
+
+
+def reworded(model, asked: Relation, template: int) -> PromptPairs | None:
+    """Train pairs in another template; none if the model answers too few in all of them.
+
+    At the beginning of a sentence a subject's capital letter may change its tokens: such templates are left out.
+    """
+    for other, text in enumerate(asked.templates):
+        if other != template and not text.startswith("{}"):
+            try:
+                return relation_pairs(model, asked, PAIRS, paraphrase=other)
+            except TooFewPairs:
+                continue
+    return None
+
+
+def all_asked(model, name: str) -> Iterator[Asked]:
+    """The relations of which a model knows enough in both halves."""
+    for relation_name, template in tqdm(asked_templates(name).items(), desc=name):
+        try:
+            yield asked(model, relation_name, template)
+        except TooFewPairs:
+            continue
+
+
+def unrelated(name: str, others: Iterable[str]) -> list[str]:
+    """Those of some relations that have neither a relation's type of subjects nor its type of answers."""
+    types = {each: relation(each).properties for each in (name, *others)}
+    own = types.pop(name)
+    return [each for each, t in types.items() if all(t[f"{k}_type"] != own[f"{k}_type"] for k in ("subject", "answer"))]
+
+
+def unrelated_circuit(scores: Mapping[str, Scores], name: str, n: int) -> Circuit:
+    """A circuit from the mean scores of all relations that are `unrelated` to one: what any answer needs.
+
+    Each relation's scores are divided by their absolute sum, so that no relation counts for more than another.
+    """
+    graph = scores[name].graph
+    chosen = [scores[other].values for other in unrelated(name, scores)]
+    return Scores(graph, torch.stack([values / values.abs().sum() for values in chosen]).mean(0)).greedy(n)
+
+
+def found(model, pairs: PromptPairs) -> Scores:
+    """EAP-IG's scores, as everywhere in the book."""
+    return eap_ig(model, pairs)
