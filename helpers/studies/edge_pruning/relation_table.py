@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -17,17 +15,16 @@ from helpers.prompts.pairs import PromptPairs
 from helpers.prompts.relations import relation
 from helpers.searches.acdc import acdc
 from helpers.searches.attribution import find_circuit
-from helpers.studies.tables import Load, Write, read_table, write_parts
+from helpers.studies.tables import Load, Write
 
 PAIRS = {"train": 20, "test": 40}
-REAL_PAIRS = {"train": 10, "test": 20}  # of SmolLM2: there, ACDC takes many minutes for a relation
 RANDOM_SEEDS = 10
 TAU = 0.05  # nats of the answer token; see the chapter on edge pruning for how it compares with the paper's
 
 
-def both_halves(model, name: str, counts: dict[str, int] = PAIRS, template: int = 0) -> dict[str, PromptPairs]:
+def both_halves(model, name: str) -> dict[str, PromptPairs]:
     """Train and test pairs of a relation, as many as the tables use."""
-    return {split: relation_pairs(model, name, n, split=split, paraphrase=template) for split, n in counts.items()}
+    return {split: relation_pairs(model, name, n, split=split) for split, n in PAIRS.items()}
 
 
 def relation_row(model, name: str) -> dict[str, object]:
@@ -48,8 +45,9 @@ def relation_row(model, name: str) -> dict[str, object]:
     return row
 
 
-def paper_row(model, name: str, pairs: dict[str, PromptPairs]) -> dict[str, object]:
+def paper_row(model, name: str) -> dict[str, object]:
     """The paper's method (arXiv 2405.17969): ACDC with zero ablation on match-NLL, judged on both halves."""
+    pairs = both_halves(model, name)
     circuit = acdc(model, pairs["train"], match_nll, tau=TAU, ablation="zero")
     row: dict[str, object] = {"relation": name, "kind": relation(name).kind, "edges": circuit.n_edges}
     chance = random_circuit(circuit.graph, circuit.n_edges)
@@ -63,19 +61,8 @@ def paper_row(model, name: str, pairs: dict[str, PromptPairs]) -> dict[str, obje
     return row
 
 
-def paper_rows(load: Load) -> Iterator[pd.DataFrame]:
-    """The paper's method on all relations of Atlas, then on those of SmolLM2 that ``smollm2_acdc`` has."""
-    atlas, real = load("atlas2"), load("smollm2")
-    for name in asked_relations():
-        yield pd.DataFrame([paper_row(atlas, name, both_halves(atlas, name))]).assign(model="atlas2")
-    asked = read_table("smollm2_acdc").drop_duplicates("relation")
-    for name, template in zip(asked.relation, asked.template, strict=True):
-        row = paper_row(real, name, both_halves(real, name, REAL_PAIRS, template))
-        yield pd.DataFrame([row]).assign(model="smollm2")
-
-
 def write_tables(load: Load, write: Write) -> None:
     """Find and judge a circuit of each relation, in two ways."""
-    model = load("atlas")
-    write("relations", pd.DataFrame([relation_row(model, name) for name in tqdm(asked_relations())]))
-    write_parts(write, "acdc", paper_rows(load))
+    for table, row, name in (("relations", relation_row, "atlas"), ("acdc", paper_row, "atlas2")):
+        model = load(name)
+        write(table, pd.DataFrame([row(model, asked) for asked in tqdm(asked_relations())]))
