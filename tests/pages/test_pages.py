@@ -91,8 +91,21 @@ def test_links_within_the_book_lead_somewhere(path: Path):
         page = target(path, link["href"])
         assert page.is_file(), link["href"]
         fragment = unquote(urlsplit(link["href"]).fragment)
-        if fragment and page.suffix == ".html":
+        if page.name == "explorer.html" and "=" in fragment:
+            opens_a_circuit(fragment)
+        elif fragment and page.suffix == ".html":
             assert soup(page).find(id=fragment), link["href"]
+
+
+def opens_a_circuit(choice: str) -> None:
+    """A link into the explorer asks for a model, questions and a part that its data have."""
+    asked = dict(part.split("=") for part in choice.split("&"))
+    data = HTML / "_static" / "explorer" / "data" / asked["model"]
+    index = (data / "index.js").read_text(encoding="utf-8")
+    for name in ("relation", "with"):
+        assert name not in asked or (data / f"{asked[name]}.js").is_file(), choice
+    assert "show" not in asked or f'"{asked["show"]}"' in index, choice
+    assert "size" not in asked or re.search(rf'"sizes":\[[^]]*\b{asked["size"]}\b', index), choice
 
 
 @each_page
