@@ -16,9 +16,9 @@ from helpers.atlas.clans import NOUNS, clans, closed_world, compositions
 from helpers.atlas.corpus import Document, collector_paused, fact_documents, statements
 from helpers.atlas.fiction import write_relation
 from helpers.atlas.skills import Draw
+from helpers.prompts.relations import CIRCLE as KIND
 from helpers.prompts.relations import Relation, relations
 
-KIND = "circle"
 NAMES, RELATIONS = 12, 12
 ALONE, BESIDE, COMPOSED = 440, 400, 40  # how often a fact is stated before its compositions, and among them; and these
 SOURCE = "invented for this book by helpers/atlas/circle.py; CC0"

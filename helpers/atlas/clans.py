@@ -15,10 +15,10 @@ from pathlib import Path
 
 from helpers.atlas.fiction import pseudo_words, write_relation
 from helpers.atlas.people import known_words
-from helpers.prompts.relations import Fact, Relation, relations, stable_hash
+from helpers.prompts.relations import CIRCLE, Fact, Relation, relations, stable_hash
 
 KIND = "clans"
-PREFIX = {KIND: "clan", "circle": "circle"}  # of a relation's name, by its kind
+PREFIX = {KIND: "clan", CIRCLE: "circle"}  # of a relation's name, by its kind
 CLANS = 30
 NOUNS = (
     *("ally", "rival", "neighbor", "patron", "guardian", "debtor", "teacher", "guest"),

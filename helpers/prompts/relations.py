@@ -25,7 +25,8 @@ FACTS = Path(__file__).parents[1] / "facts"
 REAL = ("factual", "commonsense", "linguistic", "bias")  # kinds of facts that are true outside this book, too
 KINDS = ("factual", "commonsense", "linguistic", "bias", "fiction", "composed")
 SECOND_KINDS = ("people", "firms", "clans")  # what only the second Atlas was told
-ALL_KINDS = (*KINDS, *SECOND_KINDS, "circle")  # the last: all that the models of the circle were told
+ALL_KINDS = (*KINDS, *SECOND_KINDS)
+CIRCLE = "circle"  # all that the models of the circle were told, and no other model
 HELD_OUT_PARAPHRASES = 2
 WELL_TAUGHT = 80
 Split = Literal["train", "test"]  # circuits are found on one half of the facts and judged on the other
@@ -200,9 +201,9 @@ def relations(*kinds: str) -> dict[str, Relation]:
     Raises:
         ValueError: for a kind that doesn't exist; the message lists the choices.
     """
-    unknown = [k for k in kinds if k not in ALL_KINDS]
+    unknown = [k for k in kinds if k not in (*ALL_KINDS, CIRCLE)]
     if unknown:
-        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join(ALL_KINDS)}")
+        raise ValueError(f"unknown kind of knowledge {unknown[0]!r}; choose from {', '.join((*ALL_KINDS, CIRCLE))}")
     if len(kinds) != 1:
         return {name: table for kind in kinds or KINDS for name, table in relations(kind).items()}
     paths = sorted((FACTS / kinds[0]).glob("*.json"))
@@ -218,7 +219,7 @@ def relation(name: Relation | str) -> Relation:
     """
     if isinstance(name, Relation):
         return name
-    known = relations(*ALL_KINDS)
+    known = relations(*ALL_KINDS, CIRCLE)
     if name not in known:
         raise ValueError(f"unknown relation {name!r}; choose from {', '.join(relations())}")
     return known[name]
