@@ -24,9 +24,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         "ask every relation with every other one's circuit, in SmolLM2 and Atlas",
     ),
     "edits": (
-        tuple(f"studies.locate_and_edit.{name}" for name in ("traced_edits", "edit_series", "edit_table")),
-        "trace facts, and judge edits alone and in sequence",
+        tuple(f"studies.locate_and_edit.{name}" for name in ("traced_facts", "edit_series", "atlas_edits")),
+        "trace facts in the first Atlas, edit Atlas and the circle, and judge edits alone and in sequence",
     ),
+    "real_edits": (("studies.locate_and_edit.real_edits",), "edit SmolLM2 in every way, alone and many at once"),
     "rewired": (("studies.edited_circuits.rewired_table",), "find the circuits of facts before and after an edit"),
     "competition": (
         ("studies.competition.competition_table",),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 
-from helpers.editing.fine_tuning import ft_l
-from helpers.editing.requests import EditRequest
-from helpers.editing.scores import evaluate_edit
+from helpers.editing.requests import EditRequest, Question
 from helpers.exercises.kit import Compared, attempted, check, expect
-
-LONGEST = 0.2  # of the weights' root mean square
-LAYER = 5
+from helpers.studies.locate_and_edit.counterfact import read_counterfact
 
 
 @check
@@ -66,14 +65,47 @@ def takes_back(back: Callable[[EditRequest], EditRequest], requests: Sequence[Ed
 
 
 @check
-def leash(bound: float, model, requests: Sequence[EditRequest]) -> None:
-    """With ``bound`` every edit by FT-L takes, and no weight moves further than `LONGEST`."""
-    attempted(bound)
-    expect(isinstance(bound, (int, float)) and bound > 0, f"give one positive number, not {bound!r}.")
-    expect(bound <= LONGEST, f"with {bound:g} weights may move further than a fifth: take a shorter leash.")
-    taken = 0
-    for request in requests:
-        edit = ft_l(model, request, LAYER, bound=bound, wordings=2)
-        table = evaluate_edit(model, edit, request, unrelated=(), fluency=False)
-        taken += table[(table.score == "efficacy") & (table.measure == "top1")].value.item() == 1
-    expect(taken == len(requests), f"{taken} of {len(requests)} edits take: the leash is too short.")
+def stays(control: Callable[[EditRequest, Question, list[tuple[str, str, str]]], list[Question]]) -> None:
+    """``control(request, question, others)`` asks of other subjects what must not follow from the edit."""
+    request = EditRequest("the Eiffel Tower", "{} is in", "France", "Italy", relation="landmark_country")
+    question = Question("The capital of the country of the Eiffel Tower is", "Rome", "Paris", "first hop")
+    usable = [("Big Ben", "England", "London"), ("the Louvre", "France", "Paris")]
+    others = [usable[0], ("the Colosseum", "Italy", "Rome"), usable[1], ("the Sistine Chapel", "the Vatican", "Rome")]
+    given = attempted(control(request, question, [*others, ("the Eiffel Tower", "France", "Paris")]))
+    right = {question.prompt.replace(request.subject, who): then for who, _, then in usable}
+    expect(isinstance(given, list) and all(isinstance(q, Question) for q in given), "return a list of questions.")
+    asked = {q.prompt: q for q in given}
+    expect(question.prompt not in asked, "the edited subject itself is no control: there the answer should follow.")
+    for who, country, _ in others:
+        prompt = question.prompt.replace(request.subject, who)
+        if prompt in asked and prompt not in right:
+            why = "the new answer is right for it anyway, so it can't show a leak"
+            expect(False, f"{who} ({country}) is no control: {why}.")
+    expect(set(asked) == set(right), f"asked are {sorted(asked)}; with these subjects one could ask {sorted(right)}.")
+    for prompt, then in right.items():
+        expect(asked[prompt].answer == then, f"{prompt}: right is still {then}, whatever was edited.")
+        expect(
+            asked[prompt].rival == question.answer,
+            f"{prompt}: what could leak is {question.answer}, so that is the rival, not {asked[prompt].rival}.",
+        )
+
+
+@check
+def reads_back(record: Callable[[EditRequest], dict], request: EditRequest) -> None:
+    """``record(request)`` is the request in the layout of CounterFact."""
+    given = attempted(record(request))
+    expect(isinstance(given, dict), "return a dictionary.")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "own.json"
+        try:
+            path.write_text(json.dumps([given]), encoding="utf-8")
+            (read,) = read_counterfact(path)
+        except (TypeError, ValueError) as error:
+            expect(False, f"it can't be read: {error}")
+    expect((read.old, read.new) != (request.new, request.old), "target_true is the old answer, target_new the new one.")
+    for name in ("subject", "prompt", "old", "new"):
+        got, wanted = getattr(read, name), getattr(request, name)
+        expect(got == wanted, f"read back, the {name} is {got!r}, not {wanted!r}.")
+    for name, key in (("paraphrases", "paraphrase_prompts"), ("neighbours", "neighborhood_prompts")):
+        got, wanted = ([q.prompt for q in getattr(r, name)] for r in (read, request))
+        expect(got == wanted, f"{key} should be the prompts of the {name}: {wanted}, not {got}.")

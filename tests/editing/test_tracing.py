@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers.editing.tracing import Trace, causal_trace
-from helpers.studies.locate_and_edit.traced_edits import (
+from helpers.studies.locate_and_edit.traced_facts import (
     ROLES,
     TRACED,
     roles,

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import edit_requests
+from helpers.editing.requests import Question
 from helpers.exercises import chapter_10
 from helpers.exercises.kit import Verdict
 
@@ -72,9 +73,51 @@ def test_takes_back(requests):
     assert "attempted" in message(judge(lambda r: None))
 
 
-def test_leash(atlas, requests):
-    assert chapter_10.leash(0.15, atlas, requests)
-    assert "too short" in message(chapter_10.leash(5e-4, atlas, requests))
-    assert "shorter leash" in message(chapter_10.leash(0.5, atlas, requests))
-    assert "one positive number" in message(chapter_10.leash(-1, atlas, requests))
-    assert "attempted" in message(chapter_10.leash(None, atlas, requests))
+def test_stays():
+    def right(request, question, others):
+        fits = [o for o in others if request.new != o[1] and question.answer != o[2] and o[0] != request.subject]
+        return [
+            Question(question.prompt.replace(request.subject, who), then, question.answer, "control")
+            for who, _, then in fits
+        ]
+
+    def all_of(request, question, others):
+        return [replace(question, prompt=question.prompt.replace(request.subject, who)) for who, *_ in others]
+
+    def old_rival(*given):
+        return [replace(q, rival="Paris") for q in right(*given)]
+
+    def other_answer(*given):
+        return [replace(q, answer="Rome", rival="Paris") for q in right(*given)]
+
+    assert chapter_10.stays(right)
+    assert "itself is no control" in message(chapter_10.stays(all_of))
+    assert "can't show a leak" in message(chapter_10.stays(lambda r, q, o: all_of(r, q, o[:4])))
+    assert "could leak is Rome" in message(chapter_10.stays(old_rival))
+    assert "right is still" in message(chapter_10.stays(other_answer))
+    assert "could ask" in message(chapter_10.stays(lambda r, q, o: right(r, q, o)[:1]))
+    assert "list of questions" in message(chapter_10.stays(lambda r, q, o: "Big Ben"))
+    assert "attempted" in message(chapter_10.stays(lambda r, q, o: None))
+
+
+def test_reads_back(requests):
+    request = requests[0]
+
+    def right(r):
+        old, new = ({"str": answer} for answer in (r.old, r.new))
+        rewrite = {"subject": r.subject, "prompt": r.prompt, "target_true": old, "target_new": new}
+        prompts = {"paraphrase_prompts": r.paraphrases, "neighborhood_prompts": r.neighbours}
+        return {"requested_rewrite": rewrite} | {key: [q.prompt for q in asked] for key, asked in prompts.items()}
+
+    def judge(function):
+        return chapter_10.reads_back(function, request)
+
+    assert judge(right)
+    assert "target_true is the old" in message(judge(lambda r: right(replace(r, old=r.new, new=r.old))))
+    filled = right(request)
+    filled["requested_rewrite"]["prompt"] = request.text
+    assert "can't be read" in message(judge(lambda r: filled))
+    assert "paraphrase_prompts should be" in message(judge(lambda r: right(replace(r, paraphrases=()))))
+    assert "neighborhood_prompts should be" in message(judge(lambda r: right(replace(r, neighbours=()))))
+    assert "return a dictionary" in message(judge(lambda r: [right(r)]))
+    assert "attempted" in message(judge(lambda r: None))

@@ -1,6 +1,8 @@
 """Many edits, one on top of the other: how long does a model bear it?
 
 ``make tables NAME=edits`` writes a long series to ``helpers/tables/edit_series.csv``; see `read_table`.
+Norm-Anchor Scaling (Liu et al. 2026, arXiv 2602.02543) is one line more: what an MLP is made to write never gets longer
+than what such values were in the unedited model.
 """
 
 from __future__ import annotations
@@ -9,11 +11,15 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from helpers.editing.edit import Edit
+from helpers.atlas.sample import corpus_covariance
+from helpers.editing.edit import Edit, make_edit
+from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import EditRequest, Question, edit_requests
+from helpers.editing.rome import rome
 from helpers.editing.scores import all_log_probs, unrelated_texts
 from helpers.editing.weights import named_weights, weights_restored
 from helpers.models.network import read_network
@@ -21,15 +27,48 @@ from helpers.models.predict import prompt_ids, top1_correct
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import relation, stable_hash, taught_paraphrases
 from helpers.statistics import with_interval
-from helpers.studies.locate_and_edit.edit_table import editor_of
-from helpers.studies.tables import ASKED, BEST, Load, Write, write_parts
+from helpers.studies.tables import ASKED, Load, Write, write_parts
 
-COUNTS = (0, 1, 3, 10, 30, 60, 100, 150, 200, 300)
-SERIES = (BEST, ("FT-M, 3 wordings", 4), ("FT-M, 3 wordings", 5))  # method, layer; 4 is the best layer of FT-M
-ORDERS = {"atlas": (0, 1), "atlas-seed1": (0,)}  # each order is another draw of facts
+COUNTS = (0, 1, 10, 30, 60, 100, 150)
+LAYER = 0  # the best one at the subject (``edit_places``)
+ROME, ANCHORED, TRAINED = SERIES = ("ROME", "ROME, norm-anchored", "FT-M")
+MODELS = ("atlas2",)
+ANCHORS = 20  # values solved in the unedited model, whose mean length is the anchor
 UNEDITED = 10  # facts of each relation that nobody edits
 COLUMNS = ["edits", "measure", "value", "low", "high", "n"]
 Editor = Callable[[EditRequest], Edit]
+
+
+def anchored(edit: Edit, norm: float, b_out: Tensor) -> Edit:
+    """A rank-one edit whose value ``v* = k W + b + delta`` is scaled to a length."""
+    ((name, W),) = edit.before.items()
+    key, delta = edit.about["keys"][0], edit.about["delta"]
+    direction = (edit.after[name] - W) @ delta / delta.square().sum()
+    value = key @ W + b_out + delta
+    kept = value * norm / value.norm() - (key @ W + b_out)
+    return make_edit(edit.places, {name: W + torch.outer(direction, kept)}, edit.losses, keys=edit.about["keys"])
+
+
+def mean_norm(model, edits: Sequence[Edit]) -> float:
+    """The mean length of the values that edits of the unedited model write."""
+    b_out = read_network(model).layers[LAYER].b_out
+    values = [e.about["keys"][0] @ W + b_out + e.about["delta"] for e in edits for W in e.before.values()]
+    return float(torch.stack([value.norm() for value in values]).mean())
+
+
+def editor_of(model, method: str, anchors: Sequence[EditRequest]) -> Editor:
+    """One of `SERIES`; all look at the prompt alone, in one layer."""
+    if method == TRAINED:
+        return lambda request: ft_m(model, request, LAYER)
+    covariance = corpus_covariance(model, LAYER, told="profiles")
+
+    def edited(request: EditRequest) -> Edit:
+        return rome(model, request, LAYER, prefixes=(), covariance=covariance)
+
+    if method == ROME:
+        return edited
+    norm = mean_norm(model, [edited(request) for request in anchors])
+    return lambda request: anchored(edited(request), norm, read_network(model).layers[LAYER].b_out)
 
 
 def series_requests(model, n: int, seed: int = 0, names: Sequence[str] = ASKED) -> list[EditRequest]:
@@ -125,16 +164,16 @@ def _measured(model, done: Sequence[EditRequest], unedited: Sequence[Question], 
 
 
 def series_tables(load: Load) -> Iterator[pd.DataFrame]:
-    """The long series: each method, each order of each model, with columns ``model, method, layer, order`` in front."""
-    for name, orders in ORDERS.items():
+    """The long series: each method in each model, with columns ``model, method, layer`` in front."""
+    for name in MODELS:
         model = load(name)
-        for order in orders:
-            requests = series_requests(model, max(COUNTS), order)
-            unedited = unedited_questions(model, requests, UNEDITED, order)
-            for method, layer in SERIES:
-                rows = edit_series(model, requests, editor_of(model, method, layer), unedited)
-                columns = {"model": name, "method": method, "layer": layer, "order": order}
-                yield rows.assign(**columns)[[*columns, *COLUMNS]]
+        requests = series_requests(model, max(COUNTS))
+        unedited = unedited_questions(model, requests, UNEDITED)
+        for method in SERIES:
+            editor = editor_of(model, method, series_requests(model, ANCHORS, seed=1))
+            rows = edit_series(model, requests, editor, unedited)
+            columns = {"model": name, "method": method, "layer": LAYER}
+            yield rows.assign(**columns)[[*columns, *COLUMNS]]
 
 
 def write_tables(load: Load, write: Write) -> None:

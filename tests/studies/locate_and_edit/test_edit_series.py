@@ -8,11 +8,13 @@ from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.editing.weights import named_weights
+from helpers.models.network import read_network
 from helpers.studies.locate_and_edit.edit_series import (
     COLUMNS,
     COUNTS,
-    ORDERS,
+    MODELS,
     SERIES,
+    anchored,
     edit_series,
     said_right,
     series_requests,
@@ -97,15 +99,20 @@ def test_bad_counts(atlas, requests):
             edit_series(atlas, requests, lambda request: ft_m(atlas, request, 5), [], counts=counts)
 
 
+def test_an_anchored_edit_writes_a_value_of_the_given_length(atlas, requests):
+    edit = rome(atlas, requests[0], 5, at="last", prefixes=(), covariance=corpus_covariance(atlas, 5))
+    b_out, key = read_network(atlas).layers[5].b_out, edit.about["keys"][0]
+    (after,) = anchored(edit, 2.5, b_out).after.values()
+    (plain,) = edit.after.values()
+    values = [key @ W + b_out for W in (after, plain)]
+    assert values[0].norm() == pytest.approx(2.5, rel=1e-3)
+    assert torch.cosine_similarity(*values, dim=0) == pytest.approx(1, abs=1e-4)
+
+
 def test_the_committed_series():
     table = read_table("edit_series")
-    runs = table.groupby(["model", "method", "layer", "order"])
-    for model, orders in ORDERS.items():
-        for way in SERIES:
-            own = [order for name, *found, order in runs.groups if (name, tuple(found)) == (model, way)]
-            assert set(own) <= set(orders) and 0 in own
-    for _, rows in runs:
+    assert set(table.method) == set(SERIES) and set(table.model) <= set(MODELS)
+    for _, rows in table.groupby(["model", "method"]):
         assert set(rows.edits) == set(COUNTS)
         values = rows.set_index(["measure", "edits"]).value
         assert values["unedited", 0] == 1 and values["drift", 0] == 0
-        assert values["unedited", max(COUNTS)] < 0.6, "the model breaks"

@@ -1,6 +1,6 @@
-"""Does tracing say where to edit? Traces of many facts, and for each fact and layer how well an edit there does.
+"""Traces of many facts: which state, at which layer and token, brings the answer back.
 
-``make tables NAME=edits`` writes ``helpers/tables/traces.csv`` and ``traced_edits.csv``; see `read_table`.
+``make tables NAME=edits`` writes ``helpers/tables/traces.csv``; see `read_table`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from typing import Literal, get_args
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
 
-from helpers.editing.requests import EditRequest
 from helpers.editing.tracing import Part, Trace, causal_trace
-from helpers.models.predict import first_token, next_token_probabilities, prompt_ids, token_span
+from helpers.models.predict import first_token, prompt_ids, token_span
 from helpers.prompts.facts import known_facts
 from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
 from helpers.statistics import bootstrap
-from helpers.studies.locate_and_edit.edit_table import METHODS, asked_requests, editor_of
-from helpers.studies.tables import ASKED, FRESH, SEEDS, Load, Write
+from helpers.studies.tables import ASKED, SEEDS, Load, Write
 
 TRACED = 5  # prompts of each relation
 Corruption = Literal["noise", "same type"]
@@ -136,32 +133,6 @@ def trace_rows(models: dict[str, object]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)[columns]
 
 
-def traced_edits(model, requests: Sequence[EditRequest]) -> pd.DataFrame:
-    """For each request and layer, what tracing recovers at the prompt's last token, and how well an edit there does.
-
-    The edit is ROME's at the last token with the prompt alone, where there is room for failure.
-
-    Returns:
-        Columns ``fact, relation, layer, stream, MLP, success``: shares recovered by the stream and by the MLP alone
-        (noise), and the mean probability of the new answer in other words after the edit.
-    """
-    method, rows = "ROME, last token, prompt alone", []
-    editors = {layer: editor_of(model, method, layer) for layer in METHODS[method][2]}
-    for number, request in enumerate(tqdm(requests, desc="traced edits")):
-        fact = (request.text, request.subject, request.old)
-        stream, alone = (causal_trace(model, *fact, part=part).recovered[:, -1].tolist() for part in ("resid", "MLP"))
-        asked = [q.prompt for q in request.paraphrases]
-        targets = torch.tensor([first_token(model, prompt, request.new) for prompt in asked])
-        for layer, editor in editors.items():
-            with editor(request):
-                shares = next_token_probabilities(model, asked)
-            success = shares.gather(1, targets.to(shares.device)[:, None]).mean().item()
-            rows.append((number, request.relation, layer, stream[layer], alone[layer], success))
-    return pd.DataFrame(rows, columns=["fact", "relation", "layer", "stream", "MLP", "success"])
-
-
 def write_tables(load: Load, write: Write) -> None:
-    """Trace facts of both models, and edit some where they were traced."""
-    models = {name: load(name) for name in SEEDS}
-    write("traces", trace_rows(models))
-    write("traced_edits", traced_edits(models["atlas"], asked_requests(models["atlas"], FRESH)))
+    """Trace facts of both models of the first Atlas."""
+    write("traces", trace_rows({name: load(name) for name in SEEDS}))
