@@ -28,7 +28,7 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         "trace facts in the first Atlas, edit Atlas and the circle, and judge edits alone and in sequence",
     ),
     "real_edits": (("studies.locate_and_edit.real_edits",), "edit SmolLM2 in every way, alone and many at once"),
-    "rewired": (("studies.edited_circuits.rewired_table",), "find the circuits of facts before and after an edit"),
+    "edited": (("studies.edited_circuits.edited_table",), "find the circuits of facts before and after an edit"),
     "competition": (
         ("studies.competition.competition_table",),
         "set facts against false sentences: doses, predictions, steering, scaled heads",

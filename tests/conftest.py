@@ -14,7 +14,7 @@ CHECKED = (
     "figures.circuit_layout "
     "studies.competition.competition studies.competition.conflicts studies.competition.exposure "
     "studies.competition.scaled_heads studies.competition.sentences studies.edited_circuits.edit_leaks "
-    "studies.edited_circuits.edited_circuits studies.editing_inside_circuits.masks "
+    "studies.edited_circuits.carriers studies.edited_circuits.fact_pairs studies.editing_inside_circuits.masks "
     "studies.editing_inside_circuits.search studies.greater_than.digits studies.greater_than.years "
     "studies.hallucination.failures "
     "studies.hallucination.probes studies.hallucination.questions studies.hallucination.repairs "

@@ -18,13 +18,13 @@ from helpers.prompts.facts import relation_pairs
 from helpers.prompts.relations import relation
 from helpers.studies.atlas_of_circuits.run import read_sweep
 from helpers.studies.edge_pruning.relation_table import PAIRS
-from helpers.studies.edited_circuits.edited_circuits import asked_again, fact_pairs
-from helpers.studies.edited_circuits.rewired_table import ASKED as EDITED
-from helpers.studies.edited_circuits.rewired_table import SEED
+from helpers.studies.edited_circuits.fact_pairs import asked_again, fact_pairs
 from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_pairs, few_shot_prompts
 
 MODEL = "atlas"
-LAYER = 5  # where chapter 11 edits, by ROME at the last token
+EDITED = ("country_capital", "landmark_country", "person_hometown", "company_country")
+SEED = 1  # of the requests
+LAYER = 5  # by ROME at the last token, where edits of the first Atlas hold
 EDITS = 3  # for each relation
 LISTED = ("comparative", "substance_phase", "person_occupation", "country_capital", "country_currency")
 LINES, FOUND_ON, JUDGED_ON = 4, 24, 40

@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from helpers.circuits.graph import head_place
 from helpers.editing.edit import Edit
-from helpers.exercises.kit import Compared, attempted, check, expect, mean_interval, two_ends
+from helpers.exercises.kit import Compared, attempted, check, expect
 from helpers.models.network import read_network
 from helpers.models.run import run_layers
+from helpers.studies.edited_circuits.summaries import half_way
 
-RANKS = (4000, 900, 500, 480, 20, 15, 1)  # behind the embedding and three layers
-DRAWS = 1000
+# Leads after the embedding and after each layer: one that falls back once, one whose largest isn't its last.
+LEADS = ((-4.0, -3.0, 2.5, 1.0, 3.0, 4.0), (-2.0, 0.5, 2.0, 6.0, 3.0), (0.0, 3.0, 2.0, 4.0), (5.0, 6.0, 7.0, 8.0))
+# Subject, answer, tokens of the subject.
+FACTS = (
+    ("Kenya", "Africa", 1),
+    ("Zambia", "Africa", 1),
+    ("South Africa", "Africa", 2),
+    ("Peru", "South America", 1),
+    ("Nepal", "Asia", 1),
+    ("Sri Lanka", "Asia", 2),
+    ("New Zealand", "Oceania", 2),
+    ("Saudi Arabia", "Asia", 2),
+)
+EDITED = (("Zambia", "Asia"), ("Sri Lanka", "Africa"), ("Peru", "Asia"))
 
 
-def fall(values: Sequence[float], layer: int, shift: int = 0) -> float:
-    """The share of the whole fall that happens at one MLP; ``shift`` moves it by sublayers."""
-    stop = 2 * layer + 2 + shift
-    return (values[stop - 1] - values[stop]) / (values[0] - values[-1])
+def first_above(leads: Sequence[float], least: float) -> int:
+    """The first place at which a lead is at or above some value."""
+    return next(place for place, lead in enumerate(leads) if lead >= least)
 
 
 @check
-def falls_at(fall_at: Callable[[Sequence[int], int], float]) -> None:
-    """``fall_at(ranks, layer)`` is the share of the fall of the rank's logarithm that happens at the layer's MLP."""
-    logs = [math.log(rank) for rank in RANKS]
-    for layer in (0, 1, 2):
-        given = float(attempted(fall_at(list(RANKS), layer)))
-        right = fall(logs, layer)
-
-        answer = Compared(given, right, 1e-3)
-        answer.isnt(fall(RANKS, layer), "that is the rank itself; take its logarithm first.")
-        answer.isnt(fall(logs, layer, -1), "that is the attention's share; the MLP comes after it.")
-        both = right + fall(logs, layer, -1)
-        answer.isnt(both, "that is the whole layer's share; leave the attention's out.")
-        own_start = right * (logs[0] - logs[-1]) / (logs[2 * layer + 1] - logs[-1])
-        answer.isnt(own_start, "the whole fall begins at the embedding, not before this MLP.")
-        answer.isnt(right * (logs[0] - logs[-1]), "divide by the whole fall.")
-        answer.isnt(-right, "the rank falls, so the share should be positive.")
-        answer.is_right(f"at layer {layer} it is {right:.3f}, not {given:.3f}.")
+def half_ways(turn: Callable[[Sequence[float]], int]) -> None:
+    """``turn(leads)`` is the first place from which on the lead stays at or above half of its final value."""
+    for leads in LEADS:
+        given = attempted(turn(list(leads)))
+        expect(isinstance(given, (int, np.integer)) and not isinstance(given, bool), "return a place: a whole number.")
+        right = half_way(leads)
+        if given == right:
+            continue
+        about = f"for {list(leads)}"
+        expect(given != first_above(leads, leads[-1] / 2), f"the lead falls back later; it has to stay: {about}.")
+        expect(given != first_above(leads, max(leads) / 2), f"half of the *final* lead, not of the largest: {about}.")
+        expect(given != half_way(leads, 1.0), f"half of the final lead is enough: {about}.")
+        expect(given != right - 1, f"that is the last place at which it is below: {about}.")
+        expect(False, f"it is place {right}, not {given}: {about}.")
 
 
 @torch.no_grad()
@@ -88,19 +95,30 @@ def patches_last(without_last: Callable[..., Tensor], model, edit: Edit, tokens:
     answer.is_right(f"the logits differ by up to {(given - right).abs().max():.2f}.")
 
 
+def beside(fact: tuple[str, str, int], new: str) -> tuple[list[str], list[str]]:
+    """The subjects that are asked in as many tokens, with the old answer and with the new one."""
+    subject, old, tokens = fact
+    fits = [(s, a) for s, a, n in FACTS if n == tokens and s != subject]
+    return tuple([s for s, a in fits if a == answer] for answer in (old, new))
+
+
 @check
-def beyond_yardstick(beyond: Callable[..., Sequence[float]], table: pd.DataFrame) -> None:
-    """``beyond(edited, natural, seed)`` is the paired interval of an edit's overlap minus the yardstick's."""
-    by = ["model", "relation", "edit"]
-    wide = table.pivot_table(index=by, columns=["editor", "layer"], values="edges")
-    natural = wide["another fact", -1].tolist()
-    for seed, key in enumerate((("ROME, subject's last token", 1), ("FT-M", 0))):
-        edited = wide[key].tolist()
-        given = two_ends(beyond(edited, natural, seed))
-        right = mean_interval(np.subtract(edited, natural), seed, DRAWS)  # both lists resampled alike
-        answer = Compared(given, right, 0.01)
-        answer.isnt(-right[::-1], "that is `natural` minus `edited`.")
-        expect(given[0] <= given[1], "the lower end comes first.")
-        wider = given[1] - given[0] > 1.15 * (right[1] - right[0])
-        expect(not wider, "the interval is too wide: resample the same requests in both lists.")
-        answer.is_right(f"it is about [{right[0]:.3f}, {right[1]:.3f}], yours [{given[0]:.3f}, {given[1]:.3f}].")
+def chooses_controls(controls: Callable[..., Sequence[str | None]]) -> None:
+    """``controls(fact, new, facts)`` is who shares all but the subject with the fact before, and after its edit."""
+    for subject, new in EDITED:
+        fact = next(f for f in FACTS if f[0] == subject)
+        given = attempted(controls(fact, new, list(FACTS)))
+        expect(isinstance(given, (tuple, list)) and len(given) == 2, "return two subjects, None where there is none.")
+        known = {s: (a, n) for s, a, n in FACTS}
+        for one, right, when in zip(given, beside(fact, new), ("before", "after"), strict=True):
+            if one in right or not right and one is None:
+                continue
+            about = f"{subject}, {fact[1]} -> {new}, {when} the edit"
+            expect(one is not None, f"there is somebody for {about}.")
+            expect(one in known, f"{one!r} is no subject of the facts: {about}.")
+            expect(one != subject, f"that is the fact itself; another subject is asked for: {about}.")
+            answer, tokens = known[one]
+            expect(answer in (fact[1], new), f"{one} has another answer, so the word differs, too: {about}.")
+            wanted = fact[1] if when == "before" else new
+            expect(answer == wanted, f"{one} has the answer of the other side of the edit: {about}.")
+            expect(tokens == fact[2], f"{one} has {tokens} tokens: its prompts can't be paired alike: {about}.")

@@ -6,7 +6,6 @@ import pytest
 from helpers import Circuit, Graph, random_circuit
 from helpers.circuits.circuit import heads_of
 from helpers.circuits.overlap import chance_overlaps, overlaps
-from helpers.studies.edited_circuits.edited_circuits import mean_overlaps
 
 GRAPH = Graph(3, 4, 4)
 
@@ -27,15 +26,6 @@ def test_overlap_by_hand():
     assert overlaps({"one": ONE}, {"two": TWO}).to_numpy().tolist() == [[2 / 5]]
     empty = {"a": Circuit.empty(GRAPH), "b": Circuit.empty(GRAPH)}
     assert (overlaps(empty) == 1).all(axis=None)
-
-
-def test_mean_over_couples():
-    circuits = {"one": ONE, "two": TWO}
-    assert mean_overlaps([("one", "two")], circuits) == {"edges": 2 / 5, "heads": 1 / 2}
-    assert mean_overlaps([("one", "two"), ("one", "one")], circuits)["edges"] == pytest.approx(0.7)
-    assert mean_overlaps([("one", "one")], circuits, {"one": TWO})["edges"] == 2 / 5
-    with pytest.raises(ValueError, match="no couple"):
-        mean_overlaps([], circuits)
 
 
 def test_chance_is_what_many_draws_give():

@@ -1,8 +1,5 @@
 """The checks of the chapter on edited circuits take right answers and reject plausible wrong ones with a reason."""
 
-import math
-import random
-
 import numpy as np
 import pytest
 import torch
@@ -10,10 +7,10 @@ import torch
 from helpers.editing.requests import edit_requests
 from helpers.editing.rome import rome
 from helpers.exercises import chapter_11
-from helpers.exercises.chapter_11 import DRAWS, fall, patched
-from helpers.exercises.kit import Verdict, mean_interval
+from helpers.exercises.chapter_11 import beside, first_above, patched
+from helpers.exercises.kit import Verdict
 from helpers.models.predict import prompt_ids
-from helpers.studies.tables import read_table
+from helpers.studies.edited_circuits.summaries import half_way
 
 
 def message(verdict: Verdict) -> str:
@@ -21,20 +18,20 @@ def message(verdict: Verdict) -> str:
     return verdict.message
 
 
-def test_falls_at():
+def test_half_ways():
     def judge(value):
-        return chapter_11.falls_at(lambda ranks, layer: value(ranks, [math.log(r) for r in ranks], layer))
+        return chapter_11.half_ways(value)
 
-    assert judge(lambda ranks, logs, layer: fall(logs, layer))
-    assert "logarithm first" in message(judge(lambda ranks, logs, layer: fall(ranks, layer)))
-    assert "attention's share" in message(judge(lambda ranks, logs, layer: fall(logs, layer, -1)))
-    assert "whole layer" in message(judge(lambda ranks, logs, n: fall(logs, n) + fall(logs, n, -1)))
-    late = judge(lambda ranks, logs, n: (logs[2 * n + 1] - logs[2 * n + 2]) / (logs[2 * n + 1] - logs[-1]))
-    assert "begins at the embedding" in message(late)
-    assert "whole fall" in message(judge(lambda ranks, logs, layer: logs[2 * layer + 1] - logs[2 * layer + 2]))
-    assert "positive" in message(judge(lambda ranks, logs, layer: -fall(logs, layer)))
-    assert "at layer 0" in message(judge(lambda ranks, logs, layer: 0.5))
-    assert "attempted" in message(chapter_11.falls_at(lambda ranks, layer: None))
+    assert judge(half_way) and judge(lambda leads: np.int64(half_way(leads)))
+    assert "has to stay" in message(judge(lambda leads: first_above(leads, leads[-1] / 2)))
+    assert "largest" in message(
+        judge(lambda leads: first_above(leads, max(leads) / 2) if leads[0] == -2 else half_way(leads))
+    )
+    assert "enough" in message(judge(lambda leads: half_way(leads, 1.0)))
+    assert "last place" in message(judge(lambda leads: half_way(leads) - 1))
+    assert "it is place" in message(judge(lambda leads: 17))
+    assert "whole number" in message(judge(lambda leads: 2.5))
+    assert "attempted" in message(judge(lambda leads: None))
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +60,23 @@ def test_patches_last(atlas, edited):
         edit.undo()
 
 
-def test_beyond_yardstick():
-    table = read_table("rewired")
+def test_chooses_controls():
+    def judge(choose):
+        return chapter_11.chooses_controls(choose)
 
-    def judge(function):
-        return chapter_11.beyond_yardstick(function, table)
+    def right(fact, new, facts):
+        return tuple(next(iter(some), None) for some in beside(fact, new))
 
-    def unpaired(edited, natural, seed):
-        rng = random.Random(seed)
-        n = len(edited)
-        draws = [
-            np.mean([edited[rng.randrange(n)] for _ in range(n)])
-            - np.mean([natural[rng.randrange(n)] for _ in range(n)])
-            for _ in range(1000)
-        ]
-        return np.quantile(draws, [0.025, 0.975])
+    def loose(fact, new, facts, *, tokens=True, own=False):
+        fits = [f for f in facts if (f[2] == fact[2] or not tokens) and (own or f[0] != fact[0])]
+        return tuple(next((f[0] for f in fits if f[1] == answer), None) for answer in (fact[1], new))
 
-    def paired_quantiles(edited, natural, seed):
-        return mean_interval(np.subtract(edited, natural), seed, DRAWS)
-
-    assert judge(paired_quantiles)
-    assert "minus `edited`" in message(judge(lambda e, n, s: -paired_quantiles(e, n, s)[::-1]))
-    assert "lower end comes first" in message(judge(lambda e, n, s: paired_quantiles(e, n, s)[::-1]))
-    assert "same requests" in message(judge(unpaired))
-    assert "it is about" in message(judge(lambda e, n, s: paired_quantiles(e, n, s) + 0.05))
-    assert "two numbers" in message(judge(lambda e, n, s: 0.0))
-    assert "attempted" in message(judge(lambda e, n, s: None))
+    assert judge(right) and judge(loose)
+    assert "fact itself" in message(judge(lambda *a: (a[0][0], right(*a)[1])))
+    assert "tokens" in message(judge(lambda fact, new, facts: loose(fact, new, facts[::-1], tokens=False)))
+    assert "other side" in message(judge(lambda *a: right(*a)[::-1]))
+    assert "the word differs" in message(judge(lambda *a: ("New Zealand", right(*a)[1])))
+    assert "there is somebody" in message(judge(lambda *a: (None, None)))
+    assert "no subject" in message(judge(lambda *a: ("Atlantis", right(*a)[1])))
+    assert "two subjects" in message(judge(lambda *a: "Kenya"))
+    assert "attempted" in message(judge(lambda *a: None))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from tqdm.auto import tqdm
 
-from helpers.circuits.circuit import Circuit
 from helpers.circuits.scores import Scores
 from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
@@ -87,23 +85,6 @@ def all_asked(model, name: str) -> Iterator[Asked]:
             yield asked(model, relation_name, template)
         except TooFewPairs:
             continue
-
-
-def unrelated(name: str, others: Iterable[str]) -> list[str]:
-    """Those of some relations that have neither a relation's type of subjects nor its type of answers."""
-    types = {each: relation(each).properties for each in (name, *others)}
-    own = types.pop(name)
-    return [each for each, t in types.items() if all(t[f"{k}_type"] != own[f"{k}_type"] for k in ("subject", "answer"))]
-
-
-def unrelated_circuit(scores: Mapping[str, Scores], name: str, n: int) -> Circuit:
-    """A circuit from the mean scores of all relations that are `unrelated` to one: what any answer needs.
-
-    Each relation's scores are divided by their absolute sum, so that no relation counts for more than another.
-    """
-    graph = scores[name].graph
-    chosen = [scores[other].values for other in unrelated(name, scores)]
-    return Scores(graph, torch.stack([values / values.abs().sum() for values in chosen]).mean(0)).greedy(n)
 
 
 def found(model, pairs: PromptPairs) -> Scores:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
-from helpers.circuits.ablation import run_circuits
 from helpers.circuits.circuit import Circuit, random_circuit
-from helpers.circuits.evaluation import recovered
 from helpers.circuits.metrics import hit_at_k, logit_diff
 from helpers.circuits.overlap import chance_overlaps, overlaps
 from helpers.circuits.scores import Scores
-from helpers.prompts.pairs import PromptPairs
+from helpers.studies.other_circuits import kept_by, unrelated_circuit
 from helpers.studies.tables import Load, Write
 from helpers.studies.what_relations_share.circuits import (
     MODELS,
@@ -27,7 +25,6 @@ from helpers.studies.what_relations_share.circuits import (
     Asked,
     all_asked,
     found,
-    unrelated_circuit,
 )
 
 PERMUTED = 3  # draws of an asked relation's own circuit with permuted heads
@@ -53,13 +50,6 @@ def all_found(model, name: str) -> Found:
     worded = {n: found(model, one.reworded) for n, one in asked.items() if one.reworded}
     halves = ({n: found(model, getattr(one, half)) for n, one in asked.items()} for half in ("train", "test"))
     return Found(model, asked, *halves, worded)
-
-
-def kept_by(model, circuits: Sequence[Circuit], pairs: PromptPairs) -> list[float]:
-    """The faithfulness of several circuits on the same pairs, all run beside each other."""
-    both = [Circuit.empty(circuits[0].graph), *circuits]
-    whole, empty, *own = (logit_diff(each, pairs) for each in run_circuits(model, both, pairs, "corrupt", whole=True))
-    return [float(recovered(value, whole, empty)) for value in own]
 
 
 def tried(every: Found, name: str, size: int) -> Iterator[tuple[str, Circuit]]:

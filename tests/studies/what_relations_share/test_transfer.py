@@ -5,14 +5,13 @@ import pytest
 from helpers import faithfulness, load_model
 from helpers.circuits.circuit import random_circuit
 from helpers.searches.attribution import eap_ig
+from helpers.studies.other_circuits import unrelated, unrelated_circuit
 from helpers.studies.tables import read_table
 from helpers.studies.what_relations_share.circuits import (
     MODELS,
     SIZE,
     SIZES,
     asked,
-    unrelated,
-    unrelated_circuit,
 )
 from helpers.studies.what_relations_share.transfer import (
     CUT_EVERY,

@@ -1,25 +1,13 @@
-"""Circuits of one fact: fair pairs, the same prompts asked again, what heads carry."""
+"""Pairs of one fact: the halves are apart, and the same prompts can be asked for another answer."""
 
-import pandas as pd
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from helpers.circuits.ablation import run_circuit
 from helpers.editing.fine_tuning import ft_m
 from helpers.editing.requests import edit_requests
-from helpers.editing.rome import rome
 from helpers.prompts.facts import split_of
-from helpers.prompts.relations import relation
-from helpers.studies.edited_circuits.edited_circuits import (
-    asked_again,
-    carried,
-    control_fact,
-    fact_circuit,
-    fact_pairs,
-    near_from,
-    other_facts,
-)
+from helpers.studies.edited_circuits.fact_pairs import asked_again, fact_pairs, other_facts
 
 
 @pytest.fixture(scope="module")
@@ -64,36 +52,3 @@ def test_asked_again_wants_another_answer_and_logits_are_the_models_of_now(atlas
     assert after.clean_ids == pairs.clean_ids and not torch.equal(edited, before)
     assert (edited.argmax(-1) == after.answer_ids).float().mean() > 0.5
     assert torch.equal(pairs.clean_logits(atlas), before), "pairs are of the model as it is"
-
-
-def test_a_circuit_is_small_and_recalls(atlas, pairs):
-    circuit = fact_circuit(atlas, pairs)
-    assert circuit.n_edges == int(0.03 * circuit.graph.n_edges)
-    said = run_circuit(atlas, circuit, pairs).argmax(-1)
-    assert (said == pairs.answer_ids).float().mean() > 0.8
-
-
-def test_the_twin_has_the_new_answer(request_):
-    twin = control_fact(request_)
-    assert twin.old == request_.new and twin.subject != request_.subject
-    assert any(f.subject == twin.subject and f.answer == twin.old for f in relation(request_.relation).facts)
-
-
-def test_heads_carry_what_is_written_at_the_subject_and_nothing_that_is_written_last(atlas, request_, pairs):
-    """By hand: behind the last layer no head reads; what is written before the last position must pass a head."""
-    above = [f"a{n}.h{h}" for n in range(1, 6) for h in range(8)]
-    before = pairs.clean_logits(atlas).clone()
-    last = carried(atlas, ft_m(atlas, request_, 5), pairs, request_, {"all": above, "none": []})
-    assert last.loc["all"].round(3)[["alone", "lost"]].tolist() == [0, 0] and last.effect.iloc[0] > 1
-    at_subject = rome(atlas, request_, 0, prefixes=())
-    shares = carried(atlas, at_subject, pairs, request_, {"all": above, "none": []})
-    assert shares.loc["all", "lost"] == pytest.approx(1, abs=0.1) and shares.loc["none", "alone"] == 0
-    assert torch.equal(pairs.clean_logits(atlas), before), "the model is as it was"
-    with pytest.raises(ValueError, match="at least one set"):
-        carried(atlas, at_subject, pairs, request_, {})
-
-
-def test_near_from_by_hand():
-    table = pd.DataFrame({"pair": [0] * 4 + [1] * 4, "stop": [0, 1, 2, 3] * 2, "rank": [50, 9, 30, 10, 99, 2, 1, 11]})
-    near = near_from(table)
-    assert near[0] == 3 and pd.isna(near[1])
