@@ -33,7 +33,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         ("studies.competition.competition_table",),
         "set facts against false sentences: doses, predictions, steering, scaled heads",
     ),
-    "masks": (("studies.editing_inside_circuits.table",), "find masks over weights, and edit inside and outside them"),
+    "masks": (
+        ("studies.editing_inside_circuits.table", "studies.editing_inside_circuits.edit_table"),
+        "find masks over weights, and edit inside and outside of circuits",
+    ),
     "fact_places": (
         tuple(f"studies.where_facts_are_kept.{name}" for name in ("places", "probes", "edits", "newcomers")),
         "where the second Atlas keeps facts: patching, probes, edits, new people",

@@ -154,7 +154,7 @@ def top_mask(scores: Mapping[str, Tensor], share: float) -> ParameterMask:
         raise ValueError(f"share must be between 0 and 1, not {share}")
     flat = torch.cat([part.flatten() for part in scores.values()])
     kept = torch.zeros(len(flat), dtype=torch.bool, device=flat.device)
-    kept[flat.argsort(descending=True, stable=True)[: round(share * len(flat))]] = True
+    kept[flat.topk(round(share * len(flat)), sorted=False).indices] = True
     return ParameterMask(split_like(kept, scores))
 
 

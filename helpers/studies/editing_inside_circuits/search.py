@@ -67,10 +67,15 @@ def mask_gradient(model, task: MaskTask, mask: ParameterMask, loss=divergence) -
 
 
 def first_order(
-    model, task: MaskTask, *, embeddings: bool = False, batch: int = 24, seed: int = 0
+    model,
+    task: MaskTask,
+    *,
+    batch: int = 24,
+    seed: int = 0,
+    prompts: int = FIRST_ORDER_PROMPTS,
 ) -> dict[str, Float[Tensor, "*shape"]]:
     """SNIP: ``|weight x gradient|`` of the right answer's loss in the whole model, summed over batches."""
-    some, whole = task.sample(FIRST_ORDER_PROMPTS, seed), full_mask(model, embeddings)
+    some, whole = task.sample(prompts, seed), full_mask(model)
     batches = [range(len(some))[start : start + batch] for start in range(0, len(some), batch)]
     found = [mask_gradient(model, some.select(places), whole, right_nll) for places in batches]
     return {name: sum(part[name].abs() for part in found) for name in whole.kept}
@@ -81,7 +86,6 @@ def learn_masks(
     task: MaskTask,
     shares: Sequence[float] = SHARES,
     *,
-    embeddings: bool = False,
     steps: int = 12,
     batch: int = 24,
     rate: float = 0.01,
@@ -91,7 +95,6 @@ def learn_masks(
 
     Args:
         shares: of the maskable weights, falling.
-        embeddings: let the mask decide about the embeddings, too.
         steps: of Adam for each share, each on ``batch`` prompts; the loss is the divergence from the whole model.
         rate: of Adam on the scores, which begin as standardised logarithms of the first-order ones.
 
@@ -100,7 +103,8 @@ def learn_masks(
     """
     if list(shares) != sorted(set(shares), reverse=True) or not all(0 < share < 1 for share in shares):
         raise ValueError(f"shares must fall and lie between 0 and 1, not {list(shares)}")
-    start = first_order(model, task, embeddings=embeddings, batch=batch, seed=seed)
+    prompts = 4 * batch
+    start = first_order(model, task, batch=batch, seed=seed, prompts=prompts)
     flat = torch.cat([s.flatten() for s in start.values()]).add(NOTHING).log()
     scores = (flat - flat.mean()) / flat.std()
     adam = torch.optim.Adam([scores], lr=rate, betas=(0.9, 0.99), eps=1e-10)

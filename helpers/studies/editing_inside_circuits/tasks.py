@@ -19,11 +19,21 @@ from helpers.atlas.skills import greater_than_pairs, indirect_object_pairs, star
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, logits_after, prompt_ids
 from helpers.prompts.facts import split_of
-from helpers.prompts.relations import Split, held_out_paraphrases, relation, stable_hash, taught_paraphrases
+from helpers.prompts.relations import (
+    Relation,
+    Split,
+    held_out_paraphrases,
+    relation,
+    stable_hash,
+    taught_paraphrases,
+)
+from helpers.studies.tables import read_table
 
 Wordings = Literal["taught", "held out"]
 SKILLS = ("indirect object", "greater-than")
-SKILL_PROMPTS = 200
+MOST = 400  # prompts that are asked
+REAL = "smollm2"
+OFTEN = 0.5  # share of its facts that a model has to know in a wording
 
 
 @dataclass(frozen=True)
@@ -52,8 +62,22 @@ class MaskTask:
         return self.select(random.Random(seed).sample(range(len(self)), min(n, len(self))))
 
 
-def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "taught") -> MaskTask:
+def asked_relation(model_name: str, name: str) -> Relation:
+    """A relation in the wordings in which a model can be asked: in SmolLM2 those in which it knows half, else all."""
+    asked = relation(name)
+    if model_name != REAL:
+        return asked
+    knows = read_table("smollm2_knows").query("model == @REAL and relation == @name and hit1 >= @OFTEN")
+    return replace(asked, templates=tuple(asked.templates[p] for p in sorted(knows.template)))
+
+
+def mask_task(
+    model, name: str | Relation, split: Split = "train", wordings: Wordings = "taught", most: int = MOST
+) -> MaskTask:
     """The prompts of a relation, or of a skill: ``indirect object`` or ``greater-than``.
+
+    Args:
+        most: how many prompts are asked; those that the model answers rightly stay.
 
     Raises:
         ValueError: for an unknown split or wordings, a skill's held-out wordings, or a task that the model can't do.
@@ -63,7 +87,9 @@ def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "ta
             raise ValueError(f"unknown choice {value!r}; choose from {', '.join(choices)}")
     if name in SKILLS and wordings != "taught":
         raise ValueError(f"{name} has no held-out wordings; judge it on the other half")
-    ids, right, about = _skill(model, name, split) if name in SKILLS else _facts(model, name, split, wordings)
+    ids, right, about = (
+        _skill(model, name, split, most) if name in SKILLS else _facts(model, name, split, wordings, most)
+    )
     logits = logits_after(read_network(model), ids)[:, 0]
     known = right[torch.arange(len(ids)), logits.argmax(-1)].nonzero()[:, 0].tolist()
     if not known:
@@ -71,19 +97,21 @@ def mask_task(model, name: str, split: Split = "train", wordings: Wordings = "ta
     return MaskTask(tuple(map(tuple, ids)), right, logits.log_softmax(-1), tuple(about)).select(known)
 
 
-def _facts(model, name: str, split: Split, wordings: Wordings):
+def _facts(model, name: str | Relation, split: Split, wordings: Wordings, most: int):
     asked = relation(name)
     choose = taught_paraphrases if wordings == "taught" else held_out_paraphrases
     rows = [(f, asked.prompt(f, p)) for f in asked.facts if split_of(f) == split for p in choose(asked, f)]
+    rows = random.Random(0).sample(rows, min(most, len(rows)))
     right = _marked(model, [[first_token(model, prompt, fact.answer)] for fact, prompt in rows])
     return [prompt_ids(model.tokenizer, prompt) for _, prompt in rows], right, [fact.subject for fact, _ in rows]
 
 
-def _skill(model, name: str, split: Split):
+def _skill(model, name: str, split: Split, most: int):
+    most = min(most, MOST // 2)
     if name == "indirect object":
-        pairs = indirect_object_pairs(model, SKILL_PROMPTS, split=split)
+        pairs = indirect_object_pairs(model, most, split=split)
         return pairs.clean_ids, _marked(model, pairs.answer_ids[:, None].tolist()), pairs.clean
-    pairs = greater_than_pairs(model, SKILL_PROMPTS, split=split)
+    pairs = greater_than_pairs(model, most, split=split)
     years = year_ids(model, pairs.clean[0])
     return pairs.clean_ids, _marked(model, [years[s + 1 :] for s in start_years(pairs).tolist()]), pairs.clean
 

@@ -1,0 +1,44 @@
+"""Views of the tables: paired differences, verdicts, and the drawing."""
+
+import pandas as pd
+import pytest
+
+from helpers.statistics import Estimate
+from helpers.studies.editing_inside_circuits import drawing, views
+
+ROWS = pd.DataFrame(
+    [
+        ("atlas2", "antonym", edit, place, "equal loss", steps)
+        for edit in range(3)
+        for place, steps in (("circuit's components", 4.0 + edit), ("other components", 7.0 + edit))
+    ],
+    columns=["model", "relation", "edit", "place", "at", "steps"],
+)
+
+
+def test_differences_are_those_of_the_same_edits():
+    one, other = "circuit's components", "other components"
+    assert views.gap(ROWS, other, one, "steps").row() == pytest.approx((3.0, 3.0, 3.0))
+    assert [float(e) for e in views.by_place(ROWS, (one, other), "steps")] == [5.0, 8.0]
+    table = views.gaps(ROWS, ["steps"])
+    assert list(table.index) == [other] and table.steps.iloc[0].startswith("3.00")
+
+
+def test_verdicts():
+    value = Estimate(0.5, 0.2, 0.8)
+    assert views.told(value, True, False) == "yes: 0.50 [0.20, 0.80]"
+    assert views.told(value, False, True).startswith("no") and views.told(value, False, False).startswith("open")
+    kept = pd.DataFrame({0.01: [0.9, 0.0], 0.1: [1.0, 0.6], 0.5: [1.0, 1.0]}, index=["rule", "facts"])
+    assert views.window(kept) == "in some tasks: 1% to 10%"
+    assert views.window(kept.loc[["facts"]]) == "yes: 10% to 10%"
+    assert views.window(kept.loc[["rule"]]) == "no: 1% to 1%"
+    assert views.window(kept[[0.01]]) == "no: 1% to more", "facts need more than what was tried"
+    assert views.said(str.upper, ["Atlas"]) == ["not measured", "ATLAS"]
+
+
+def test_the_drawing_has_as_many_parts_inside_as_outside():
+    def kinds(parts):
+        return sorted(part == drawing.HEADS for _, part in parts)
+
+    assert kinds(drawing.CIRCUIT) == kinds(drawing.OTHERS) and not drawing.CIRCUIT & drawing.OTHERS
+    assert drawing.places().data.count("<svg") == 4
