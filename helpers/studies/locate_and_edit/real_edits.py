@@ -1,14 +1,17 @@
-"""Fifty edits of SmolLM2 at two layers and two places, by several editors, judged question by question.
+"""Fifty edits of SmolLM2: ROME in two layers at two places with two numbers of templates, and other editors.
 
 ``make tables NAME=real_edits`` writes ``real_edits`` (a row for each edit and kind of question), ``said_edits`` (what
 the edited model says freely) and ``mass_edits`` (many facts in one change). The layers were chosen on other facts: the
-best one of ``own_edits`` at the subject's last token, and the best one at the prompt's.
+best one of ``own_edits`` at the subject's last token, and the best one at the prompt's. Each is tried at both places,
+with the same templates, so that layer, place and templates can be told apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import product
 
 import pandas as pd
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.editing.edit import At, Edit
+from helpers.editing.fine_tuning import ft_l, ft_m
 from helpers.editing.requests import EditRequest, Question
 from helpers.editing.rome import key_covariance, rome, statements
 from helpers.editing.value_search import ValueSearch, least_change
@@ -29,7 +33,8 @@ from helpers.studies.tables import Load, Write
 MODEL = "smollm2"
 SUBJECT: tuple[int, At] = (6, "subject_last")
 END: tuple[int, At] = (24, "last")  # each place with its best layer
-FEW = 12  # edits after which the model speaks freely
+LAYERS, ATS, TEMPLATES = (6, 24), ("subject_last", "last"), (1, 3)  # the other templates judge
+TUNED = {"FT-L": ft_l, "FT-M": ft_m}  # in the same layers, with one template
 SIZES = (1, 4, 16, 52)  # facts that are changed at once
 TEXTS = 300  # statements, for the key covariance: as in ``own_edits``
 SEARCH = ValueSearch(steps=15)  # the answer is likelier than not by then
@@ -61,14 +66,18 @@ def covariance(model, layer: int) -> Tensor:
     return key_covariance(model, layer, statements(model, most=TEXTS))
 
 
-def rome_rows(model, requests: Sequence[EditRequest], layer: int, at: At, kept: Kept) -> Iterator[pd.DataFrame]:
-    """ROME at a layer and a place; keys and values are put into ``kept``."""
-    C, about = covariance(model, layer), dict(method="ROME", layer=layer, place=at, templates=1)
-    for request in tqdm(requests, desc=f"ROME, layer {layer}, {at}"):
-        edit = rome(model, request, layer, at=at, prefixes=(), covariance=C, search=SEARCH)
+def rome_rows(
+    model, requests: Sequence[EditRequest], layer: int, at: At, templates: int, kept: Kept
+) -> Iterator[pd.DataFrame]:
+    """ROME in a layer, at a place; keys and values of edits with one template are put into ``kept``."""
+    C, about = covariance(model, layer), dict(method="ROME", layer=layer, place=at, templates=templates)
+    for request in tqdm(requests, desc=f"ROME, layer {layer}, {at}, {templates}"):
+        own = dict(wordings=templates - 1, prefixes=(), covariance=C, search=SEARCH)
+        edit = rome(model, request, layer, at=at, **own)
         (name,) = edit.places
         delta = edit.about["delta"]
-        kept[layer, at, request.text] = edit.about["keys"], delta
+        if templates == 1:
+            kept[layer, at, request.text] = edit.about["keys"], delta
         direction = (edit.after[name] - edit.before[name]) @ delta / delta.square().sum()
         yield judged(model, request, edit, layer, direction).assign(**about)
 
@@ -139,10 +148,13 @@ def write_tables(load: Load, write: Write) -> None:
         done.append(pd.concat(list(rows), ignore_index=True))
         write("real_edits", pd.concat(done, ignore_index=True))
 
-    for layer, at in (SUBJECT, END):
-        add(rome_rows(model, requests, layer, at, kept))
+    for layer, at, templates in product(LAYERS, ATS, TEMPLATES):
+        add(rome_rows(model, requests, layer, at, templates, kept))
+    for layer, (name, tune) in product(LAYERS, TUNED.items()):
+        make = partial(tune, model, layer=layer)
+        add(plain_rows(model, requests, make, method=name, layer=layer, place="all", templates=1))
     add(told_rows(model, requests))
     add(alpha_rows(model, requests, kept))
-    said = [part for place in (SUBJECT, END) for part in free_rows(model, requests[:FEW], *place, kept)]
+    said = [part for place in (SUBJECT, END) for part in free_rows(model, requests, *place, kept)]
     write("said_edits", pd.concat(said, ignore_index=True))
     write("mass_edits", pd.concat(mass_rows(model, requests, kept), ignore_index=True))
