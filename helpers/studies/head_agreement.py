@@ -57,8 +57,3 @@ def shuffled(names: Names, layers: Sequence[int] | None = None, seed: int = 0) -
         places = np.flatnonzero(groups == group)
         names[places] = names[rng.permutation(places)]
     return names.tolist()
-
-
-def mean_agreement(pairs: Sequence[tuple[Names, Names]]) -> pd.Series:
-    """`agreement`, averaged over several pairs of namings."""
-    return pd.DataFrame([agreement(*pair) for pair in pairs]).mean()

@@ -75,17 +75,6 @@ def estimates(
     return figure
 
 
-def beside_chance(value: float, chance: Sequence[float], names: tuple[str, str], *, title: str, unit: str) -> go.Figure:
-    """A measured value beside the same measurement of random choices; ``names`` are those of the two rows."""
-    figure = go.Figure(layout_title_text=title)
-    figure.add_box(x=list(chance), name=names[1], boxpoints="all", marker_color=COLORS["other"])
-    marker = dict(symbol="diamond", size=13, color=COLORS["mover"])
-    figure.add_scatter(x=[value], y=[names[0]], mode="markers", marker=marker)
-    figure.update_layout(showlegend=False, height=260)
-    figure.update_xaxes(title=unit)
-    return figure
-
-
 def table_map(table: pd.DataFrame, *, title: str, unit: str) -> go.Figure:
     """A table of shares as a heat map with its numbers in it; rows and columns are the table's."""
     figure = go.Figure(layout_title_text=title)

@@ -60,7 +60,7 @@ def write_parts(write: Write, name: str, parts: Iterable[pd.DataFrame]) -> None:
         write(name, pd.concat(done, ignore_index=True))
 
 
-ASKED = (
+ASKED = (  # the relations of edits and traces in the first Atlas
     "country_capital",
     "landmark_country",
     "person_hometown",
@@ -72,15 +72,6 @@ ASKED = (
     "city_country",
     "product_company",
 )
-
-
-EDITS = 10  # for each relation
-
-
-FRESH = 2  # of the requests that the best method is judged on again, relation by relation: nothing was chosen on them
-
-
-BEST = ("ROME, last token, 3 wordings", 5)  # judged relation by relation, too
 
 
 @checked
@@ -95,16 +86,6 @@ def percent_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> 
             return "-"
         return f"{round(100 * e)} [{round(100 * e.low)},\N{NO-BREAK SPACE}{round(100 * e.high)}]"
 
-    return _table(estimates, text)
-
-
-@checked
-def brief_table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]]) -> pd.DataFrame:
-    """Estimates with their intervals as text, in two decimals; one row for each key of the outer mapping."""
-    return _table(estimates, Estimate.brief)
-
-
-def _table(estimates: Mapping[Hashable, Mapping[Hashable, Estimate]], text: Callable[[Estimate], str]) -> pd.DataFrame:
     rows = [{column: text(e) for column, e in row.items()} for row in estimates.values()]
     keys = list(estimates)
     index = pd.MultiIndex.from_tuples(keys) if keys and isinstance(keys[0], tuple) else keys

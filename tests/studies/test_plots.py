@@ -31,11 +31,6 @@ def test_curves_take_estimates_as_well():
     assert list(trace.error_y.arrayminus) == [0.5, 0]
 
 
-def test_a_value_stands_beside_chance():
-    figure = plots.beside_chance(3.0, [1.0, 2.0], ("ours", "random"), title="t", unit="logits")
-    assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[1].x) == [3.0]
-
-
 def test_estimates_have_their_intervals():
     figure = plots.estimates(["one", "two"], {"a": [Estimate(1.0, 0.5, 3.0)] * 2}, ["clean"], title="t", x_title="x")
     assert list(figure.data[0].x) == [1, 1] and list(figure.data[0].y) == ["one", "two"]

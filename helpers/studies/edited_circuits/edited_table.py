@@ -38,7 +38,7 @@ RELATIONS = {
     REAL: {"country_capital": 0, "country_language": 0, "country_continent": 5, "city_country": 3},
     "atlas2": dict.fromkeys(("resident_town", "resident_dish", "resident_instrument", "resident_firm"), 0),
 }
-CASES = {REAL: 2, "atlas2": 6}  # for each relation
+CASES = {REAL: 4, "atlas2": 6}  # for each relation
 # The layer at which circuits are searched again is the first one: the best of those for ROME at the subject in the
 # tables ``own_edits`` and ``edit_places``.
 LAYERS = {REAL: (6, 18), "atlas2": (0, 2)}

@@ -28,7 +28,7 @@ from helpers.studies.tables import Load, Write
 
 MAIN = "atlas2"
 TASKS = ("country_capital", "antonym", "resident_firm", "greater-than", "indirect object")
-REAL_TASKS = ("country_capital", "indirect object")
+REAL_TASKS = ("country_capital", "antonym", "indirect object")
 AGAIN = TASKS[:1]  # found a second time, with other prompts in each step
 JUDGED = 50  # prompts
 FAST = 0.1  # a learning rate of scores at which masks learn by heart
@@ -72,6 +72,7 @@ def searches() -> list[Search]:
         Search(MAIN, capital, rate=FAST),
         Search(MAIN, capital, rate=FAST, false=True),
         *(Search(REAL, task) for task in REAL_TASKS),
+        *(Search(REAL, task, seed=1) for task in AGAIN),
     ]
 
 
