@@ -44,6 +44,13 @@ def atlas2():
     return load_model("atlas2", device="cpu")
 
 
+@pytest.fixture(scope="session")
+def smollm2():
+    from helpers import load_model
+
+    return load_model("smollm2", device="cpu")
+
+
 @pytest.fixture
 def with_gradients(atlas):
     """TransformerLens's attribution differentiates through the parameters."""

@@ -1,9 +1,9 @@
-"""Fifty edits of SmolLM2: ROME in two layers at two places with two numbers of templates, and other editors.
+"""Fifty edits of SmolLM2: ROME in two layers at two places, with one template or three, and other editors.
 
 ``make tables NAME=real_edits`` writes ``real_edits`` (a row for each edit and kind of question), ``said_edits`` (what
 the edited model says freely) and ``mass_edits`` (many facts in one change). The layers were chosen on other facts: the
 best one of ``own_edits`` at the subject's last token, and the best one at the prompt's. Each is tried at both places,
-with the same templates, so that layer, place and templates can be told apart.
+so that layer and place can be told apart, and each place in its best layer with the same templates more.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from helpers.studies.tables import Load, Write
 MODEL = "smollm2"
 SUBJECT: tuple[int, At] = (6, "subject_last")
 END: tuple[int, At] = (24, "last")  # each place with its best layer
-LAYERS, ATS, TEMPLATES = (6, 24), ("subject_last", "last"), (1, 3)  # the other templates judge
+LAYERS: tuple[int, ...] = (6, 24)
+ATS: tuple[At, ...] = ("subject_last", "last")
+MORE = 3  # templates, where an editor sees more than one; the others judge
 TUNED = {"FT-L": ft_l, "FT-M": ft_m}  # in the same layers, with one template
 SIZES = (1, 4, 16, 52)  # facts that are changed at once
 TEXTS = 300  # statements, for the key covariance: as in ``own_edits``
@@ -148,8 +150,10 @@ def write_tables(load: Load, write: Write) -> None:
         done.append(pd.concat(list(rows), ignore_index=True))
         write("real_edits", pd.concat(done, ignore_index=True))
 
-    for layer, at, templates in product(LAYERS, ATS, TEMPLATES):
-        add(rome_rows(model, requests, layer, at, templates, kept))
+    for layer, at in product(LAYERS, ATS):
+        add(rome_rows(model, requests, layer, at, 1, kept))
+    for layer, at in (SUBJECT, END):
+        add(rome_rows(model, requests, layer, at, MORE, kept))
     for layer, (name, tune) in product(LAYERS, TUNED.items()):
         make = partial(tune, model, layer=layer)
         add(plain_rows(model, requests, make, method=name, layer=layer, place="all", templates=1))

@@ -10,7 +10,8 @@ from helpers.circuits.evaluation import faithfulness
 from helpers.circuits.graph import Graph
 from helpers.circuits.scores import Scores
 from helpers.studies.edited_circuits import edited_table as E
-from helpers.studies.edited_circuits.cases import case_pairs
+from helpers.studies.edited_circuits.carriers import read_by_layer
+from helpers.studies.edited_circuits.cases import case_pairs, cases
 from helpers.studies.other_circuits import kept_by, unrelated_circuit
 from helpers.studies.tables import read_table
 
@@ -56,6 +57,15 @@ def test_a_case_is_what_the_code_gives(atlas2, tables):
         committed = committed[committed.relation == case.request.relation].set_index(key)[value]
         gap = (pd.concat(now[name]).set_index(key)[value] - committed).abs()
         assert len(gap) == len(committed) and gap.median() < 0.02 and gap.max() < (1 if name == "reads" else 0.2), name
+
+
+def test_what_smollm2_reads_is_in_the_table(smollm2, tables):
+    (case,) = cases(smollm2, "country_language", E.RELATIONS[E.REAL]["country_language"], 1)
+    now = read_by_layer(smollm2, case).set_index(["place", "layer"])
+    committed = tables["reads"].query("model == 'smollm2' and subject == @case.request.subject and editor == @E.NONE")
+    committed = committed[committed.relation == "country_language"].set_index(["place", "stop"])
+    assert len(committed) == len(now) and (committed["rank"] == now["rank"]).mean() > 0.9
+    assert (committed.lead - now.lead).abs().max() < 0.1
 
 
 def test_what_circuits_keep_is_faithfulness(atlas2):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers import load_model, read_network, relation
+from helpers import read_network, relation
 from helpers.models.predict import answer_ids, prompt_ids
 from helpers.models.run import residuals
 from helpers.studies.mlps import attributes
@@ -54,12 +54,11 @@ def test_means_over_subjects(atlas):
     assert (table.low <= table.above).all() and (table.above <= table.high).all()
 
 
-def test_the_table_has_every_kind():
+def test_the_table_has_every_kind(smollm2):
     table = read_table("smollm2_attributes")
     assert list(table.kind.unique()) == list(attributes.KINDS)
-    model = load_model("smollm2", device="cpu")
     tables, backwards = ([relation(name) for name in names] for names in attributes.KINDS["companies"])
     known = attributes.drawn(attributes.attributes(tables, backwards))
     subject = next(iter(known))
-    lens = attributes.lens_at_subject(model, attributes.TEXT, [subject])
-    assert lens.shape == (1, 31, model.cfg.d_vocab)
+    lens = attributes.lens_at_subject(smollm2, attributes.TEXT, [subject])
+    assert lens.shape == (1, 31, smollm2.cfg.d_vocab)

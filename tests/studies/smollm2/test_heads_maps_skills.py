@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import load_model, logit_diff, relation_pairs
+from helpers import logit_diff, relation_pairs
 from helpers.circuits.ablation import scenes
 from helpers.circuits.evaluation import baselines
 from helpers.models.network import read_network
@@ -12,11 +12,6 @@ from helpers.models.run import patch_residual, residuals
 from helpers.studies import patching_maps
 from helpers.studies.smollm2 import circuits, heads, skills
 from helpers.studies.tables import read_table
-
-
-@pytest.fixture(scope="module")
-def smollm2():
-    return load_model("smollm2")
 
 
 def test_a_head_that_all_relations_share_is_beyond_chance_and_drawn_ones_are_not():

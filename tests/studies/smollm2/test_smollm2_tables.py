@@ -3,17 +3,11 @@
 import pytest
 import torch
 
-from helpers import load_model
 from helpers.models.load import TEXT_END
 from helpers.models.predict import prompt_ids
 from helpers.prompts.relations import REAL, relation, relations
 from helpers.studies.smollm2 import bench, circuits, knows
 from helpers.studies.tables import read_table
-
-
-@pytest.fixture(scope="module")
-def smollm2():
-    return load_model("smollm2")
 
 
 def test_a_beginning_is_measured_by_hand(smollm2):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from helpers import load_model
 from helpers.prompts.relations import Fact, Relation
 from helpers.studies.edit_places import judged_at
 from helpers.studies.tables import read_table
@@ -49,13 +48,13 @@ def test_the_sweep_is_whole():
     assert table.value.between(0, 1).all()
 
 
-def test_one_edit_again():
-    model, layer = load_model("smollm2"), LAYERS[-1]
-    request = sweep_requests(model, RELATIONS[0])[0]
-    covariance = sweep_covariance(model, layer)
+def test_one_edit_again(smollm2):
+    layer = LAYERS[-1]
+    request = sweep_requests(smollm2, RELATIONS[0])[0]
+    covariance = sweep_covariance(smollm2, layer)
     table = read_table("own_edits").query("layer == @layer and subject == @request.subject")
     for place, rows in table.groupby("place"):
-        again = judged_at(model, request, layer, place, covariance).set_index("score")
+        again = judged_at(smollm2, request, layer, place, covariance).set_index("score")
         kept = rows.set_index("score")
         assert (kept.new == again.new).all()
         assert (kept.value - again.value).abs().max() < 0.2, "more than one question has another outcome"
