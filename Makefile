@@ -88,7 +88,7 @@ train: $(READY) ## train the models again from nothing (some hours; goes on wher
 
 NAME ?=
 
-tables: $(READY) ## compute committed tables anew: make tables NAME="relations heads" (all: many hours)
+tables: $(READY) ## compute committed tables anew: make tables NAME="relations heads" (all: many hours; a stopped run goes on)
 	$(BIN)/python -m helpers tables $(NAME)
 
 SWEEP = $(BIN)/python -m helpers sweep --sizes , --keep 0.9 --out runs/sweep $(SWEEP_OPTIONS)

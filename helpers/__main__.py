@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 SMOLLM2 = ("knows", "circuits", "heads", "maps", "skills")
@@ -105,19 +104,19 @@ def world_command(arguments: argparse.Namespace) -> None:
 
 
 def tables_command(arguments: argparse.Namespace) -> None:
-    """Fill committed tables anew."""
+    """Fill committed tables anew: the given ones, or all of them, which goes on where it was stopped."""
     import torch
 
     from helpers.models.load import load_model
-    from helpers.studies.tables import write_table
+    from helpers.studies.tables import fill_tables, write_table
 
     if unknown := [name for name in arguments.names if name not in TABLES]:
         sys.exit(f"There are no tables {', '.join(unknown)}; choose from {', '.join(TABLES)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    for name in arguments.names or TABLES:
-        for module in TABLES[name][0]:
-            import_module(f"helpers.{module}").write_tables(load_model, lambda *table: print(write_table(*table)))
+    modules = [module for name in arguments.names or TABLES for module in TABLES[name][0]]
+    notes = None if arguments.names else Path("runs") / "tables"
+    fill_tables(modules, load_model, lambda *table: print(write_table(*table)), notes)
 
 
 def parts(text: str) -> list[str]:
@@ -220,7 +219,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(f"{name:15}{what}" for name, (_, what) in TABLES.items()),
     )
-    tables.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    tables.add_argument("names", nargs="*", metavar="NAME", help="which (default: all; a stopped run goes on)")
     tables.add_argument("--threads", type=int, help="processor threads (default: all)")
     tables.set_defaults(run=tables_command)
     sweep = commands.add_parser("sweep", help="circuits of many relations, methods and models, on one machine or many")

@@ -7,8 +7,12 @@ single rows again to show that they are what the code gives. A module that fills
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -50,6 +54,27 @@ def _path(name: str) -> Path:
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
         raise ValueError(f"{name!r} is no name of a table: letters, digits, _ and -, without a folder or an ending")
     return TABLES / f"{name}.csv"
+
+
+def fill_tables(modules: Iterable[str], load: Load, write: Write, notes: Path | None = None) -> None:
+    """Have modules of `helpers` write their tables, one after the other, and print what each took.
+
+    Args:
+        notes: a folder in which a module that is through leaves a note. With today's code it is then passed over, so
+            that a stopped run goes on with the module that it was stopped in.
+    """
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(TABLES.parent.rglob("*.py")))).hexdigest()
+    for name in modules:
+        note = notes and notes / f"{name}.json"
+        if note and note.is_file() and json.loads(note.read_text())["code"] == code:
+            print(f"{name} was through before")
+            continue
+        begin = time.monotonic()
+        import_module(f"helpers.{name}").write_tables(load, write)
+        seconds = round(time.monotonic() - begin)
+        print(f"{name}: {seconds / 60:.1f} minutes")
+        if note:
+            write_whole(note, json.dumps({"code": code, "seconds": seconds}))
 
 
 def write_parts(write: Write, name: str, parts: Iterable[pd.DataFrame]) -> None:

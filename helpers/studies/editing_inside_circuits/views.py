@@ -10,7 +10,6 @@ from plotly.subplots import make_subplots
 
 from helpers.figures.display import COLORS
 from helpers.statistics import Estimate, with_interval
-from helpers.studies import plots
 
 NAMES = {"smollm2": "SmolLM2", "atlas2": "Atlas", "atlas2-seed1": "another seed"}
 COMPONENTS = ("circuit's components", "another relation's", "all", "random weights", "other components")
@@ -37,11 +36,15 @@ def gap(rows: pd.DataFrame, one: str, other: str, column: str, at: str = "equal 
     return with_interval((wide[one] - wide[other]).dropna().tolist())
 
 
-def gaps(rows: pd.DataFrame, columns: Sequence[str], one: str = COMPONENTS[0]) -> pd.DataFrame:
-    """Other places minus one, in several columns: a row for each place that the rows have."""
-    places = [place for place in (*COMPONENTS[1:], *MASKS[1:3]) if place in set(rows.place)]
-    found = {place: {column: gap(rows, place, one, column).brief() for column in columns} for place in places}
-    return pd.DataFrame(found).T
+def gaps(rows: pd.DataFrame, column: str, one: str = COMPONENTS[0]) -> pd.Series:
+    """The other places of components that the rows have minus one, in a column, as text."""
+    places = [place for place in COMPONENTS if place != one and place in set(rows.place)]
+    return pd.Series({place: gap(rows, place, one, column).brief() for place in places})
+
+
+def n_edits(rows: pd.DataFrame) -> int:
+    """How many edits the rows are about."""
+    return len(rows.drop_duplicates(["model", "relation", "edit"]))
 
 
 def courses(losses: pd.DataFrame, *, title: str) -> go.Figure:
@@ -91,12 +94,6 @@ def two_counts(parts: pd.DataFrame, share: float, *, title: str) -> go.Figure:
     figure.add_vline(x=share, line=dict(color=COLORS["relation"], dash="dot"), row=1, col=2)
     figure.update_layout(title_text=title, height=200 + 30 * len(parts))
     return figure.update_yaxes(autorange="reversed")
-
-
-def damage(rows: pd.DataFrame, places: Sequence[str], column: str, *, title: str, x_title: str) -> go.Figure:
-    """A column at equal loss and at equal length, place by place."""
-    marks = {at: by_place(rows, places, column, at) for at in ("equal loss", "equal length")}
-    return plots.estimates(list(places), marks, ["mover", "other"], title=title, x_title=x_title)
 
 
 def told(value: Estimate, yes: bool, no: bool) -> str:

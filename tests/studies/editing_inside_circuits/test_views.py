@@ -20,8 +20,9 @@ def test_differences_are_those_of_the_same_edits():
     one, other = "circuit's components", "other components"
     assert views.gap(ROWS, other, one, "steps").row() == pytest.approx((3.0, 3.0, 3.0))
     assert [float(e) for e in views.by_place(ROWS, (one, other), "steps")] == [5.0, 8.0]
-    table = views.gaps(ROWS, ["steps"])
-    assert list(table.index) == [other] and table.steps.iloc[0].startswith("3.00")
+    table = views.gaps(ROWS, "steps")
+    assert list(table.index) == [other] and table[other].startswith("3.00")
+    assert views.n_edits(ROWS) == 3 and views.n_edits(pd.concat([ROWS, ROWS.assign(relation="plural")])) == 6
 
 
 def test_verdicts():
