@@ -1,7 +1,7 @@
 """The atlas: a circuit of each relation from each half of its facts, in SmolLM2 and in both seeds of Atlas.
 
 ``make tables NAME=map`` writes ``map_circuits`` (all of them), ``map_methods`` (another search on the same pairs, in
-Atlas) and ``map_exposures`` (home towns by how often they were stated, several samples of facts each).
+Atlas), ``map_exposures`` (home towns by how often they were stated) and ``map_names`` (people by the length of names).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ KEEP = 0.9  # of the logit difference on the pairs of its own half: what a relat
 SIZE = {REAL_MODEL: 400, "atlas2": 100}  # edges at which circuits are compared: as in chapter 21
 GRAPHS = {REAL_MODEL: Graph(30, 9, 3), "atlas2": Graph(8, 6, 6)}
 TAU, EVERY = 0.1, 3  # ACDC's threshold, in logits; it searches every third relation
+WORDS = (":one word", ":2 words")  # of a person's name
 TOWNS, DRAWS, FEWER = "person_hometown:each", 8, 10  # samples of facts of each group, of so many pairs
 
 
@@ -83,14 +84,20 @@ def method_row(model, name: str, template: int) -> dict[str, object]:
     return {"relation": name, "edges": found.n_edges, **dict(zip(("acdc", "eap_ig"), kept, strict=True)), **shares}
 
 
-def exposure_rows(model, group: Relation) -> Iterator[dict[str, object]]:
-    """What samples of the facts of one exposure count need: each sample is other facts of the group."""
-    for draw in range(DRAWS):
+def sample_rows(model, group: Relation, draws: int) -> Iterator[dict[str, object]]:
+    """What samples of the facts of one group need: each draw takes other pairs, each half of the facts has its own."""
+    for draw in range(draws):
         for half, other in zip(HALVES, reversed(HALVES), strict=True):
             pairs, judged = (relation_pairs(model, group, FEWER, seed=draw, split=part) for part in (half, other))
             needed = smallest_circuit(model, eap_ig(model, pairs), pairs, KEEP)
             row = {"relation": group.name, "draw": draw, "half": half, "needed": needed.n_edges}
             yield row | {"kept": float(faithfulness(model, needed, judged))}
+
+
+def named_people() -> list[Relation]:
+    """What Atlas was told of its invented people, of those with a name of one word and of two, apart."""
+    groups = chosen_relations(f"{name}:each" for name in asked_templates("atlas2") if name.startswith("resident_"))
+    return [group for group in groups if group.name.endswith(WORDS)]
 
 
 def read_map(model: str, half: str = "train") -> dict[str, Circuit]:
@@ -121,7 +128,9 @@ def write_tables(load: Load, write: Write) -> None:
     """Find, judge and keep the circuits of all relations that a model knows in both halves."""
     model, templates = load("atlas2"), asked_templates("atlas2")
     towns = {group.name: group for group in chosen_relations([TOWNS])}
-    write_parts(write, "map_exposures", _asked(lambda name: exposure_rows(model, towns[name]), list(towns)))
+    write_parts(write, "map_exposures", _asked(lambda name: sample_rows(model, towns[name], DRAWS), list(towns)))
+    names = {group.name: group for group in named_people()}
+    write_parts(write, "map_names", _asked(lambda name: sample_rows(model, names[name], 1), list(names)))
     write_parts(write, "map_circuits", (part for name in MODELS for part in _circuits(load(name), name)))
     methods = _asked(lambda name: [method_row(model, name, templates[name])], list(templates)[::EVERY])
     write_parts(write, "map_methods", methods)
