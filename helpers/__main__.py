@@ -22,6 +22,7 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         tuple(f"studies.what_relations_share.{name}" for name in ("transfer", "heads")),
         "ask every relation with every other one's circuit, in SmolLM2 and Atlas",
     ),
+    "map": (("studies.atlas_of_circuits.mapped",), "find circuits of both halves of all relations, and their sizes"),
     "edits": (
         tuple(f"studies.locate_and_edit.{name}" for name in ("traced_facts", "edit_series", "atlas_edits")),
         "trace facts in the first Atlas, edit Atlas and the circle, and judge edits alone and in sequence",

@@ -15,13 +15,11 @@ from figures import first_sentence
 # Words that mostly mean something else in a sentence.
 COMMON = {
     "Atlas": "the book's model is on every page, and the first chapter introduces it",
-    "course": "of course",
+    "SmolLM2": "likewise",
     "object": "a thing in Python, too",
     "reader": "whoever reads this book, too",
     "source": "where a fact or a claim was taken from, too",
-    "standing": "the verb",
     "straight through": "the direction",
-    "strength": "of a claim, too",
 }
 PAGES_WITHOUT = ("glossary", "references", "index")
 SECTIONS_WITHOUT = {"before-you-start", "you-will-be-able-to", "references"}

@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from helpers.circuits.circuit import Circuit
 from helpers.circuits.graph import Graph
 from helpers.exercises.kit import attempted, check, expect
 
-# Relation, kind, method, seed, edges: small enough to count by hand.
-SIZES = [("a", "x", 0, 10), ("a", "x", 1, 20), ("a", "x", 2, 30), ("b", "x", 0, 50), ("c", "x", 0, 99)]
-SIZES += [("d", "y", 0, 40), ("d", "y", 1, 60)]
+# Relation, kind, half, edges: small enough to count by hand.
+SIZES = [("a", "x", "train", 10), ("a", "x", "test", 30), ("b", "x", "train", 50), ("b", "x", "test", 52)]
+SIZES += [("c", "x", "train", 99), ("d", "y", "train", 40), ("d", "y", "test", 60)]
 
 
 @check
-def counts_relations(sizes_by_kind: Callable[[pd.DataFrame], pd.Series]) -> None:
-    """``sizes_by_kind(table)``: the median over relations of the mean over seeds, of circuits found by EAP-IG."""
-    table = pd.DataFrame(SIZES, columns=["relation", "kind", "seed", "edges"]).assign(method="eap_ig")
-    other = table.assign(method="acdc", edges=table.edges * 3)
-    given = attempted(sizes_by_kind(pd.concat([table, other], ignore_index=True)))
+def counts_relations(sizes_by_kind: Callable[[pd.DataFrame, str], pd.Series]) -> None:
+    """``sizes_by_kind(table, model)``: the median over a model's relations of the mean over halves."""
+    table = pd.DataFrame(SIZES, columns=["relation", "kind", "half", "needed"]).assign(model="one")
+    other = table.assign(model="two", needed=table.needed * 3)
+    given = attempted(sizes_by_kind(pd.concat([table, other], ignore_index=True), "one"))
     expect(isinstance(given, pd.Series) and set(given.index) == {"x", "y"}, "return a Series with one value a kind.")
-    expect(given["y"] not in (100, 150), "circuits found by acdc are among those counted.")
-    expect(given["x"] != 30, "rows were counted: take the mean over a relation's seeds first, then the median.")
-    expect(abs(given["x"] - 169 / 3) > 0.1, "that is the mean over the relations, not their median.")
-    expect(given["x"] != 70 / 2, "every relation counts, whatever seeds it has.")
-    expect(tuple(given[["x", "y"]]) == (50, 50), f"both kinds have a median of 50 here, not {given.to_dict()}.")
+    expect(given["y"] not in (100, 150), "circuits of the other model are among those counted.")
+    expect(given["x"] != 50, "rows were counted: take the mean over a relation's halves first, then the median.")
+    expect(abs(given["x"] - 170 / 3) > 0.1, "that is the mean over the relations, not their median.")
+    expect(tuple(given[["x", "y"]]) == (51, 50), f"the medians are 51 and 50 here, not {given.to_dict()}.")
 
 
 @check
-def makes_keys(my_key: Callable[[Mapping, Sequence, Mapping], str]) -> None:
-    """``my_key(weights, pairs, options)`` is the same for equal things, and differs when anything does."""
-    weights = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, dtype=np.float32)}
-    pairs, options = [((0, 1), (0, 2)), ((0, 3), (0, 4))], {"method": "eap", "share": 0.03}
-    key = attempted(my_key(weights, pairs, options))
-    expect(isinstance(key, str), "return a string.")
-
-    def same(weights=weights, pairs=pairs, options=options) -> bool:
-        return my_key(weights, pairs, options) == key
-
-    expect(same(), "it differs between two calls with the same arguments.")
-    turned = dict(reversed(options.items())), dict(reversed(weights.items()))
-    expect(same(options=turned[0]), "the order in which the options were filled in shouldn't count.")
-    expect(same(weights=turned[1]), "the order in which the weights were filled in shouldn't count.")
-    expect(same(weights={n: w.copy() for n, w in weights.items()}), "a copy of the weights is equal, so its key is.")
-    expect(not same(options=options | {"share": 0.04}), "another option gave the same key.")
-    expect(not same(pairs=pairs[::-1]), "the pairs in another order gave the same key.")
-    expect(not same(pairs=[((0, 1), (0, 2)), ((0, 3), (0, 5))]), "another token gave the same key.")
-    large = {"a": np.zeros((100, 100), dtype=np.float32)}
-    changed = {"a": large["a"].copy()}
-    changed["a"][50, 50] = 1e-6
-    different = my_key(large, pairs, options) != my_key(changed, pairs, options)
-    expect(different, "one weight in the middle changed, and the key didn't: printing an array leaves most of it out.")
-    expect(not same(weights=weights | {"a": weights["a"].reshape(3, 2)}), "weights of another shape gave the same key.")
-    expect(not same(weights={"c": weights["a"], "b": weights["b"]}), "weights of another name gave the same key.")
+def finds_again(found_again: Callable[[Sequence[Circuit]], float]) -> None:
+    """``found_again(circuits)``: the mean Jaccard overlap of two different draws."""
+    graph = Graph(2, 2, 2)
+    names = ["embed->m0", "m0->m1", "m1->logits", "a0.h0->m1", "a0.h1->logits"]
+    draws = [Circuit.from_edges(graph, [names[i] for i in part]) for part in ((0, 1, 2, 3), (0, 1), (0, 4))]
+    given = attempted(found_again(draws))
+    expect(isinstance(given, float | int), "return one number.")
+    right = (1 / 2 + 1 / 5 + 1 / 3) / 3
+    expect(abs(given - (2 * 3 * right + 3) / 9) > 1e-6, "a circuit was compared with itself, too: that says nothing.")
+    expect(abs(given - (1 / 2 + 1 / 5) / 2) > 1e-6, "only the first draw was compared with the others.")
+    expect(
+        abs(given - (1 + 1 / 2 + 1 / 2) / 3) > 1e-6, "divide by the edges that *either* has, not by the smaller one's."
+    )
+    expect(abs(given - 3 * right) > 1e-6, "that is the sum over the couples; take the mean.")
+    expect(abs(given - 1 / 5) > 1e-6, "that is what all of them share; compare two at a time.")
+    expect(abs(given - right) < 1e-6, f"for these three draws it is {right:.3f}, not {given:.3f}.")
 
 
 @check

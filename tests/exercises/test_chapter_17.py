@@ -1,7 +1,6 @@
 """The checks of the atlas chapter take right answers and reject plausible wrong ones with a reason."""
 
-import hashlib
-import json
+from itertools import combinations, product
 
 from helpers import Circuit
 from helpers.exercises import chapter_17
@@ -16,38 +15,38 @@ def message(verdict: Verdict) -> str:
 def test_counts_relations():
     judge = chapter_17.counts_relations
 
-    def right(table, first="mean", second="median"):
-        found = table[table.method == "eap_ig"]
-        return found.groupby(["kind", "relation"]).edges.agg(first).groupby("kind").agg(second)
+    def right(table, model, first="mean", second="median"):
+        own = table[table.model == model]
+        return own.groupby(["kind", "relation"]).needed.agg(first).groupby("kind").agg(second)
 
     assert judge(right)
-    assert "by acdc" in message(judge(lambda t: right(t.assign(method="eap_ig"))))
-    assert "rows were counted" in message(judge(lambda t: t[t.method == "eap_ig"].groupby("kind").edges.median()))
-    assert "not their median" in message(judge(lambda t: right(t, second="mean")))
-    assert "one value a kind" in message(judge(lambda t: 50))
-    assert "attempted" in message(judge(lambda t: None))
+    assert "of the other model" in message(judge(lambda t, m: right(t.assign(model=m), m)))
+    assert "rows were counted" in message(judge(lambda t, m: t[t.model == m].groupby("kind").needed.median()))
+    assert "not their median" in message(judge(lambda t, m: right(t, m, second="mean")))
+    assert "one value a kind" in message(judge(lambda t, m: 50))
+    assert "are 51 and 50" in message(judge(lambda t, m: right(t, m, first="max")))
+    assert "attempted" in message(judge(lambda t, m: None))
 
 
-def test_makes_keys():
-    judge = chapter_17.makes_keys
+def test_finds_again():
+    judge = chapter_17.finds_again
 
-    def key(weights, pairs, options, part=lambda a: f"{a.dtype}{a.shape}".encode() + a.tobytes(), ordered=sorted):
-        total = hashlib.sha256(json.dumps([pairs, options], sort_keys=True).encode())
-        for name, array in ordered(weights.items()):
-            total.update(name.encode() + part(array))
-        return total.hexdigest()
+    def mean_of(couples, share=Circuit.jaccard):
+        values = [share(a, b) for a, b in couples]
+        return sum(values) / len(values)
 
-    assert judge(key)
-    assert "options were filled in" in message(judge(lambda w, p, o: key(w, [p, str(o)], {})))
-    assert "weights were filled in" in message(judge(lambda w, p, o: key(w, p, o, ordered=list)))
-    assert "a copy of the weights" in message(judge(lambda w, p, o: key(w, p, o, part=lambda a: str(id(a)).encode())))
-    assert "leaves most of it out" in message(judge(lambda w, p, o: key(w, p, o, part=lambda a: str(a).encode())))
-    assert "another shape" in message(judge(lambda w, p, o: key(w, p, o, part=lambda a: a.tobytes())))
-    assert "another option" in message(judge(lambda w, p, o: key(w, p, {})))
-    assert "another order" in message(judge(lambda w, p, o: key(w, sorted(p), o)))
-    assert "another token" in message(judge(lambda w, p, o: key(w, [q[0] for q in p], o)))
-    assert "attempted" in message(judge(lambda w, p, o: None))
-    assert "string" in message(judge(lambda w, p, o: 1))
+    def smaller(a, b):
+        return (a & b).n_edges / min(a.n_edges, b.n_edges)
+
+    assert judge(lambda c: mean_of(combinations(c, 2)))
+    assert judge(lambda c: mean_of((a, b) for a in c for b in c if a is not b)), "each couple twice is the same"
+    assert "with itself" in message(judge(lambda c: mean_of(product(c, c))))
+    assert "only the first" in message(judge(lambda c: mean_of((c[0], other) for other in c[1:])))
+    assert "*either*" in message(judge(lambda c: mean_of(combinations(c, 2), smaller)))
+    assert "take the mean" in message(judge(lambda c: 3 * mean_of(combinations(c, 2))))
+    assert "two at a time" in message(judge(lambda c: (c[0] & c[1] & c[2]).n_edges / (c[0] | c[1] | c[2]).n_edges))
+    assert "one number" in message(judge(lambda c: [0.3]))
+    assert "attempted" in message(judge(lambda c: None))
 
 
 def test_finds_cores():

@@ -145,3 +145,21 @@ def test_no_output_was_left_out(path: Path):
         "Figure({",
     ):
         assert trace not in text
+
+
+def test_every_verdict_of_every_chapter_stands_on_the_page_of_claims():
+    def texts(row) -> list[str]:
+        return [cell.get_text() for cell in row.find_all(["th", "td"])]
+
+    claims = {
+        texts(row)[0]: texts(row) for row in soup(HTML / "book" / "claims.html").select("table.kc-claims tbody tr")
+    }
+    seen = 0
+    for path in PAGES:
+        for row in soup(path).select("table.kc-verdicts tbody tr"):
+            claim, *cells, agree = texts(row)
+            assert claims[claim][1] == cells[0] and claims[claim][-1] == agree, f"{path.stem}: {claim}"
+            assert all(cell in claims[claim][2] for cell in cells[1:]), f"{path.stem}: {claim}"
+            seen += 1
+    chapters = len(soup(HTML / "book" / "claims.html").select("tr.kc-claims-chapter"))
+    assert seen and len(claims) == seen + chapters

@@ -12,6 +12,7 @@ import torch
 
 from helpers.statistics import Estimate, bootstrap, roc_area, with_interval
 from helpers.studies.competition.competition_table import DRAWS
+from helpers.studies.verdicts import for_each
 
 PERMUTED = tuple(f"permuted {n}" for n in range(DRAWS))
 MODELS = {"smollm2": "SmolLM2", "atlas2": "Atlas", "atlas2-seed1": "Atlas, seed 1"}
@@ -73,7 +74,7 @@ def moved_more(part: pd.DataFrame, others: Sequence[str]) -> Estimate:
 def above_zero(gains: Mapping[str, Estimate], name: str) -> str:
     """In how many of a model's sets an interval lies above zero; ``name`` is how the sets' names begin."""
     mine = [gain.low > 0 for each, gain in gains.items() if each.startswith(name)]
-    return f"in {sum(mine)} of {len(mine)} sets"
+    return for_each(f"in {sum(mine)} of {len(mine)} sets", mine)
 
 
 def ahead(heads: pd.DataFrame, side: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What the chapter's verdicts are made of: shares of relations, falls in knock-outs, and how they are said."""
+"""What the chapter's verdicts are made of: shares of relations, and falls in knock-outs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from helpers.studies.heads.head_tables import read_heads
 from helpers.studies.heads.knockouts import share_named
 from helpers.studies.heads.routes import CLASSES
 from helpers.studies.tables import read_table
-
-
-def says(agrees: bool, text: str) -> str:
-    """A verdict with its number."""
-    return f"{'yes' if agrees else 'no'}: {text}"
-
-
-def half(value: Estimate) -> str:
-    """Whether more than a half have something; open if a half lies inside the interval."""
-    return f"open: {value.brief()}" if value.low <= 0.5 <= value.high else says(value > 0.5, value.brief())
 
 
 def share(model: str, test: Callable[[pd.DataFrame], bool], times: float = 1.0) -> Estimate:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from helpers.statistics import Estimate
+from helpers.studies.verdicts import for_each, says
 
 
 def judged_twice(table: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[str], dict[str, list[Estimate]]]:
@@ -25,20 +26,12 @@ def judged_twice(table: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[st
     return labels, kept
 
 
-def verdict(agrees: bool, text: str) -> str:
-    """Yes or no, and the number that says so."""
-    return f"{'yes' if agrees else 'no'}: {text}"
-
-
 def more_than_half(parts: Sequence[float]) -> str:
     """Whether all of some shares are more than half (or some of them), and the shares."""
-    shares = ", ".join(f"{part:.0%}" for part in parts)
-    return f"mixed: {shares}" if min(parts) <= 0.5 < max(parts) else verdict(min(parts) > 0.5, shares)
+    return for_each(", ".join(f"{part:.0%}" for part in parts), [part > 0.5 for part in parts])
 
 
 def all_above(groups: Sequence[pd.Series], least: float) -> str:
     """Whether all values of all groups are above a bound, and how many of each group are."""
-    return verdict(
-        all((values > least).all() for values in groups),
-        ", ".join(f"{(values > least).sum()} of {len(values)}" for values in groups),
-    )
+    counts = ", ".join(f"{(values > least).sum()} of {len(values)}" for values in groups)
+    return says(counts, all((values > least).all() for values in groups))

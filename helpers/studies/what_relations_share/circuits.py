@@ -10,14 +10,11 @@ from tqdm.auto import tqdm
 from helpers.circuits.scores import Scores
 from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
-from helpers.prompts.relations import Relation, relation, relations
+from helpers.prompts.relations import Relation, relation
 from helpers.searches.attribution import eap_ig
-from helpers.studies.tables import read_table
+from helpers.studies.asked_relations import REAL_MODEL, asked_templates
 
 PAIRS, JUDGED = 20, 10  # circuits are found on so many pairs of a half, and judged on so many of the other one
-REAL_MODEL = "smollm2"
-INVENTED = ("fiction", "people", "firms")
-TWO_STEPS = ("person_employer_seat", "resident_firm_owner", "resident_firm_product", "resident_firm_seat")
 MODELS = (REAL_MODEL, "atlas2")
 # Edges at which circuits are compared: as in the table ``smollm2_circuits``, and in Atlas about as large a share of its
 # edges as the book's circuits have. What other sizes change is in the table ``shared_sizes``.
@@ -39,19 +36,6 @@ class Asked:
     def held_out(self) -> PromptPairs:
         """The pairs that circuits are judged on."""
         return self.test.select(range(JUDGED))
-
-
-def asked_templates(name: str) -> dict[str, int]:
-    """The relations that a model may be asked, each with a template: SmolLM2's best one, the first one in Atlas.
-
-    Atlas is asked the same relations, and those that it alone can know: the invented ones, unless they take two steps.
-    """
-    real = read_table("smollm2_circuits").groupby("relation", sort=False).template.first().to_dict()
-    return (
-        real
-        if name == REAL_MODEL
-        else dict.fromkeys([*real, *(r for r in relations(*INVENTED) if r not in TWO_STEPS)], 0)
-    )
 
 
 def asked(model, name: str, template: int) -> Asked:

@@ -19,8 +19,9 @@ from helpers.circuits.metrics import logit_diff
 from helpers.models.network import Network, read_network
 from helpers.models.run import LayerRun, resume, run_layers
 from helpers.prompts.pairs import PromptPairs
+from helpers.studies.asked_relations import REAL_MODEL
 from helpers.studies.tables import Load, Write, read_table
-from helpers.studies.what_relations_share.circuits import REAL_MODEL, all_asked
+from helpers.studies.what_relations_share.circuits import all_asked
 
 SEEDS = ("atlas2", "atlas2-seed1")
 COSTS = 0.05  # of the logit difference: a head of a relation costs at least that

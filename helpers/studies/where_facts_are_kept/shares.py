@@ -52,11 +52,6 @@ def grafted_right(table: pd.DataFrame, model: str, telling: str, places: Sequenc
     return [_estimate(own[own.place == place].right) for place in places]
 
 
-def says(holds: bool, shown: str) -> str:
-    """A cell of the verdicts: whether a claim's condition is met, and by what."""
-    return f"{'yes' if holds else 'no'}: {shown}"
-
-
 def _estimate(values: pd.Series) -> Estimate:
     """The mean with its interval; where all values are 0, or all 1, the exact one of so many trials."""
     if values.isin([0, 1]).all() and values.nunique() == 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy.stats import binomtest
 
+from helpers.studies.verdicts import says
 from helpers.studies.which_search.tasks import REFERENCE
 
 NAMES = {"smollm2": "SmolLM2", "atlas": "Atlas"}
@@ -46,9 +47,8 @@ def gain(table: pd.DataFrame, search: str, other: str = REFERENCE, column: str =
 def told(gains: pd.Series) -> str:
     """Whether it is better: yes or no if its sign is beyond a coin's, how often, and by how much in the mean."""
     better, n = int((gains > 0).sum()), len(gains)
-    likely = {"yes": "greater", "no": "less"}
-    says = next((word for word, side in likely.items() if binomtest(better, n, 0.5, side).pvalue < LEVEL), "open")
-    return f"{says}: better in {better} of {n} tasks, mean {gains.mean():+.2f}"
+    yes, no = (binomtest(better, n, 0.5, side).pvalue < LEVEL for side in ("greater", "less"))
+    return says(f"better in {better} of {n} tasks, mean {gains.mean():+.2f}", yes, no)
 
 
 def areas(circuits: pd.DataFrame, edges: int) -> pd.DataFrame:

@@ -3,14 +3,7 @@
 import pandas as pd
 import pytest
 
-from helpers.statistics import Estimate
-from helpers.studies.heads.claims import by_layer, early, falls, half, has, knockouts, says, share, strongest_writes
-
-
-def test_a_half_inside_the_interval_leaves_it_open():
-    assert half(Estimate(0.6, 0.4, 0.8)).startswith("open")
-    assert half(Estimate(0.9, 0.8, 1.0)).startswith("yes") and half(Estimate(0.1, 0.0, 0.2)).startswith("no")
-    assert says(False, "text") == "no: text"
+from helpers.studies.heads.claims import by_layer, early, falls, has, knockouts, share, strongest_writes
 
 
 def test_the_strongest_mover_decides():

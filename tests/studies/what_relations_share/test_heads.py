@@ -6,7 +6,8 @@ import pytest
 
 from helpers import Graph, load_model, logit_diff, relation_pairs, run_circuit
 from helpers.circuits.circuit import Circuit
-from helpers.studies.what_relations_share.circuits import PAIRS, REAL_MODEL
+from helpers.studies.asked_relations import REAL_MODEL
+from helpers.studies.what_relations_share.circuits import PAIRS
 from helpers.studies.what_relations_share.heads import (
     SEEDS,
     costs,

@@ -59,7 +59,3 @@ def test_grafts_in_the_order_asked():
     ]
     table = pd.DataFrame(rows, columns=["model", "telling", "place", "right"])
     assert list(map(float, shares.grafted_right(table, "m", "plain", ["all", "last"]))) == [1.0, 0.5]
-
-
-def test_a_verdict_says_yes_or_no():
-    assert shares.says(True, ".5") == "yes: .5" and shares.says(False, ".5") == "no: .5"
