@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from helpers.figures.display import COLORS
 from helpers.statistics import Estimate, with_interval
+from helpers.studies.verdicts import for_each
 
 NAMES = {"smollm2": "SmolLM2", "atlas2": "Atlas", "atlas2-seed1": "another seed"}
 COMPONENTS = ("circuit's components", "another relation's", "all", "random weights", "other components")
@@ -96,24 +97,12 @@ def two_counts(parts: pd.DataFrame, share: float, *, title: str) -> go.Figure:
     return figure.update_yaxes(autorange="reversed")
 
 
-def told(value: Estimate, yes: bool, no: bool) -> str:
-    """A verdict with its number: ``open`` where neither is said."""
-    return f"{'yes' if yes else 'no' if no else 'open'}: {value.brief()}"
-
-
 def window(kept: pd.DataFrame, low: float = 0.05, high: float = 0.5) -> str:
-    """Whether the smallest masks that keep half lie between two sizes.
+    """A verdict: whether the smallest masks that keep half lie between two sizes, task by task.
 
     Args:
         kept: a row for each task, a column for each share of the weights that was tried; nan where it wasn't.
     """
     enough = [min(row.index[row >= 0.5], default=float("inf")) for _, row in kept.iterrows()]
-    inside = [low < share <= high for share in enough]
-    answer = "yes" if all(inside) else "in some tasks" if any(inside) else "no"
     least, most = (f"{size:.0%}" if size <= 1 else "more" for size in (min(enough), max(enough)))
-    return f"{answer}: {least} to {most}"
-
-
-def said(say: Callable[[str], str], measured: Iterable[str]) -> list[str]:
-    """A verdict for SmolLM2 and for Atlas, where it was measured."""
-    return [say(name) if name in set(measured) else "not measured" for name in ("SmolLM2", "Atlas")]
+    return for_each(f"{least} to {most}", [low < share <= high for share in enough])

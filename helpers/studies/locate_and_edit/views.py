@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from helpers.figures.display import COLORS
 from helpers.statistics import Estimate, exact_interval, with_interval
 from helpers.studies.plots import LINE_COLORS, SYMBOLS
+from helpers.studies.verdicts import above, says
 
 FOLLOWS = ("first hop", "second hop", "reversed")
 SCORES = {
@@ -113,11 +114,6 @@ def said_table(said: Mapping[str, pd.DataFrame], edits: Mapping[str, pd.DataFram
     return pd.DataFrame(rows).T
 
 
-def says(shown: str, yes: bool, no: bool) -> str:
-    """A cell of the verdicts: whether a claim's condition is met, not met, or neither is sure, and by what."""
-    return f"{'yes' if yes else 'no' if no else 'open'}: {shown}"
-
-
 def both_above(scores: Sequence[Estimate], limit: float) -> str:
     """Whether all scores are surely above a limit, or one is surely below it."""
     low, high = min(e.low for e in scores), min(e.high for e in scores)
@@ -126,5 +122,4 @@ def both_above(scores: Sequence[Estimate], limit: float) -> str:
 
 def gap(more: pd.Series, less: pd.Series, limit: float = 0) -> str:
     """Whether one share is higher than another, edit by edit, by more than a limit."""
-    found = with_interval((more - less).dropna())
-    return says(found.brief(), found.low > limit, found.high < limit)
+    return above(with_interval((more - less).dropna()), limit)

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from helpers.statistics import Estimate
 from helpers.studies.editing_inside_circuits import drawing, views
 
 ROWS = pd.DataFrame(
@@ -25,16 +24,12 @@ def test_differences_are_those_of_the_same_edits():
     assert views.n_edits(ROWS) == 3 and views.n_edits(pd.concat([ROWS, ROWS.assign(relation="plural")])) == 6
 
 
-def test_verdicts():
-    value = Estimate(0.5, 0.2, 0.8)
-    assert views.told(value, True, False) == "yes: 0.50 [0.20, 0.80]"
-    assert views.told(value, False, True).startswith("no") and views.told(value, False, False).startswith("open")
+def test_a_window_of_sizes():
     kept = pd.DataFrame({0.01: [0.9, 0.0], 0.1: [1.0, 0.6], 0.5: [1.0, 1.0]}, index=["rule", "facts"])
-    assert views.window(kept) == "in some tasks: 1% to 10%"
+    assert views.window(kept) == "mixed: 1% to 10%"
     assert views.window(kept.loc[["facts"]]) == "yes: 10% to 10%"
     assert views.window(kept.loc[["rule"]]) == "no: 1% to 1%"
     assert views.window(kept[[0.01]]) == "no: 1% to more", "facts need more than what was tried"
-    assert views.said(str.upper, ["Atlas"]) == ["not measured", "ATLAS"]
 
 
 def test_the_drawing_has_as_many_parts_inside_as_outside():
