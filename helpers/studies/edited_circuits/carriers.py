@@ -37,8 +37,8 @@ def read_by_layer(model, case: Case) -> pd.DataFrame:
     """How the new answer stands at two places of the prompt, by the logit lens, in the model as it is now.
 
     Returns:
-        Columns ``place, layer`` (-1 is the embedding), ``rank`` (1 is the likeliest), ``probability``, ``lead`` (the
-        new answer's logit minus the old one's).
+        Columns ``place, layer`` (-1 is the embedding), ``rank`` (1 is the likeliest), ``lead`` (the new answer's logit
+        minus the old one's).
     """
     prompt = case_pairs(model, case).select([0])
     net, ids = read_network(model), new_and_old(model, case)
@@ -48,7 +48,6 @@ def read_by_layer(model, case: Case) -> pd.DataFrame:
         own = logits[:, ids[:1]]
         columns = dict(
             rank=((logits > own).sum(-1) + 1).tolist(),
-            probability=logits.softmax(-1)[:, ids[0]].tolist(),
             lead=_gap(logits, ids).tolist(),
         )
         rows.append(pd.DataFrame(dict(place=place, layer=range(-1, len(stops) - 1)) | columns))
