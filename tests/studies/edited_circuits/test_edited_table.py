@@ -31,9 +31,7 @@ def test_the_tables_are_complete(tables):
         kind = E.kind_of(name)
         assert set(each[name].index) == set(E.RELATIONS[kind]) and (each[name] == E.CASES[kind]).all()
     for table in tables.values():
-        assert not table.duplicated(
-            [c for c in table if c not in ("share", "shared", "kept", "rank", "lead")]
-        ).any()
+        assert not table.duplicated([c for c in table if c not in ("share", "shared", "kept", "rank", "lead")]).any()
     assert set(tables["kept"].editor) == {E.NONE, E.ROME, E.FT_M}
     same = tables["overlaps"].query("to == @E.SAME")
     assert "country_capital" not in set(same.relation), "each capital belongs to one country"
