@@ -1,0 +1,182 @@
+"""Is the bridge used? A state that knows another bridge, put into a question of two steps, at each stop."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from helpers.models.network import Network, read_network
+from helpers.models.predict import first_token, prompt_ids, token_span
+from helpers.models.run import random_vector, residuals, resume, run_past
+
+Place = Literal["description", "end"]
+PLACES: tuple[Place, ...] = get_args(Place)
+BATCH = 16
+
+
+def position(tokenizer, prompt: str, part: str | None) -> int:
+    """Where a prompt's part ends, or the prompt itself."""
+    return token_span(tokenizer, prompt, part).stop - 1 if part else len(prompt_ids(tokenizer, prompt)) - 1
+
+
+@torch.no_grad()
+def states_at(
+    net: Network, tokenizer, prompts: Sequence[str], parts: Sequence[str | None]
+) -> Float[Tensor, "stop row d"]:
+    """The residual stream of each prompt at all stops, where its part ends."""
+    distinct = list(dict.fromkeys(zip(prompts, parts, strict=True)))
+    groups = defaultdict(list)
+    for n, (prompt, part) in enumerate(distinct):
+        at = position(tokenizer, prompt, part)
+        groups[at].append((n, prompt_ids(tokenizer, prompt)[: at + 1]))  # what comes after doesn't matter
+    found = torch.empty(2 * len(net.layers) + 1, len(distinct), net.W_E.shape[1])
+    for rows in groups.values():
+        for start in range(0, len(rows), BATCH):
+            some = rows[start : start + BATCH]
+            tokens = torch.tensor([ids for _, ids in some])
+            found[:, [n for n, _ in some]] = residuals(net, tokens)[:, :, -1]
+    place = {pair: n for n, pair in enumerate(distinct)}
+    return found[:, [place[pair] for pair in zip(prompts, parts, strict=True)]]
+
+
+@torch.no_grad()
+def swapped(
+    net: Network,
+    tokenizer,
+    prompts: Sequence[str],
+    parts: Sequence[str | None],
+    added: Float[Tensor, "stop row d"],
+    stops: Sequence[int],
+) -> Int[Tensor, "stop row"]:
+    """The likeliest next token when something is added to the residual stream at one stop, where the part ends."""
+    groups, said = defaultdict(list), torch.empty(len(stops), len(prompts), dtype=torch.long)
+    for n, (prompt, part) in enumerate(zip(prompts, parts, strict=True)):
+        ids = prompt_ids(tokenizer, prompt)
+        groups[len(ids), position(tokenizer, prompt, part)].append((n, ids))
+    for (_, at), rows in groups.items():
+        for start in range(0, len(rows), BATCH):
+            places = [n for n, _ in rows[start : start + BATCH]]
+            tokens = torch.tensor([ids for _, ids in rows[start : start + BATCH]])
+            run, past = residuals(net, tokens)[:, :, at:], run_past(net, tokens[:, :at])
+            for m, stop in enumerate(stops):
+                resid = run[stop].clone()
+                resid[:, 0] += added[stop, places]
+                said[m, places] = resume(net, resid, stop, past).argmax(-1)
+    return said
+
+
+def part_of(table: pd.DataFrame, place: Place) -> list[str | None]:
+    """The part of each prompt that ends at a place: its description of the bridge, or all of it (``None``).
+
+    Raises:
+        ValueError: for an unknown place.
+    """
+    if place not in PLACES:
+        raise ValueError(f"unknown place {place!r}; choose {' or '.join(PLACES)}")
+    return table.description.tolist() if place == "description" else [None] * len(table)
+
+
+def place_of(table: pd.DataFrame, place: Place) -> tuple[list[str], list[str | None]]:
+    """The prompts whose states are taken at a place, and the part of each that ends there."""
+    parts = part_of(table, place)
+    return table[f"at_{place}"].tolist(), parts
+
+
+def donors(
+    hosts: pd.DataFrame, pool: pd.DataFrame, seed: int, same_bridge: bool = False
+) -> tuple[pd.DataFrame, list[int]]:
+    """For each question one of the same kind about another subject, with another bridge and another answer.
+
+    Args:
+        same_bridge: with the same bridge instead.
+
+    Returns:
+        The donors, and the places of the hosts that have one, row by row.
+    """
+    rng, chosen, places = random.Random(seed), [], []
+    kinds = dict(tuple(pool.groupby("kind")))
+    for place, row in enumerate(hosts.itertuples()):
+        own = kinds.get(row.kind, pool[:0])
+        fits = (own.bridge == row.bridge) if same_bridge else (own.bridge != row.bridge) & (own.answer != row.answer)
+        fits &= own.subject != row.subject
+        if fits.any():
+            chosen.append(rng.choice(list(own.index[fits])))
+            places.append(place)
+    return pool.loc[chosen].reset_index(drop=True), places
+
+
+def swap(
+    model,
+    hosts: pd.DataFrame,
+    given: pd.DataFrame,
+    place: Place,
+    stops: Sequence[int],
+    *,
+    named: bool = False,
+    control: int | None = None,
+) -> pd.DataFrame:
+    """Add to each question what a donor's state has and its own hasn't, at one place and each stop.
+
+    Args:
+        hosts, given: questions and their donors, row by row (`questions`).
+        named: the state of the donor's bridge, named, instead of described.
+        control: a seed; random directions of the same lengths are added instead.
+
+    Returns:
+        Columns ``host`` (its place), ``stop``, and whether what is said is the donor's right answer to this question
+        (``brought``), its answer to the other one (``other``), or the question's own answer (``kept``).
+    """
+    net, tokenizer = read_network(model), model.tokenizer
+    own, wanted = (place_of(table, place) for table in (hosts, given))
+    if named:
+        wanted = given.named_prompt.tolist(), given.named.tolist()
+    added = states_at(net, tokenizer, *wanted) - states_at(net, tokenizer, *own)
+    if control is not None:
+        added = random_vector(added, control)
+    return said_after(model, hosts, given, place, added, stops)
+
+
+def said_after(
+    model,
+    hosts: pd.DataFrame,
+    given: pd.DataFrame,
+    place: Place,
+    added: Float[Tensor, "stop row d"],
+    stops: Sequence[int],
+) -> pd.DataFrame:
+    """What each question is answered when something is added at a place; columns as in `swap`."""
+    parts = part_of(hosts, place)
+    said = swapped(read_network(model), model.tokenizer, hosts.prompt.tolist(), parts, added, stops)
+    targets = {"brought": given.answer, "other": given.other_answer, "kept": hosts.answer}
+    columns = {}
+    for name, words in targets.items():
+        ids = torch.tensor([first_token(model, *pair) for pair in zip(hosts.prompt, words, strict=True)])
+        columns[name] = (said == ids).flatten().tolist()
+    rows = {"host": list(range(len(hosts))) * len(stops), "stop": [s for s in stops for _ in range(len(hosts))]}
+    return pd.DataFrame({**rows, **columns})
+
+
+def shared_difference(
+    model, hosts: pd.DataFrame, given: pd.DataFrame, table: pd.DataFrame, place: Place
+) -> tuple[Float[Tensor, "stop row d"], list[int]]:
+    """What other subjects with the donor's bridge have in common, and those with the host's bridge haven't.
+
+    Means over the questions of ``table`` with either bridge: a single subject's peculiarities average out.
+
+    Returns:
+        The differences, and the places of the hosts for which both bridges have two subjects at least.
+    """
+    states = states_at(read_network(model), model.tokenizer, *place_of(table, place))
+    where = {bridge: list(rows) for bridge, rows in table.reset_index(drop=True).groupby("bridge").groups.items()}
+    enough = {bridge for bridge, rows in where.items() if len(rows) > 1}
+    pairs = list(zip(hosts.bridge, given.bridge, strict=True))
+    places = [n for n, pair in enumerate(pairs) if set(pair) <= enough]
+    means = {bridge: states[:, where[bridge]].mean(1) for bridge in enough}
+    return torch.stack([means[pairs[n][1]] - means[pairs[n][0]] for n in places], 1), places
