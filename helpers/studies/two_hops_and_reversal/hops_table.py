@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from helpers.models.network import read_network
 from helpers.statistics import with_interval
@@ -12,15 +16,15 @@ from helpers.studies.tables import Load, Write, write_parts
 from helpers.studies.two_hops_and_reversal.questions import CIRCLES, asked, group_of, questions
 from helpers.studies.two_hops_and_reversal.readings import WORDS, reading_rows
 from helpers.studies.two_hops_and_reversal.reversal import reversal_rows
-from helpers.studies.two_hops_and_reversal.swaps import Place, donors, said_after, shared_difference, swap
+from helpers.studies.two_hops_and_reversal.swaps import Place, difference, donors, said_after, shared_difference
 
 REAL = "smollm2"
 ATLASES = ("atlas2", "atlas2-seed1")
 SAMPLE = 320  # told compositions of the circle that are asked
-HOSTS = {REAL: 16, **dict.fromkeys(ATLASES, 20), **dict.fromkeys(CIRCLES, 4)}  # of each kind at most
+HOSTS = {REAL: 9, **dict.fromkeys(ATLASES, 20), **dict.fromkeys(CIRCLES, 4)}  # of each kind at most
 DRAWS = {REAL: 1, **dict.fromkeys((*ATLASES, *CIRCLES), 3)}  # donors of each kind for a question
 READ = {REAL: 25, **dict.fromkeys(ATLASES, 15), **dict.fromkeys(CIRCLES, 8)}  # questions of each kind that are read
-STEP = {REAL: 2}  # every second layer
+STEP = {REAL: 3}  # every third layer
 KEPT = ["kind", "subject", "bridge", "answer", "case", "said", "first", "right", "first_right", "second_right"]
 
 
@@ -63,39 +67,43 @@ def swap_rows(model, name: str, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     hosts = hosts_of(own["told"], HOSTS[name])
     places: dict[Place, Sequence[str]] = {"description": list(own), "end": ["told", "never told", "random"]}
     for place, kinds in places.items():
-        for donor in kinds:
-            parts = []
-            for draw in range(DRAWS[name]):
-                given, rows = donors(hosts, own[donor].reset_index(drop=True), draw, donor == "same bridge")
-                some = hosts.iloc[rows].reset_index(drop=True)
-                control = draw if donor == "random" else None
-                found = swap(model, some, given, place, stops, named=donor == "named", control=control)
-                parts.append(found.assign(host=found.host.map(dict(enumerate(rows)))))
-            yield _tidy(pd.concat(parts), hosts, name, place, donor)
-    if name == REAL:
-        yield from shared_rows(model, hosts, own["told"], table, stops)
+        rows, given, added = [], [], []
+        for donor, draw in product(kinds, range(DRAWS[name])):
+            some, found = donors(hosts, own[donor].reset_index(drop=True), draw, donor == "same bridge")
+            control = draw if donor == "random" else None
+            here = hosts.iloc[found].reset_index(drop=True)
+            added.append(difference(model, here, some, place, named=donor == "named", control=control))
+            rows.append(here.assign(donor=donor))
+            given.append(some)
+        if name == REAL and place == "description":
+            for here, some, shared in shared_rows(model, hosts, own["told"], table):
+                rows.append(here.assign(donor="shared"))
+                given.append(some)
+                added.append(shared)
+        rows, given = (pd.concat(parts, ignore_index=True) for parts in (rows, given))
+        found = said_after(model, rows, given, place, torch.cat(added, 1), stops)
+        yield _tidy(found, rows, name, place)
 
 
-def shared_rows(model, hosts, told, table, stops) -> Iterator[pd.DataFrame]:
-    """What companies of two countries differ in, added to questions about landmarks, and the other way round."""
+def shared_rows(
+    model, hosts: pd.DataFrame, told: pd.DataFrame, table: pd.DataFrame
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, Float[Tensor, "stop row d"]]]:
+    """What companies of two countries differ in, for questions about landmarks, and the other way round."""
     given, rows = donors(hosts, told.reset_index(drop=True), 0)
     hosts = hosts.iloc[rows].reset_index(drop=True)
-    first, second = (hosts.kind.str.split(": ").str[n] for n in (0, 1))
     for kind in sorted(hosts.kind.unique()):
         others = table[(table.kind != kind) & table.kind.str.endswith(kind.split(": ")[1])]
-        of_kind = (first + ": " + second) == kind
-        some, theirs = (t[of_kind].reset_index(drop=True) for t in (hosts, given))
-        added, places = shared_difference(model, some, theirs, others, "description")
-        some, theirs = (t.iloc[places].reset_index(drop=True) for t in (some, theirs))
-        yield _tidy(said_after(model, some, theirs, "description", added, stops), some, REAL, "description", "shared")
+        here, some = (t[hosts.kind == kind].reset_index(drop=True) for t in (hosts, given))
+        added, places = shared_difference(model, here, some, others, "description")
+        yield *(t.iloc[places].reset_index(drop=True) for t in (here, some)), added
 
 
-def _tidy(found: pd.DataFrame, hosts: pd.DataFrame, model: str, place: str, donor: str) -> pd.DataFrame:
-    found = found.groupby(["host", "stop"], as_index=False).mean()
-    about = hosts.loc[found.host, ["kind", "subject"]].reset_index(drop=True)
-    front = pd.DataFrame({"model": model, "place": place, "donor": donor}, index=found.index)
+def _tidy(found: pd.DataFrame, rows: pd.DataFrame, model: str, place: str) -> pd.DataFrame:
+    about = rows.loc[found.row, ["donor", "kind", "subject"]].reset_index(drop=True)
     layer = (found.stop // 2 - 1).rename("layer")
-    return pd.concat([front, about, layer, found[["brought", "other", "kept"]]], axis=1)
+    table = pd.concat([about, layer, found[["brought", "other", "kept"]]], axis=1)
+    keys = ["donor", "kind", "subject", "layer"]
+    return table.groupby(keys, as_index=False, sort=False).mean().assign(model=model, place=place)
 
 
 def read_means(found: pd.DataFrame) -> pd.DataFrame:

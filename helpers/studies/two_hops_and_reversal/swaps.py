@@ -18,7 +18,7 @@ from helpers.models.run import random_vector, residuals, resume, run_past
 
 Place = Literal["description", "end"]
 PLACES: tuple[Place, ...] = get_args(Place)
-BATCH = 16
+BATCH = 32
 
 
 def position(tokenizer, prompt: str, part: str | None) -> int:
@@ -58,15 +58,18 @@ def swapped(
     """The likeliest next token when something is added to the residual stream at one stop, where the part ends."""
     groups, said = defaultdict(list), torch.empty(len(stops), len(prompts), dtype=torch.long)
     for n, (prompt, part) in enumerate(zip(prompts, parts, strict=True)):
-        ids = prompt_ids(tokenizer, prompt)
+        ids = tuple(prompt_ids(tokenizer, prompt))
         groups[len(ids), position(tokenizer, prompt, part)].append((n, ids))
     for (_, at), rows in groups.items():
         for start in range(0, len(rows), BATCH):
             places = [n for n, _ in rows[start : start + BATCH]]
-            tokens = torch.tensor([ids for _, ids in rows[start : start + BATCH]])
+            distinct = list(dict.fromkeys(ids for _, ids in rows[start : start + BATCH]))
+            which = torch.tensor([distinct.index(ids) for _, ids in rows[start : start + BATCH]])
+            tokens = torch.tensor(distinct)
             run, past = residuals(net, tokens)[:, :, at:], run_past(net, tokens[:, :at])
+            past = past and tuple(tuple(t if len(t) == 1 else t[which] for t in layer) for layer in past)
             for m, stop in enumerate(stops):
-                resid = run[stop].clone()
+                resid = run[stop][which]
                 resid[:, 0] += added[stop, places]
                 said[m, places] = resume(net, resid, stop, past).argmax(-1)
     return said
@@ -112,35 +115,22 @@ def donors(
     return pool.loc[chosen].reset_index(drop=True), places
 
 
-def swap(
-    model,
-    hosts: pd.DataFrame,
-    given: pd.DataFrame,
-    place: Place,
-    stops: Sequence[int],
-    *,
-    named: bool = False,
-    control: int | None = None,
-) -> pd.DataFrame:
-    """Add to each question what a donor's state has and its own hasn't, at one place and each stop.
+def difference(
+    model, hosts: pd.DataFrame, given: pd.DataFrame, place: Place, *, named: bool = False, control: int | None = None
+) -> Float[Tensor, "stop row d"]:
+    """What a donor's state has at a place and the host's hasn't, both in a prompt that doesn't ask this question.
 
     Args:
         hosts, given: questions and their donors, row by row (`questions`).
         named: the state of the donor's bridge, named, instead of described.
-        control: a seed; random directions of the same lengths are added instead.
-
-    Returns:
-        Columns ``host`` (its place), ``stop``, and whether what is said is the donor's right answer to this question
-        (``brought``), its answer to the other one (``other``), or the question's own answer (``kept``).
+        control: a seed; random directions of the same lengths instead.
     """
     net, tokenizer = read_network(model), model.tokenizer
     own, wanted = (place_of(table, place) for table in (hosts, given))
     if named:
         wanted = given.named_prompt.tolist(), given.named.tolist()
     added = states_at(net, tokenizer, *wanted) - states_at(net, tokenizer, *own)
-    if control is not None:
-        added = random_vector(added, control)
-    return said_after(model, hosts, given, place, added, stops)
+    return added if control is None else random_vector(added, control)
 
 
 def said_after(
@@ -151,7 +141,12 @@ def said_after(
     added: Float[Tensor, "stop row d"],
     stops: Sequence[int],
 ) -> pd.DataFrame:
-    """What each question is answered when something is added at a place; columns as in `swap`."""
+    """What is said when something of a donor is added to each question at one place and stop.
+
+    Returns:
+        Columns ``row`` (its place among the hosts), ``stop``, and whether what is said is the donor's right answer to
+        this question (``brought``), its answer to the other one (``other``), or the question's own answer (``kept``).
+    """
     parts = part_of(hosts, place)
     said = swapped(read_network(model), model.tokenizer, hosts.prompt.tolist(), parts, added, stops)
     targets = {"brought": given.answer, "other": given.other_answer, "kept": hosts.answer}
@@ -159,7 +154,7 @@ def said_after(
     for name, words in targets.items():
         ids = torch.tensor([first_token(model, *pair) for pair in zip(hosts.prompt, words, strict=True)])
         columns[name] = (said == ids).flatten().tolist()
-    rows = {"host": list(range(len(hosts))) * len(stops), "stop": [s for s in stops for _ in range(len(hosts))]}
+    rows = {"row": list(range(len(hosts))) * len(stops), "stop": [s for s in stops for _ in range(len(hosts))]}
     return pd.DataFrame({**rows, **columns})
 
 

@@ -90,20 +90,47 @@ def bridge_share(
     return explained_by_bridge(*means.values()), layer
 
 
+def ranks(
+    reads: pd.DataFrame,
+    models: Sequence[str],
+    place: str,
+    right: bool,
+    word: str,
+    *,
+    group: str = "world",
+    case: str | None = None,
+    ends: bool = False,
+) -> pd.Series | pd.DataFrame:
+    """A word's mean percentile rank after each layer, over models and cases; with ``ends`` its interval, too."""
+    own = reads[reads.model.isin(models) & (reads.group == group) & (reads.word == word)]
+    own = own[(own.right == right) & (own.place == place)]
+    own = own if case is None else own[own.case == case]
+    weight = own.n / own.groupby("layer").n.transform("sum")
+    found = own[["value", "low", "high"]].mul(weight, axis=0).groupby(own.layer).sum()
+    return found if ends else found.value
+
+
 def exact(rows: pd.DataFrame, column: str = "right") -> Estimate:
     """A share of independent facts with its exact interval."""
     return exact_interval(int(rows[column].sum()), len(rows))
 
 
 def both_ways(reversals: pd.DataFrame) -> pd.DataFrame:
-    """For each relation the facts that are known from one end, and the share of them known from the other, too."""
-    rows = {}
+    """For each relation the facts that are known from one end, and the share of them known from the other, too.
+
+    Returns:
+        A row for each (relation, ``forward`` or ``back``): ``facts``, ``known``, ``other way`` (an exact interval).
+    """
+    keys, rows = [], []
     for name, own in reversals.groupby("relation", sort=False):
         known = own.pivot(index="subject", columns="way", values="right")
-        for way, back in (("forward", "back"), ("back", "forward")):
+        for way, other in (("forward", "back"), ("back", "forward")):
             some = known[known[way]]
-            rows[name, way] = {"facts": len(known), "known": len(some), "other way": exact(some, back)}
-    return pd.DataFrame(rows).T
+            keys.append((name, way))
+            rows.append((len(known), len(some), exact(some, other)))
+    columns = zip(("facts", "known", "other way"), zip(*rows, strict=True), strict=True)
+    index = pd.MultiIndex.from_tuples(keys)
+    return pd.DataFrame({c: pd.Series(values, index, dtype=object) for c, values in columns})
 
 
 def says(shown: str, yes: bool, no: bool) -> str:
