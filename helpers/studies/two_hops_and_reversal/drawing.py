@@ -8,7 +8,7 @@ from helpers.studies.svg import arrow, box, dot, drawing, line, page, text
 
 WORDS = ("capital", "country of", "Eiffel Tower", "is")
 PLACES = (34, 110, 204, 290)  # of the tokens
-FOOT, TOP, STATE, LATE = 176, 78, 142, 104  # heights: of the embedding, the end, the swapped state, the second step
+FOOT, TOP, STATE, LATE = 186, 90, 152, 114  # heights: of the embedding, the end, the swapped state, the second step
 DONORS = (
     ("named", "Britain", "", "the bridge, as a word"),
     ("told", "Britain", "London", "perhaps the answer, too"),
@@ -29,19 +29,19 @@ def _swap() -> str:
     x, end = PLACES[2:]
     parts += [line(PLACES[1] - 36, FOOT + 26, x + 40, FOOT + 26, "relation", 2)]
     parts.append(text((PLACES[1] + x) / 2, FOOT + 40, "description of the bridge", size=11))
-    parts += [dot(x, STATE, 7, "mover"), text(x - 12, STATE + 4, "state of “Big Ben”", anchor="end", size=11)]
+    parts += [dot(x, STATE, 7, "mover"), text(x - 12, STATE + 4, "“Big Ben”", anchor="end", size=12)]
     parts += [line(x, STATE, x, LATE + 12, "mover", 4), arrow(x, LATE + 12, end, LATE - 8, "mover", 3)]
     parts += [line(end, LATE - 8, end, TOP, "mover", 4)]
-    for n, words in enumerate(("Paris: kept", "London: the bridge is used")):
-        parts.append(text(326, 40 + 18 * n, words, anchor="end", size=12))
-    return drawing(parts, 332, 222, 400)
+    for n, words in enumerate(("Paris: kept", "London: the bridge is used", "English: its own answer")):
+        parts.append(text(326, 40 + 17 * n, words, anchor="end", size=12))
+    return drawing(parts, 332, 232, 400)
 
 
 def _donors() -> str:
     parts = [text(6, 16, "What a donor can bring", anchor="start", weight=600)]
     for n, (name, bridge, answer, words) in enumerate(DONORS):
-        y = 50 + 44 * n
+        y = 52 + 46 * n
         parts += [text(6, y + 4, name, anchor="start"), text(84, y + 24, words, anchor="start", size=11)]
         parts += [box(112, y, 58, 20, "relation", bridge)] if bridge else []
         parts += [box(178, y, 58, 20, "mover", answer)] if answer else []
-    return drawing(parts, 276, 222, 360)
+    return drawing(parts, 332, 232, 400)

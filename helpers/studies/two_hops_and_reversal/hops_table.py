@@ -16,14 +16,14 @@ from helpers.studies.tables import Load, Write, write_parts
 from helpers.studies.two_hops_and_reversal.questions import CIRCLES, asked, group_of, questions
 from helpers.studies.two_hops_and_reversal.readings import WORDS, reading_rows
 from helpers.studies.two_hops_and_reversal.reversal import reversal_rows
-from helpers.studies.two_hops_and_reversal.swaps import Place, difference, donors, said_after, shared_difference
+from helpers.studies.two_hops_and_reversal.swaps import Place, Runs, difference, donors, said_after, shared_difference
 
 REAL = "smollm2"
 ATLASES = ("atlas2", "atlas2-seed1")
 SAMPLE = 320  # told compositions of the circle that are asked
-HOSTS = {REAL: 9, **dict.fromkeys(ATLASES, 20), **dict.fromkeys(CIRCLES, 4)}  # of each kind at most
+HOSTS = {REAL: 7, **dict.fromkeys(ATLASES, 20), **dict.fromkeys(CIRCLES, 4)}  # of each kind at most
 DRAWS = {REAL: 1, **dict.fromkeys((*ATLASES, *CIRCLES), 3)}  # donors of each kind for a question
-READ = {REAL: 25, **dict.fromkeys(ATLASES, 15), **dict.fromkeys(CIRCLES, 8)}  # questions of each kind that are read
+READ = {REAL: 12, **dict.fromkeys(ATLASES, 15), **dict.fromkeys(CIRCLES, 8)}  # questions of each kind that are read
 STEP = {REAL: 3}  # every third layer
 KEPT = ["kind", "subject", "bridge", "answer", "case", "said", "first", "right", "first_right", "second_right"]
 
@@ -65,6 +65,7 @@ def swap_rows(model, name: str, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """What donors of each kind bring at each place; ``layer`` is -1 behind the embedding."""
     stops, own = layer_stops(name, len(read_network(model).layers)), pools(name, table)
     hosts = hosts_of(own["told"], HOSTS[name])
+    runs: Runs = {}
     places: dict[Place, Sequence[str]] = {"description": list(own), "end": ["told", "never told", "random"]}
     for place, kinds in places.items():
         rows, given, added = [], [], []
@@ -72,11 +73,12 @@ def swap_rows(model, name: str, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
             some, found = donors(hosts, own[donor].reset_index(drop=True), draw, donor == "same bridge")
             control = draw if donor == "random" else None
             here = hosts.iloc[found].reset_index(drop=True)
-            added.append(difference(model, here, some, place, named=donor == "named", control=control))
+            options = dict(named=donor == "named", control=control, runs=runs)
+            added.append(difference(model, here, some, place, **options))
             rows.append(here.assign(donor=donor))
             given.append(some)
         if name == REAL and place == "description":
-            for here, some, shared in shared_rows(model, hosts, own["told"], table):
+            for here, some, shared in shared_rows(model, hosts, own["told"], table, runs):
                 rows.append(here.assign(donor="shared"))
                 given.append(some)
                 added.append(shared)
@@ -86,7 +88,7 @@ def swap_rows(model, name: str, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def shared_rows(
-    model, hosts: pd.DataFrame, told: pd.DataFrame, table: pd.DataFrame
+    model, hosts: pd.DataFrame, told: pd.DataFrame, table: pd.DataFrame, runs: Runs
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, Float[Tensor, "stop row d"]]]:
     """What companies of two countries differ in, for questions about landmarks, and the other way round."""
     given, rows = donors(hosts, told.reset_index(drop=True), 0)
@@ -94,7 +96,7 @@ def shared_rows(
     for kind in sorted(hosts.kind.unique()):
         others = table[(table.kind != kind) & table.kind.str.endswith(kind.split(": ")[1])]
         here, some = (t[hosts.kind == kind].reset_index(drop=True) for t in (hosts, given))
-        added, places = shared_difference(model, here, some, others, "description")
+        added, places = shared_difference(model, here, some, others, "description", runs)
         yield *(t.iloc[places].reset_index(drop=True) for t in (here, some)), added
 
 

@@ -12,17 +12,20 @@ from helpers.components.lens import lens_logits
 from helpers.models.network import read_network
 from helpers.models.predict import first_token
 from helpers.studies.two_hops_and_reversal.reversal import percentile_rank
-from helpers.studies.two_hops_and_reversal.swaps import PLACES, part_of, states_at
+from helpers.studies.two_hops_and_reversal.swaps import PLACES, Place, Runs, part_of, states_at
 
 WORDS = ("bridge", "another's bridge", "answer")
 
 
-def read_ranks(model, table: pd.DataFrame, place: str, stops: Sequence[int], seed: int = 0) -> pd.DataFrame:
+def read_ranks(
+    model, table: pd.DataFrame, place: Place, stops: Sequence[int], runs: Runs | None = None, seed: int = 0
+) -> pd.DataFrame:
     """Where words stand among their types (`percentile_rank`) when a state is read by the logit lens.
 
     Args:
         table: questions; types are the bridges and the answers of each ``kind`` in it.
         place: where the prompt's state is read, the end of the ``description`` or of the prompt.
+        runs: as in `states_at`.
 
     Returns:
         Columns ``question`` (its place in the table), ``stop`` and `WORDS`; the control is the bridge of another
@@ -30,7 +33,7 @@ def read_ranks(model, table: pd.DataFrame, place: str, stops: Sequence[int], see
     """
     net, rng, rows = read_network(model), random.Random(seed), []
     table = table.reset_index(drop=True)
-    states = states_at(net, model.tokenizer, table.prompt.tolist(), part_of(table, place))
+    states = states_at(net, model.tokenizer, table.prompt.tolist(), part_of(table, place), runs)
     for _, own in table.groupby("kind"):
         first = own.prompt.iloc[0]
         ids = {word: first_token(model, first, word) for word in {*own.bridge, *own.answer}}
@@ -47,8 +50,9 @@ def read_ranks(model, table: pd.DataFrame, place: str, stops: Sequence[int], see
 def reading_rows(model, name: str, table: pd.DataFrame, stops: Sequence[int], most: int) -> Iterator[pd.DataFrame]:
     """`read_ranks` of questions that are answered rightly and of others, at both places; ``layer`` is -1 at first."""
     some = table.sample(frac=1, random_state=0).groupby(["kind", "right"]).head(most)
+    runs: Runs = {}
     for place in PLACES:
-        found = read_ranks(model, some, place, stops)
+        found = read_ranks(model, some, place, stops, runs)
         about = some.reset_index(drop=True).loc[found.question, ["kind", "subject", "case", "right"]]
         front = pd.DataFrame({"model": name, "place": place, "layer": found.stop // 2 - 1})
         yield pd.concat([front, about.reset_index(drop=True), found[list(WORDS)]], axis=1)

@@ -18,7 +18,7 @@ from helpers.models.run import random_vector, residuals, resume, run_past
 
 Place = Literal["description", "end"]
 PLACES: tuple[Place, ...] = get_args(Place)
-BATCH = 32
+BATCH, SOME = 32, 4  # questions at a time; of one bridge at most
 
 
 def position(tokenizer, prompt: str, part: str | None) -> int:
@@ -26,24 +26,29 @@ def position(tokenizer, prompt: str, part: str | None) -> int:
     return token_span(tokenizer, prompt, part).stop - 1 if part else len(prompt_ids(tokenizer, prompt)) - 1
 
 
+Runs = dict[str, Float[Tensor, "stop pos d"]]  # the residual stream of prompts that were run before
+
+
 @torch.no_grad()
 def states_at(
-    net: Network, tokenizer, prompts: Sequence[str], parts: Sequence[str | None]
+    net: Network, tokenizer, prompts: Sequence[str], parts: Sequence[str | None], runs: Runs | None = None
 ) -> Float[Tensor, "stop row d"]:
-    """The residual stream of each prompt at all stops, where its part ends."""
-    distinct = list(dict.fromkeys(zip(prompts, parts, strict=True)))
-    groups = defaultdict(list)
-    for n, (prompt, part) in enumerate(distinct):
-        at = position(tokenizer, prompt, part)
-        groups[at].append((n, prompt_ids(tokenizer, prompt)[: at + 1]))  # what comes after doesn't matter
-    found = torch.empty(2 * len(net.layers) + 1, len(distinct), net.W_E.shape[1])
+    """The residual stream of each prompt at all stops, where its part ends.
+
+    Args:
+        runs: prompts that needn't be run again; those that are run are put there.
+    """
+    runs, groups = {} if runs is None else runs, defaultdict(list)
+    for prompt in dict.fromkeys(prompts):
+        if prompt not in runs:
+            ids = prompt_ids(tokenizer, prompt)
+            groups[len(ids)].append((prompt, ids))
     for rows in groups.values():
         for start in range(0, len(rows), BATCH):
-            some = rows[start : start + BATCH]
-            tokens = torch.tensor([ids for _, ids in some])
-            found[:, [n for n, _ in some]] = residuals(net, tokens)[:, :, -1]
-    place = {pair: n for n, pair in enumerate(distinct)}
-    return found[:, [place[pair] for pair in zip(prompts, parts, strict=True)]]
+            names, ids = zip(*rows[start : start + BATCH], strict=True)
+            runs.update(zip(names, residuals(net, torch.tensor(ids)).unbind(1), strict=True))
+    pairs = zip(prompts, parts, strict=True)
+    return torch.stack([runs[prompt][:, position(tokenizer, prompt, part)] for prompt, part in pairs], 1)
 
 
 @torch.no_grad()
@@ -116,7 +121,14 @@ def donors(
 
 
 def difference(
-    model, hosts: pd.DataFrame, given: pd.DataFrame, place: Place, *, named: bool = False, control: int | None = None
+    model,
+    hosts: pd.DataFrame,
+    given: pd.DataFrame,
+    place: Place,
+    *,
+    named: bool = False,
+    control: int | None = None,
+    runs: Runs | None = None,
 ) -> Float[Tensor, "stop row d"]:
     """What a donor's state has at a place and the host's hasn't, both in a prompt that doesn't ask this question.
 
@@ -124,12 +136,14 @@ def difference(
         hosts, given: questions and their donors, row by row (`questions`).
         named: the state of the donor's bridge, named, instead of described.
         control: a seed; random directions of the same lengths instead.
+        runs: as in `states_at`.
     """
     net, tokenizer = read_network(model), model.tokenizer
     own, wanted = (place_of(table, place) for table in (hosts, given))
     if named:
         wanted = given.named_prompt.tolist(), given.named.tolist()
-    added = states_at(net, tokenizer, *wanted) - states_at(net, tokenizer, *own)
+    runs = {} if runs is None else runs
+    added = states_at(net, tokenizer, *wanted, runs) - states_at(net, tokenizer, *own, runs)
     return added if control is None else random_vector(added, control)
 
 
@@ -159,19 +173,20 @@ def said_after(
 
 
 def shared_difference(
-    model, hosts: pd.DataFrame, given: pd.DataFrame, table: pd.DataFrame, place: Place
+    model, hosts: pd.DataFrame, given: pd.DataFrame, table: pd.DataFrame, place: Place, runs: Runs | None = None
 ) -> tuple[Float[Tensor, "stop row d"], list[int]]:
     """What other subjects with the donor's bridge have in common, and those with the host's bridge haven't.
 
-    Means over the questions of ``table`` with either bridge: a single subject's peculiarities average out.
+    Means over some questions of ``table`` with either bridge: a single subject's peculiarities average out.
 
     Returns:
         The differences, and the places of the hosts for which both bridges have two subjects at least.
     """
-    states = states_at(read_network(model), model.tokenizer, *place_of(table, place))
-    where = {bridge: list(rows) for bridge, rows in table.reset_index(drop=True).groupby("bridge").groups.items()}
-    enough = {bridge for bridge, rows in where.items() if len(rows) > 1}
+    needed = {*hosts.bridge, *given.bridge}
+    table = table[table.bridge.isin(needed)].groupby("bridge").head(SOME).reset_index(drop=True)
+    where = {bridge: list(rows) for bridge, rows in table.groupby("bridge").groups.items() if len(rows) > 1}
+    states = states_at(read_network(model), model.tokenizer, *place_of(table, place), runs)
+    means = {bridge: states[:, rows].mean(1) for bridge, rows in where.items()}
     pairs = list(zip(hosts.bridge, given.bridge, strict=True))
-    places = [n for n, pair in enumerate(pairs) if set(pair) <= enough]
-    means = {bridge: states[:, where[bridge]].mean(1) for bridge in enough}
+    places = [n for n, pair in enumerate(pairs) if set(pair) <= set(means)]
     return torch.stack([means[pairs[n][1]] - means[pairs[n][0]] for n in places], 1), places

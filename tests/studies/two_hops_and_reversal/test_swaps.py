@@ -8,6 +8,7 @@ from helpers.models.predict import prompt_ids
 from helpers.models.run import residuals
 from helpers.studies.two_hops_and_reversal.questions import asked, questions
 from helpers.studies.two_hops_and_reversal.swaps import (
+    SOME,
     difference,
     donors,
     part_of,
@@ -98,7 +99,7 @@ def test_what_others_share(atlas2, table):
     net = read_network(atlas2)
 
     def mean(bridge):
-        own = table[table.bridge == bridge]
+        own = table[table.bridge == bridge].head(SOME)
         return states_at(net, atlas2.tokenizer, *place_of(own, "description")).mean(1)
 
     by_hand = mean(given.bridge[places[0]]) - mean(hosts.iloc[rows].bridge.iloc[places[0]])
