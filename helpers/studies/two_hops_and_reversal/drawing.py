@@ -6,13 +6,13 @@ from IPython.display import HTML
 
 from helpers.studies.svg import arrow, box, dot, drawing, line, page, text
 
-WORDS = ("capital", "country of", "Eiffel Tower", "is")
-PLACES = (34, 110, 204, 290)  # of the tokens
+WORDS = ("capital", "home country of", "Ferrari", "is")
+PLACES = (34, 120, 216, 290)  # of the tokens
 FOOT, TOP, STATE, LATE = 186, 90, 152, 114  # heights: of the embedding, the end, the swapped state, the second step
 DONORS = (
-    ("named", "Britain", "", "the bridge, as a word"),
-    ("told", "Britain", "London", "perhaps the answer, too"),
-    ("never told", "Britain", "", "the bridge and no answer"),
+    ("named", "Japan", "", "the bridge, as a word"),
+    ("told", "Japan", "Tokyo", "perhaps the answer, too"),
+    ("never told", "Japan", "", "the bridge and no answer"),
     ("random", "", "", "neither"),
 )
 
@@ -27,12 +27,12 @@ def _swap() -> str:
     for x, word in zip(PLACES, WORDS, strict=True):
         parts += [line(x, FOOT, x, TOP, "other", 1.5), text(x, FOOT + 18, word)]
     x, end = PLACES[2:]
-    parts += [line(PLACES[1] - 36, FOOT + 26, x + 40, FOOT + 26, "relation", 2)]
+    parts += [line(PLACES[1] - 50, FOOT + 26, x + 26, FOOT + 26, "relation", 2)]
     parts.append(text((PLACES[1] + x) / 2, FOOT + 40, "description of the bridge", size=11))
-    parts += [dot(x, STATE, 7, "mover"), text(x - 12, STATE + 4, "“Big Ben”", anchor="end", size=12)]
+    parts += [dot(x, STATE, 7, "mover"), text(x - 12, STATE + 4, "“Toyota”", anchor="end", size=12)]
     parts += [line(x, STATE, x, LATE + 12, "mover", 4), arrow(x, LATE + 12, end, LATE - 8, "mover", 3)]
     parts += [line(end, LATE - 8, end, TOP, "mover", 4)]
-    for n, words in enumerate(("Paris: kept", "London: the bridge is used", "English: its own answer")):
+    for n, words in enumerate(("Rome: kept", "Tokyo: the bridge is used", "Japanese: its own answer")):
         parts.append(text(326, 40 + 17 * n, words, anchor="end", size=12))
     return drawing(parts, 332, 232, 400)
 
