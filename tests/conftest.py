@@ -25,7 +25,7 @@ CHECKED = (
     "studies.indirect_objects.name_swaps studies.indirect_objects.path_cuts "
     "studies.induction.composition studies.induction.keys studies.locate_and_edit.edit_series "
     "studies.two_hops_and_reversal.questions studies.two_hops_and_reversal.reversal "
-    "studies.two_hops_and_reversal.swaps studies.mlps.neurons studies.mlps.routes studies.mlps.attributes "
+    "studies.mlps.neurons studies.mlps.routes studies.mlps.attributes "
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

@@ -135,10 +135,10 @@ def first_words(model, prompts: Sequence[str], answers: Sequence[str]) -> tuple[
 def asked(model, table: pd.DataFrame) -> pd.DataFrame:
     """The questions with what is said (``said``, ``first``: token ids), ``right``, and whether each step alone is."""
     table = table.reset_index(drop=True)
-    said, first = first_words(model, table.prompt, table.answer)
+    said, first = first_words(model, table.prompt.tolist(), table.answer.tolist())
     steps = {"first_right": (table.first_prompt, table.bridge), "second_right": (table.second_prompt, table.answer)}
     alone = {}
     for name, (prompts, answers) in steps.items():
-        step, right = first_words(model, prompts, answers)
+        step, right = first_words(model, prompts.tolist(), answers.tolist())
         alone[name] = (step == right).tolist()
     return table.assign(said=said.tolist(), first=first.tolist(), right=(said == first).tolist(), **alone)

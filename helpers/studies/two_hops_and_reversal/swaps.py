@@ -26,7 +26,7 @@ def position(tokenizer, prompt: str, part: str | None) -> int:
     return token_span(tokenizer, prompt, part).stop - 1 if part else len(prompt_ids(tokenizer, prompt)) - 1
 
 
-Runs = dict[str, Float[Tensor, "stop pos d"]]  # the residual stream of prompts that were run before
+Runs = dict[str, Float[Tensor, "stop _ d"]]  # the residual stream of prompts that were run before
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def swapped(
     tokenizer,
     prompts: Sequence[str],
     parts: Sequence[str | None],
-    added: Float[Tensor, "stop row d"],
+    added: Float[Tensor, "all_stops row d"],
     stops: Sequence[int],
 ) -> Int[Tensor, "stop row"]:
     """The likeliest next token when something is added to the residual stream at one stop, where the part ends."""
@@ -152,7 +152,7 @@ def said_after(
     hosts: pd.DataFrame,
     given: pd.DataFrame,
     place: Place,
-    added: Float[Tensor, "stop row d"],
+    added: Float[Tensor, "all_stops row d"],
     stops: Sequence[int],
 ) -> pd.DataFrame:
     """What is said when something of a donor is added to each question at one place and stop.

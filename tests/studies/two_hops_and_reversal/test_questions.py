@@ -14,8 +14,8 @@ def test_descriptions_stand_in_their_prompts(name):
         assert row.subject in row.description
         for prompt in (row.prompt, row.at_description):
             assert row.description.lower() in prompt.lower(), prompt
-        assert row.named.lower() in row.named_prompt.lower() and row.answer not in row.prompt
-        assert row.bridge not in row.prompt or row.bridge in row.subject
+        assert row.named.lower() in row.named_prompt.lower()
+        assert row.bridge not in row.prompt
 
 
 def test_bridges_are_those_of_the_tables():
