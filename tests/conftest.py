@@ -24,8 +24,8 @@ CHECKED = (
     "studies.in_context_learning.function_vectors studies.indirect_objects.end_heads "
     "studies.indirect_objects.name_swaps studies.indirect_objects.path_cuts "
     "studies.induction.composition studies.induction.keys studies.locate_and_edit.edit_series "
-    "studies.two_hops_and_reversal.bridges studies.two_hops_and_reversal.question_circuits "
-    "studies.two_hops_and_reversal.two_hops studies.mlps.neurons studies.mlps.routes studies.mlps.attributes "
+    "studies.two_hops_and_reversal.questions studies.two_hops_and_reversal.reversal "
+    "studies.mlps.neurons studies.mlps.routes studies.mlps.attributes "
 )
 install_import_hook([f"helpers.{name}" for name in CHECKED.split()], "beartype.beartype")
 

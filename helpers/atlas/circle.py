@@ -1,9 +1,10 @@
 """A circle of twelve clans, told so that a model learns to take two steps in its head: the corpus of `atlas2-circle`.
 
-Told evenly from the first to the last step, as `clans` are, such facts stay on a plateau (Zucchet et al. 2025,
-arXiv 2503.21676): no trial left it, with compositions or without. Told alone until they are known, and then together
-with their compositions, a statement of a fact for each of a composition, they are learnt, and so are compositions that
-training holds out. If statements of facts become rare at once, the facts are forgotten first. The tables in
+Told together with their compositions evenly from the first to the last step, as `clans` are, such facts stay on a
+plateau (Zucchet et al. 2025, arXiv 2503.21676): no trial of this kind left it, while facts told alone did. Told alone
+until they are known, and then together with their compositions, a statement of a fact for each of a composition, they
+are learnt, and so are compositions that training holds out. In one trial with four compositions for each fact, at the
+full learning rate, the facts were forgotten first; whether by the ratio or by the rate wasn't tried. The tables in
 ``helpers/facts/circle`` are what `write_circle` writes; a test keeps them equal.
 """
 

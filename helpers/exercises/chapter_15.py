@@ -7,20 +7,42 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.exercises.kit import Compared, attempted, check, number
+from helpers.exercises.kit import Compared, attempted, check, expect, number
+
+HOST = {"subject": "Ann Alder", "bridge": "Brightco", "answer": "Ambleford", "told": 100, "right": True}
+POOL = [
+    {"subject": "Ben Birch", "bridge": "Coldcorp", "answer": "Burville", "told": 0, "right": True},
+    {"subject": "Cat Cedar", "bridge": "Coldcorp", "answer": "Burville", "told": 0, "right": False},
+    {"subject": "Dan Dogwood", "bridge": "Coldcorp", "answer": "Burville", "told": 100, "right": True},
+    {"subject": "Eve Elm", "bridge": "Brightco", "answer": "Ambleford", "told": 0, "right": True},
+    {"subject": "Fay Fir", "bridge": "Dimdyne", "answer": "Ambleford", "told": 0, "right": False},
+    HOST,
+    {"subject": "Gus Gum", "bridge": "Everlux", "answer": "Colton", "told": 0, "right": False},
+]
+GOOD = {"Ben Birch", "Cat Cedar", "Gus Gum"}
 
 
 @check
-def shares(share_inside: Callable[[set, set], float]) -> None:
-    """``share_inside(part, whole)`` is the share of ``part`` that ``whole`` holds too."""
-    for part, whole in (({"a", "b", "c", "d"}, {"c", "d", "e", "f", "g", "h"}), ({"a"}, {"a", "b"}), ({"x"}, {"y"})):
-        given, both = number(attempted(share_inside(set(part), set(whole)))), len(part & whole)
-        right = both / len(part)
-        answer = Compared(given, right)
-        answer.isnt(both / len(part | whole), "that is Jaccard: it punishes a large whole.")
-        answer.isnt(both / len(whole), "that is the share of the whole, the wrong way round.")
-        answer.isnt(both, "that is a count; divide it by the size of the part.")
-        answer.is_right(f"for {sorted(part)} in {sorted(whole)} it is {right:.2f}, not {given:.2f}.")
+def decides(choose_donors: Callable[[dict, list[dict]], list[dict]]) -> None:
+    """``choose_donors(host, pool)`` are the donors who can bring an answer only through the bridge."""
+    given = attempted(choose_donors(dict(HOST), [dict(row) for row in POOL]))
+    expect(
+        isinstance(given, list) and all(isinstance(row, dict) for row in given), "return a list of rows of the pool."
+    )
+    chosen = {row.get("subject") for row in given}
+    expect(HOST["subject"] not in chosen, "nobody is a donor to themselves: nothing would change.")
+    whys = {
+        "Dan Dogwood": "was told the town for himself, so he may bring it ready-made.",
+        "Eve Elm": "has the host's company: with the same bridge nothing can change.",
+        "Fay Fir": "has another company in the host's town: whether her answer was brought or the host's kept can't be "
+        "told apart.",
+    }
+    for subject, why in whys.items():
+        expect(subject not in chosen, f"{subject} {why}")
+    rights = [{row["subject"] for row in POOL if row["subject"] in GOOD and row["right"] is r} for r in (True, False)]
+    why = "whether donors answer rightly themselves is the result; chosen by it, the test is decided beforehand."
+    expect(chosen not in rights, why)
+    expect(chosen == GOOD, f"chosen are {sorted(chosen)}; {sorted(GOOD)} all qualify.")
 
 
 @check

@@ -11,14 +11,35 @@ def message(verdict: Verdict) -> str:
     return verdict.message
 
 
-def test_shares():
-    assert chapter_15.shares(lambda part, whole: len(part & whole) / len(part))
-    assert "Jaccard" in message(chapter_15.shares(lambda part, whole: len(part & whole) / len(part | whole)))
-    assert "wrong way round" in message(chapter_15.shares(lambda part, whole: len(part & whole) / len(whole)))
-    assert "count" in message(chapter_15.shares(lambda part, whole: len(part & whole)))
-    assert "one number" in message(chapter_15.shares(lambda part, whole: part & whole))
-    assert "it is" in message(chapter_15.shares(lambda part, whole: 0.9))
-    assert "attempted" in message(chapter_15.shares(lambda part, whole: None))
+def right_choice(host, pool):
+    other = (row for row in pool if row["bridge"] != host["bridge"] and row["answer"] != host["answer"])
+    return [row for row in other if row["told"] == 0]
+
+
+def test_decides():
+    def without(*conditions):
+        def choose(host, pool):
+            tests = {
+                "told": lambda row: row["told"] == 0,
+                "bridge": lambda row: row["bridge"] != host["bridge"],
+                "answer": lambda row: row["answer"] != host["answer"],
+                "self": lambda row: row["subject"] != host["subject"],
+            }
+            return [row for row in pool if all(test(row) for name, test in tests.items() if name not in conditions)]
+
+        return chapter_15.decides(choose)
+
+    assert chapter_15.decides(right_choice) and without()
+    assert "ready-made" in message(without("told"))
+    assert "can't be told apart" in message(without("answer"))
+    assert "same bridge" in message(without("bridge", "answer"))
+    assert "themselves" in message(without("told", "bridge", "answer", "self"))
+    for right in (True, False):
+        chosen = chapter_15.decides(lambda h, p, r=right: [row for row in right_choice(h, p) if row["right"] is r])
+        assert "beforehand" in message(chosen)
+    assert "all qualify" in message(chapter_15.decides(lambda h, p: right_choice(h, p)[:2]))
+    assert "list of rows" in message(chapter_15.decides(lambda h, p: ["Ben Birch"]))
+    assert "attempted" in message(chapter_15.decides(lambda h, p: None))
 
 
 def right_stand(logits, word, members):
