@@ -55,6 +55,17 @@ def faithful_plane(overlap: pd.DataFrame, points: np.ndarray) -> float:
     return float(np.corrcoef(flat[upper], 1 - overlap.to_numpy()[upper])[0, 1])
 
 
+def ends_to_others(index: pd.MultiIndex, distances: np.ndarray | pd.DataFrame) -> float:
+    """How far both circuits of a relation are apart, as a share of the distance of two relations' circuits: of means.
+
+    Args:
+        index: whose circuits the rows are, as in `all_overlaps`.
+    """
+    names, table = np.asarray(index.get_level_values(0)), np.asarray(distances)
+    same = names[:, None] == names[None]
+    return float(table[same & ~np.eye(len(names), dtype=bool)].mean() / table[~same].mean())
+
+
 def draw_map(
     overlap: pd.DataFrame, points: np.ndarray, kinds: Mapping[str, str], label: str, linked: str = "", size: int = 11
 ) -> str:
