@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,14 +55,31 @@ def faithful_plane(overlap: pd.DataFrame, points: np.ndarray) -> float:
     return float(np.corrcoef(flat[upper], 1 - overlap.to_numpy()[upper])[0, 1])
 
 
+def ends_to_others(index: pd.MultiIndex, distances: np.ndarray | pd.DataFrame) -> float:
+    """How far both circuits of a relation are apart, as a share of the distance of two relations' circuits: of means.
+
+    Args:
+        index: whose circuits the rows are, as in `all_overlaps`.
+    """
+    names, table = np.asarray(index.get_level_values(0)), np.asarray(distances)
+    same = names[:, None] == names[None]
+    return float(table[same & ~np.eye(len(names), dtype=bool)].mean() / table[~same].mean())
+
+
 def draw_map(
-    overlap: pd.DataFrame, points: np.ndarray, kinds: Mapping[str, str], label: str, linked: str = "", size: int = 11
+    overlap: pd.DataFrame,
+    points: np.ndarray,
+    kinds: Mapping[str, str],
+    label: str,
+    linked: str = "",
+    named: Collection[str] | None = None,
 ) -> str:
     """An SVG: a line for each relation, its two ends being its circuits from both halves of the facts.
 
     Args:
         overlap: as from `all_overlaps`; ``points`` are its rows in the plane.
         linked: the explorer's name of the model; names and dots lead into it.
+        named: the relations whose names are written; all of them by default.
     """
     ends = _on_canvas(points)
     of = {name: [ends[i] for i in np.flatnonzero(overlap.index.get_level_values(0) == name)] for name in kinds}
@@ -75,7 +92,8 @@ def draw_map(
     for name, (a, b) in of.items():
         color = KIND_COLORS[kinds[name]]
         drawn = [line(*a, *b, color, 3), dot(*a, 4.5, color), dot(*b, 4.5, color)]
-        drawn.append(_label(name.replace("_", " "), (a + b) / 2, boxes, taken, size))
+        if named is None or name in named:
+            drawn.append(_label(name.replace("_", " "), (a + b) / 2, boxes, taken))
         address = f"explorer.html#model={linked}&relation={name}"
         parts.append(link(address, name.replace("_", " "), *drawn) if linked else "".join(drawn))
     return drawing(parts, WIDTH, HEIGHT, WIDTH)
@@ -127,7 +145,7 @@ def _on_canvas(points: np.ndarray) -> np.ndarray:
 
 
 def _label(
-    words: str, at: np.ndarray, boxes: list[tuple[float, ...]], dots: Sequence[tuple[float, float]], size: int
+    words: str, at: np.ndarray, boxes: list[tuple[float, ...]], dots: Sequence[tuple[float, float]], size: int = 11
 ) -> str:
     """A name beside a point, where it covers the least of other names and dots; its box joins ``boxes``."""
     width, best = 0.56 * size * len(words), None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from helpers.prompts.relations import relation
 from helpers.statistics import SAMPLES, Estimate
@@ -47,16 +48,14 @@ def needed_sizes(share: float) -> pd.DataFrame:
 
 def resampled(statistic: Callable[[pd.DataFrame], float], table: pd.DataFrame, by: str = "", seed: int = 0) -> Estimate:
     """A statistic of a table with the interval that drawing its rows again gives, within each group of ``by``."""
-    rng = np.random.default_rng(seed)
-    groups = [part for _, part in table.groupby(by)] if by else [table]
-    values = []
-    for _ in range(SAMPLES):
-        drawn = [part.iloc[rng.integers(len(part), size=len(part))] for part in groups]
-        values.append(statistic(pd.concat(drawn)))
+    rng, places = np.random.default_rng(seed), np.arange(len(table))
+    groups = [places[table[by] == value] for value in table[by].unique()] if by else [places]
+    draws = [np.concatenate([rng.choice(group, len(group)) for group in groups]) for _ in range(SAMPLES)]
+    values = [statistic(table.iloc[drawn]) for drawn in draws]
     return Estimate(statistic(table), *np.nanquantile(values, [0.025, 0.975]))
 
 
 def rank_correlation(first: pd.Series, second: pd.Series) -> Estimate:
     """Spearman's correlation over the relations that both have, with an interval over relations."""
     both = pd.concat({"first": first, "second": second}, axis=1, join="inner")
-    return resampled(lambda rows: rows["first"].corr(rows["second"], method="spearman"), both)
+    return resampled(lambda rows: float(np.corrcoef(rankdata(rows, axis=0).T)[0, 1]), both)

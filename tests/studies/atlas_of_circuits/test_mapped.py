@@ -94,6 +94,8 @@ def test_names_lead_into_the_explorer():
     first, second = ({"plural": a, "antonym": b} for a, b in (circuits[:2], circuits[2:]))
     overlap = chart.all_overlaps(first, second)
     assert overlap.loc[("antonym", "0"), ("antonym", "1")] == 0.5
+    distances = pd.DataFrame([[0, 4, 1, 4], [4, 0, 4, 3], [1, 4, 0, 4], [4, 3, 4, 0]])
+    assert chart.ends_to_others(overlap.index, distances) == pytest.approx(2 / 4), "lines of 1 and 3, couples of 4"
     kinds = dict.fromkeys(first, "linguistic")
     drawn = BeautifulSoup(chart.draw_map(overlap, chart.plane(overlap), kinds, "x", linked="smollm2"), "html.parser")
     register = pd.DataFrame({"nearest": ["antonym", "plural"]}, index=list(first))
