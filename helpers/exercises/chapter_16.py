@@ -4,85 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from helpers.circuits.evaluation import faithfulness
-from helpers.components.head_classes import LETTERS
-from helpers.exercises.kit import Compared, attempted, check, expect
+from helpers.exercises.kit import Compared, attempted, check, expect, number
 from helpers.prompts.pairs import PromptPairs
 from helpers.searches.attribution import eap_ig
 
-STEPS = (100, 200, 400, 800, 1600)
-WAYS = (
-    (0.0, 0.4, 0.95, 0.97, 1.0),
-    (0.2, 0.95, 0.6, 0.92, 1.0),
-    (0.0, 0.1, 0.2, 0.3, 1.0),
-    (0.95, 0.9, 0.9, 1.1, 1.0),
-    (0.92, 0.5, 0.96, 0.85, 1.0),
+ROWS = (  # of three relations each: kept early, permuted early, kept at the end, permuted at the end
+    ((0.5, 0.6, 0.4), (0.3, 0.5, 0.3), (0.9, 0.7, 0.8), (0.4, 0.6, 0.3)),
+    ((0.2, 0.8, 0.3), (0.1, 0.2, 0.3), (0.6, 0.9, 0.5), (0.5, 0.2, 0.3)),
 )
-SHARE = 0.9
 
 
-def ways_to_settle(way: Sequence[float]) -> dict[str, int]:
-    """The right step, and those that plausible mistakes give."""
-    enough = [value >= SHARE for value in way]
-    below = [n for n, good in enumerate(enough) if not good]
-    right = below[-1] + 1 if below else 0
-    above = [n for n, value in enumerate(way) if not value > SHARE]
+def ways_to_come(early: Sequence[float], early_chance: Sequence[float], end: Sequence[float],
+                 end_chance: Sequence[float]) -> dict[str, float]:  # fmt: skip
+    """The right progress, and those that plausible mistakes give."""
+    rows = np.array([early, early_chance, end, end_chance])
+    now, start, last, end_start = rows.mean(1)
+    ratios = (rows[0] - rows[1]) / (rows[2] - rows[3])
     return {
-        "right": STEPS[right],
-        "first": STEPS[enough.index(True)],
-        "last": STEPS[below[-1]] if below else 0,
-        "more": STEPS[above[-1] + 1] if above else STEPS[0],
+        "right": (now - start) / (last - end_start),
+        "ratios": ratios.mean(),
+        "no chance": now / last,
+        "early chance": (now - start) / last,
+        "end's chance": (now - end_start) / (last - end_start),
+        "difference": now - start,
     }
 
 
 @check
-def settles(function: Callable[[Sequence[int], Sequence[float]], int]) -> None:
-    """``function(steps, way)`` is the first step from which the way stays at nine tenths or above."""
-    for way in WAYS:
-        given = attempted(function(list(STEPS), list(way)))
-        truth = ways_to_settle(way)
-        good = given == truth["right"]
-        expect(good or given != truth["first"], f"in {way} it falls back below later: it has to stay.")
-        expect(good or given != truth["last"], f"in {way} that is the last step that isn't settled yet.")
-        expect(good or given != truth["more"], "exactly nine tenths are enough.")
-        expect(good, f"in {way} it is {truth['right']}, not {given}.")
-
-
-FULL = {letter: name for name, letter in LETTERS.items()}
-NAMINGS = [
-    tuple([FULL[letter] for letter in letters] for letters in couple)
-    for couple in (("xm-xr-x", "m-rm--x"), ("x-r-r-x", "-mrrr-m"), ("r--m-m-", "xmmm--x"))
-]
-
-
-def shares_there(early: Sequence[str], final: Sequence[str]) -> dict[str, float]:
-    """The right share, and those that plausible mistakes give."""
-    pairs = list(zip(early, final, strict=True))
-    same = sum(a == b != "none" for a, b in pairs)
-    any_class = sum(a != "none" and b != "none" for a, b in pairs)
-    there, wanted = (sum(name != "none" for name in names) for names in (early, final))
-    either = sum((a, b) != ("none", "none") for a, b in pairs)
-    return {
-        "right": same / wanted,
-        "with none": sum(a == b for a, b in pairs) / len(pairs),
-        "any": any_class / wanted,
-        "kept": same / there,
-        "jaccard": same / either,
-    }
-
-
-@check
-def already(function: Callable[[Sequence[str], Sequence[str]], float]) -> None:
-    """``function(early, final)``: of the heads that have a name at the end, the share that had the same name early."""
-    for early, final in NAMINGS:
-        given, truth = float(attempted(function(early, final))), shares_there(early, final)
-
-        answer, case = Compared(given, truth["right"]), f"for {early} and {final}"
-        answer.isnt(truth["with none"], f"{case} you count heads without a name: leave 'none' out.")
-        answer.isnt(truth["any"], f"{case} another name isn't the same name.")
-        answer.isnt(truth["kept"], f"{case} that is the share of the early heads that keep their names.")
-        answer.isnt(truth["jaccard"], f"{case} divide by the heads that have a name at the end only.")
-        answer.is_right(f"{case} it is {truth['right']:.3f}, not {given:.3f}.")
+def progresses(function: Callable[..., float]) -> None:
+    """``function(early, early_chance, end, end_chance)`` is how much of the final gain over chance is there."""
+    for row in ROWS:
+        given, truth = number(attempted(function(*map(list, row)))), ways_to_come(*row)
+        answer = Compared(given, float(truth["right"]))
+        answer.isnt(
+            truth["ratios"], "a relation that gains hardly anything decides a mean of ratios: take means first."
+        )
+        answer.isnt(
+            truth["no chance"], "head-permuted circuits keep something, too: take it away, early and at the end."
+        )
+        answer.isnt(truth["early chance"], "1 has to mean as much as at the end: chance is taken away there, too.")
+        answer.isnt(truth["end's chance"], "the early circuit has a chance of its own: that of its own permuted heads.")
+        answer.isnt(truth["difference"], "that is the early gain; divide it by the final one.")
+        answer.is_right(f"for {row} it is {truth['right']:.3f}, not {given:.3f}.")
 
 
 SIZE = 60
@@ -111,3 +80,38 @@ def carries(function: Callable[..., float], early, last, train: PromptPairs, tes
     answer.isnt(truth["back"], "that is the way back: the finished model's edges in the early model.")
     answer.isnt(truth["train"], "judge it on the test pairs: on the train pairs it was found.")
     answer.is_right(f"it is {truth['right']:.3f}, not {given:.3f}; {SIZE} edges, chosen with greedy()?")
+
+
+Vectors = Float[Tensor, "token d_model"]
+
+
+def ways_to_lengthen(early: Vectors, late: Vectors) -> dict[str, Vectors]:
+    """The right control, and what plausible mistakes give."""
+    ours, theirs = (rows.norm(dim=1, keepdim=True) for rows in (early, late))
+    return {
+        "right": early / ours * theirs,
+        "late": late.clone(),
+        "turned": late / theirs * ours,
+        "one factor": early * (theirs.mean() / ours.mean()),
+        "unit": early / ours,
+        "columns": early / early.norm(dim=0) * late.norm(dim=0),
+    }
+
+
+@check
+def lengthens(function: Callable[[Vectors, Vectors], Vectors]) -> None:
+    """``function(early, late)``: the early token vectors, each as long as the late one of the same token."""
+    generator = torch.Generator().manual_seed(16)
+    early, late = (torch.randn(6, 4, generator=generator) * torch.arange(1, 7)[:, None] for _ in range(2))
+    before = early.clone(), late.clone()
+    given = torch.as_tensor(attempted(function(early, late)))
+    expect(torch.equal(early, before[0]) and torch.equal(late, before[1]), "leave the given vectors as they are.")
+    expect(given.shape == early.shape, f"return as many vectors as there are tokens: {list(early.shape)}.")
+    truth = ways_to_lengthen(early, late)
+    answer = Compared(given, truth["right"], 1e-5)
+    answer.isnt(truth["late"], "those are the later vectors themselves; a control holds one thing back.")
+    answer.isnt(truth["turned"], "you took the later directions and kept the lengths. Which of them is the confounder?")
+    answer.isnt(truth["one factor"], "each vector got longer by a factor of its own, not all by one.")
+    answer.isnt(truth["unit"], "now all are equally long; they have to be as long as the later ones.")
+    answer.isnt(truth["columns"], "a token's vector is a row: sum over its entries, not over the tokens.")
+    answer.is_right("the directions have to be the early ones, the lengths the later ones, token by token.")

@@ -4,7 +4,7 @@ import pytest
 
 from helpers import load_model, relation_pairs
 from helpers.exercises import chapter_16
-from helpers.exercises.chapter_16 import shares_there, transfers, ways_to_settle
+from helpers.exercises.chapter_16 import transfers, ways_to_come, ways_to_lengthen
 from helpers.exercises.kit import Verdict
 
 
@@ -13,38 +13,24 @@ def message(verdict: Verdict) -> str:
     return verdict.message
 
 
-def test_settles():
+def test_progresses():
     def judge(kind):
-        return chapter_16.settles(lambda steps, way: ways_to_settle(way)[kind])
-
-    def converged(steps, way):
-        return next(step for n, step in enumerate(steps) if min(way[n:]) >= 0.9)
-
-    assert judge("right") and chapter_16.settles(converged)
-    assert "has to stay" in message(judge("first"))
-    assert "isn't settled yet" in message(judge("last"))
-    assert "are enough" in message(judge("more"))
-    assert "not 7" in message(chapter_16.settles(lambda steps, way: 7))
-    assert "attempted" in message(chapter_16.settles(lambda steps, way: None))
-
-
-def test_already():
-    def judge(kind):
-        return chapter_16.already(lambda early, final: shares_there(early, final)[kind])
+        return chapter_16.progresses(lambda *rows: ways_to_come(*rows)[kind])
 
     assert judge("right")
-    assert "without a name" in message(judge("with none"))
-    assert "isn't the same name" in message(judge("any"))
-    assert "keep their names" in message(judge("kept"))
-    assert "at the end only" in message(judge("jaccard"))
-    assert "not 2.000" in message(chapter_16.already(lambda early, final: 2.0))
-    assert "attempted" in message(chapter_16.already(lambda early, final: None))
+    assert "means first" in message(judge("ratios"))
+    assert "take it away" in message(judge("no chance"))
+    assert "there, too" in message(judge("early chance"))
+    assert "of its own" in message(judge("end's chance"))
+    assert "divide it" in message(judge("difference"))
+    assert "not 2.000" in message(chapter_16.progresses(lambda *rows: 2.0))
+    assert "attempted" in message(chapter_16.progresses(lambda *rows: None))
 
 
 @pytest.fixture(scope="module")
-def case(atlas):
-    train, test = (relation_pairs(atlas, "comparative", 8, split=split) for split in ("train", "test"))
-    return load_model("atlas@200"), atlas, train, test
+def case(atlas2):
+    train, test = (relation_pairs(atlas2, "comparative", 8, split=split) for split in ("train", "test"))
+    return load_model("atlas2@600"), atlas2, train, test
 
 
 def test_carries(case):
@@ -60,3 +46,19 @@ def test_carries(case):
     assert "test pairs" in message(judge("train"))
     assert "not 3.000" in message(chapter_16.carries(lambda *given: 3.0, *case))
     assert "attempted" in message(chapter_16.carries(lambda *given: None, *case))
+
+
+def test_lengthens():
+    def judge(kind):
+        return chapter_16.lengthens(lambda *vectors: ways_to_lengthen(*vectors)[kind])
+
+    assert judge("right")
+    assert "themselves" in message(judge("late"))
+    assert "confounder" in message(judge("turned"))
+    assert "not all by one" in message(judge("one factor"))
+    assert "equally long" in message(judge("unit"))
+    assert "row" in message(judge("columns"))
+    assert "token by token" in message(chapter_16.lengthens(lambda early, late: early + late))
+    assert "as many vectors" in message(chapter_16.lengthens(lambda early, late: early[0]))
+    assert "as they are" in message(chapter_16.lengthens(lambda early, late: early.mul_(2)))
+    assert "attempted" in message(chapter_16.lengthens(lambda early, late: None))

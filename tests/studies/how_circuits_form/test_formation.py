@@ -1,7 +1,6 @@
 """Circuits along a run: the same prompts at every step, compared with circuits of other prompts."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -9,23 +8,37 @@ from helpers import load_model
 from helpers.circuits.evaluation import faithfulness
 from helpers.studies.how_circuits_form import formation
 from helpers.studies.how_circuits_form.formation import (
+    GROUPS,
     circuit_row,
     find,
     finished,
-    kept,
+    other_task,
+    permuted,
     task_pairs,
+    town_recall,
     towns_told,
 )
+
+TWO = ("comparative", "country_capital")  # each is the other's `other_task`
 
 
 @pytest.fixture(scope="module")
 def early():
-    return load_model("atlas@100")
+    return load_model("atlas2@400")
 
 
 @pytest.fixture(scope="module")
-def done(atlas):
-    return {name: finished(atlas, name) for name in ("comparative", "past_tense")}
+def done(atlas2):
+    return {name: finished(atlas2, name) for name in TWO}
+
+
+@pytest.fixture(autouse=True)
+def two_relations(monkeypatch):
+    monkeypatch.setattr(formation, "GROUPS", {"world": TWO})
+
+
+def circuits_of(model, done):
+    return {name: find(model, known.train) for name, known in done.items()}
 
 
 def test_towns_are_those_told_so_often():
@@ -34,42 +47,52 @@ def test_towns_are_those_told_so_often():
         towns_told(7)
 
 
-def test_pairs_are_known_and_the_halves_apart(atlas):
-    for task in ("comparative", "towns told 100 times"):
-        train, test = (task_pairs(atlas, task, split, 12) for split in ("train", "test"))
-        assert not set(train.clean) & set(test.clean)
-        assert (train.clean_logits(atlas).argmax(-1) == train.answer_ids).all()
-    skills = [task_pairs(atlas, "induction", split, 6) for split in ("train", "test")]
-    assert skills[0].clean_ids != skills[1].clean_ids
+def test_towns_told_often_are_known(atlas2):
+    rare, often = (town_recall(atlas2, times) for times in (3, 300))
+    assert len(rare) == len(often) == 50 and all(0 <= share <= 1 for share in rare)
+    assert sum(rare) < 0.5 * sum(often)
+
+
+def test_pairs_are_known_and_the_halves_apart(atlas2):
+    train, test = task_pairs(atlas2, "comparative", 12)
+    assert not set(train.clean) & set(test.clean)
+    assert (train.clean_logits(atlas2).argmax(-1) == train.answer_ids).all()
+    first, second = (task_pairs(atlas2, name, 6) for name in formation.COPYING[:2])
+    assert len({half.clean_ids for half in (*first, *second)}) == 4
     with pytest.raises(ValueError, match="unknown relation"):
-        task_pairs(atlas, "no such task")
+        task_pairs(atlas2, "no such task")
 
 
-def test_the_finished_model_is_its_own_yardstick(atlas, done):
-    row, circuit = circuit_row(atlas, atlas, "comparative", done)
+def test_another_task_is_of_the_same_group(monkeypatch):
+    monkeypatch.setattr(formation, "GROUPS", GROUPS)
+    for group in GROUPS.values():
+        others = [other_task(task) for task in group]
+        assert sorted(others) == sorted(group) and not any(a == b for a, b in zip(group, others, strict=True))
+
+
+def test_permuted_circuits_differ_from_each_other(done):
+    drawn = permuted(done["comparative"].own)
+    assert len({c.edges for c in drawn}) == len(drawn) == formation.PERMUTED
+    assert {c.n_edges for c in drawn} == {done["comparative"].own.n_edges}
+
+
+def test_the_finished_model_is_what_its_checkpoints_are_compared_with(atlas2, done):
+    circuits = circuits_of(atlas2, done)
+    row = circuit_row(atlas2, atlas2, "comparative", circuits, done)
     own = done["comparative"]
-    assert circuit == own.own and row["accuracy"] == 1
-    assert row["same"] == own.own.jaccard(own.other) < 1
-    assert row["kept"] == row["kept_final"] == pytest.approx(row["kept_in_final"], abs=1e-6)
-    assert row["others"] == circuit.jaccard(done["past_tense"].other)
-    assert row["blind"] < row["relabelled"] < row["same"]
+    assert circuits["comparative"] == own.own and row["right"] == 1
+    assert row["shared_permuted"] < row["shared"] == own.own.jaccard(own.other) < 1
+    assert row["own"] == row["final"] == pytest.approx(row["in_final"], abs=1e-6)
+    assert row["final_permuted"] == pytest.approx(row["in_final_permuted"], abs=1e-6)
+    assert row["in_final_permuted"] < row["in_final"]
 
 
-def test_an_early_circuit(atlas, early, done):
-    row, circuit = circuit_row(early, atlas, "comparative", done)
-    own = done["comparative"]
-    assert circuit == find(early, own.train)[1] and circuit != own.own
-    assert row["accuracy"] < 0.5 and row["same"] < own.own.jaccard(own.other)
-    assert row["kept_in_final"] == pytest.approx(float(faithfulness(atlas, circuit, own.test)), abs=1e-4)
-
-
-def test_nothing_is_kept_where_there_is_nothing(atlas, done):
-    own = done["comparative"]
-    assert kept(atlas, own.own, own.test, own.scale) > 0.5
-    assert math.isnan(kept(atlas, own.own, own.test, replace(own.scale, ablated=own.scale.full - 0.5)))
-
-
-def test_abilities_of_the_finished_model(atlas):
-    row = formation.ability_row(atlas, 0.05)
-    assert row["recall"] > 0.9 and row["induction"] > 0.9 and row["induction head"] > 0.4
-    assert row["told 3"] < row["told 30"] < row["told 300"] and row["induction heads"] >= 1
+def test_an_early_circuit(atlas2, early, done):
+    circuits, own = circuits_of(early, done), done["comparative"]
+    row = circuit_row(early, atlas2, "comparative", circuits, done)
+    assert row["right"] < 0.5 and row["shared"] < own.own.jaccard(own.other)
+    kept = faithfulness(atlas2, circuits["comparative"], own.test)
+    assert row["in_final"] == pytest.approx(float(kept), abs=1e-4)
+    other = faithfulness(atlas2, circuits["country_capital"], own.test)
+    assert row["in_final_other"] == pytest.approx(float(other), abs=1e-4)
+    assert row["margin"] < formation.LEAST and math.isnan(row["own"]), "there is nothing to keep"

@@ -5,103 +5,94 @@ import pandas as pd
 import pytest
 
 from helpers import load_model
-from helpers.circuits.circuit import Circuit, random_circuit
+from helpers.circuits.circuit import random_circuit
 from helpers.circuits.graph import Graph
-from helpers.studies.how_circuits_form import formation_table
-from helpers.studies.how_circuits_form.formation import RELATIONS, SKILLS, ability_row, circuit_row, finished
+from helpers.models.network import read_network
+from helpers.studies.how_circuits_form import formation, formation_table
+from helpers.studies.how_circuits_form.formation import TASKS, TOLD, circuit_row, find, finished
 from helpers.studies.how_circuits_form.formation_table import (
+    GRAFTED,
     alike_rows,
-    comparable,
-    edge_numbers,
-    numbered_circuit,
-    run_parts,
+    town_rows,
     training_runs,
+    write_tables,
 )
+from helpers.studies.how_circuits_form.grafts import graft_rows
 from helpers.studies.how_circuits_form.head_matching import ModelProfile
 from helpers.studies.tables import read_table
 
+TWO = ("animal_young", "country_capital")  # in the table, each is the other's `other_task`
+
+
+def test_the_runs_end_with_their_models_and_share_steps():
+    runs = training_runs()
+    assert list(runs) == ["atlas2", "atlas2-seed1"]
+    assert all(list(steps.values())[-1] == name and list(steps) == sorted(steps) for name, steps in runs.items())
+    assert set(runs["atlas2-seed1"]) <= set(runs["atlas2"]), "equal steps"
+
 
 def test_all_is_there():
-    wanted = {(run, step) for run, steps in training_runs().items() for step in steps}
-    circuits = read_table("formation_circuits")
-    for name in ("formation", "formation_circuits", "formation_heads"):
-        table = read_table(name)
-        assert set(zip(table.run, table.step, strict=True)) == wanted, f"{name}: run `make tables NAME=formation`"
-    found = circuits[circuits.half == "train"].groupby(["run", "step"]).task.agg(set)
-    assert all({*RELATIONS, *SKILLS} <= tasks for tasks in found)
-    assert set(read_table("formation_courses").run) == set(training_runs())
-
-
-def test_the_runs_end_with_their_models():
     runs = training_runs()
-    assert list(runs["atlas"].values())[-1] == "atlas" and len(runs["atlas"]) > 3
-    assert len(runs["atlas-llama"]) > 3 and all(list(steps) == sorted(steps) for steps in runs.values())
+    wanted = {(run, step) for run, steps in runs.items() for step in steps}
+    circuits, towns, grafts = (read_table(f"formation_{name}") for name in ("circuits", "towns", "grafts"))
+    for table, tasks in ((circuits, set(TASKS)), (towns, set(TOLD))):
+        column = "told" if table is towns else "task"
+        found = table.groupby(["run", "step"])[column].agg(set)
+        assert set(found.index) == wanted and all(each == tasks for each in found)
+    pairs = {(run, *two) for run, steps in runs.items() for two in GRAFTED if {*two} <= set(steps)}
+    assert set(zip(grafts.run, grafts.base, grafts.donor, strict=True)) == pairs
+    alike = read_table("formation_alike")
+    assert set(zip(alike["first"], alike.second, strict=True)) >= {("atlas2", "atlas2"), ("atlas2", "atlas2-seed1")}
 
 
-def test_heads_that_share_keys_are_not_matched():
-    one, other = (ModelProfile({"r": pd.DataFrame()}, {"r": Circuit.empty(Graph(2, 4, n))}) for n in (4, 2))
-    assert comparable(one, one) and not comparable(one, other) and not comparable(other, other)
+def test_a_circuit_is_what_the_code_gives(atlas2):
+    early, done = load_model("atlas2@800"), {name: finished(atlas2, name) for name in TWO}
+    circuits = {name: find(early, known.train) for name, known in done.items()}
+    row = circuit_row(early, atlas2, "country_capital", circuits, done)
+    table = read_table("formation_circuits").query("run == 'atlas2' and step == 800")
+    old = table.set_index("task").loc["country_capital"]
+    for name, value in row.items():
+        assert value == pytest.approx(old[name], abs=0.03), name
 
 
-def test_a_circuit_is_what_the_code_gives(atlas):
-    early, done = load_model("atlas@200"), {"comparative": finished(atlas, "comparative")}
-    row, circuit = circuit_row(early, atlas, "comparative", done)
-    table = read_table("formation_circuits")
-    old = table[(table.run == "atlas") & (table.task == "comparative")]
-    first = old[(old.step == 200) & (old.half == "train")].iloc[0]
-    same = numbered_circuit(circuit.graph, first.edges)
-    assert circuit.jaccard(same) > 0.95
-    for name in ("accuracy", "logit_diff", "same", "kept", "kept_final", "kept_in_final"):
-        assert row[name] == pytest.approx(first[name], abs=0.03, nan_ok=True), name
-    other = old[old.half == "test"].iloc[0]
-    assert done["comparative"].other.jaccard(numbered_circuit(circuit.graph, other.edges)) > 0.95
+def test_towns_and_grafts_are_what_the_code_gives(atlas2):
+    early = load_model("atlas2@400")
+    fresh = town_rows(early)
+    old = read_table("formation_towns").query("run == 'atlas2' and step == 400")
+    assert fresh.recall.to_numpy() == pytest.approx(old.recall.to_numpy(), abs=0.03)
+    nets = read_network(early), read_network(load_model("atlas2@800"))
+    fresh = graft_rows(*nets, finished(atlas2, "comparative").test)
+    old = read_table("formation_grafts").query("run == 'atlas2' and base == 400 and donor == 800")
+    old = old[old.task == "comparative"]
+    assert fresh.parts.tolist() == old.parts.tolist()
+    assert fresh.margin.to_numpy() == pytest.approx(old.margin.to_numpy(), abs=0.05)
 
 
-def test_abilities_are_what_the_code_gives():
-    fresh = ability_row(load_model("atlas@200"))
-    table = read_table("formation")
-    old = table[(table.run == "atlas") & (table.step == 200)].set_index("measure").value
-    assert list(old.index) == list(fresh.index)
-    assert fresh.to_numpy() == pytest.approx(old.to_numpy(), abs=0.03)
-
-
-def test_numbers_of_edges_by_hand():
-    graph = Graph(1, 2, 2)
-    circuit = Circuit.from_edges(graph, ["embed->a0.h0<q>", "m0->logits"])
-    numbers = edge_numbers(circuit)
-    assert numbers == f"0 {graph.n_edges - 1}"
-    assert numbered_circuit(graph, numbers) == circuit
-    drawn = random_circuit(Graph(3, 4, 2), 40, seed=1)
-    assert numbered_circuit(drawn.graph, edge_numbers(drawn)) == drawn
-
-
-def seen(seed: int) -> ModelProfile:
+def seen(seed: int) -> tuple[ModelProfile, ModelProfile]:
     rng, graph = np.random.default_rng(seed), Graph(1, 2, 2)
     columns = ["to_subject", "to_relation", "from_subject_answer", "from_relation_type", "effect"]
     heads = {n: pd.DataFrame(rng.normal(size=(2, 5)), columns=columns).assign(**{"class": "none"}) for n in "ab"}
-    return ModelProfile(heads, {n: random_circuit(graph, 4, seed=seed) for n in "ab"})
+    one, other = (ModelProfile(heads, {n: random_circuit(graph, 4, seed=s) for n in "ab"}) for s in (seed, seed + 9))
+    return one, other
 
 
-def test_which_models_stand_beside_each_other():
-    keys = [("a", "other half"), ("a", "100"), ("a", "finished"), ("b", "other half"), ("b", "finished"), ("b", "100")]
-    table = alike_rows({key: seen(n) for n, key in enumerate(keys)})
-    couples = set(zip(table["first"], table["second"], table["at"], strict=True))
-    assert couples == {
-        ("a", "a", "finished"),
-        ("b", "b", "finished"),
-        ("a", "b", "finished"),
-        ("a", "b", "100"),
-    }
+def test_each_model_is_compared_with_itself_and_the_others():
+    table = alike_rows({name: seen(n) for n, name in enumerate("abc")})
+    couples = list(dict.fromkeys(zip(table["first"], table.second, strict=True)))
+    assert couples == [("a", "a"), ("b", "b"), ("c", "c"), ("a", "b"), ("a", "c"), ("b", "c")]
 
 
-def test_a_run_of_any_checkpoints(monkeypatch, atlas):
-    tasks = ("comparative",)
-    monkeypatch.setattr(formation_table, "TASKS", tasks)
-    monkeypatch.setattr(formation_table, "RELATIONS", tasks)
-    monkeypatch.setattr(formation_table, "ability_row", lambda model: pd.Series({"recall": 1.0}))
-    models = {"atlas": atlas, "early": load_model("atlas@400")}
-    parts = list(run_parts(models.__getitem__, "mine", {7: "early", 9: "atlas"}))
-    assert [at for at, *_ in parts] == ["other half", "7", "finished"]
-    circuits = pd.concat([tables["formation_circuits"] for _, tables, _ in parts])
-    assert circuits.step.tolist() == [9, 7, 9] and set(circuits.run) == {"mine"}
-    assert circuits[circuits.half == "train"].accuracy.iloc[-1] == 1
+def test_runs_of_any_checkpoints(monkeypatch, atlas2):
+    for module in (formation, formation_table):
+        monkeypatch.setattr(module, "GROUPS", {"world": TWO})
+        monkeypatch.setattr(module, "TASKS", TWO)
+        monkeypatch.setattr(module, "RELATIONS", TWO, raising=False)
+    monkeypatch.setattr(formation_table, "town_rows", lambda model: pd.DataFrame([{"told": 3}]))
+    monkeypatch.setattr(formation_table, "GRAFTED", ((7, 9),))
+    models, written = {"mine": atlas2, "early": load_model("atlas2@400")}, {}
+    write_tables(models.__getitem__, written.__setitem__, {"mine": {7: "early", 9: "mine"}})
+    circuits = written["formation_circuits"]
+    assert circuits[["run", "step"]].drop_duplicates().values.tolist() == [["mine", 7], ["mine", 9]]
+    assert circuits[circuits.step == 9].right.eq(1).all()
+    assert set(written["formation_grafts"].task) == set(TWO) and len(written["formation_towns"]) == 2
+    assert set(written["formation_alike"].relation) == set(TWO)
