@@ -45,6 +45,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         tuple(f"studies.which_search.{name}" for name in JUDGES),
         "judge the searches on planted models, exact scores, circuits and costs",
     ),
+    "hallucination": (
+        ("studies.hallucination.real_ways",),
+        "follow SmolLM2's right and wrong answers through its layers, and judge signs of errors",
+    ),
     "lists": (("studies.in_context_learning.few_shot_table",), "measure few-shot lists"),
     "induction": (("studies.induction.forming",), "train Atlas again to where copying forms, and look closely"),
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),
