@@ -34,22 +34,6 @@ def grouped_mean(
     return bootstrap(lambda total, size: total.sum(-1) / size.sum(-1), sums, sizes, seed=seed)
 
 
-def grouped_gap(first: pd.Series, second: pd.Series, groups: pd.Series) -> Estimate:
-    """The mean of some values minus that of others, with an interval that draws the groups of both again together.
-
-    Args:
-        groups: of each value of both, by their index.
-    """
-    names = {group: n for n, group in enumerate(dict.fromkeys(groups))}
-    sums = []
-    for values in (first, second):
-        total, size = torch.zeros(2, len(names), dtype=torch.float64)
-        for group, own in values.astype(float).groupby(groups.loc[values.index]):
-            total[names[group]], size[names[group]] = own.sum(), len(own)
-        sums += [total, size]
-    return bootstrap(lambda a, n, b, m: a.sum(-1) / n.sum(-1) - b.sum(-1) / m.sum(-1), *sums)
-
-
 def _by_group(
     values: Float[Tensor, " value"] | Iterable[float | int], groups: Iterable[Hashable] | None
 ) -> tuple[Float[Tensor, " group"], Float[Tensor, " group"]]:

@@ -6,22 +6,15 @@ import pytest
 from helpers import read_network, relation
 from helpers.studies.hallucination.contests import EQUAL, RIGHT, WRONG, contests, look
 from helpers.studies.hallucination.questions import fact_questions
-from helpers.studies.hallucination.views import by_exposures, excess, grouped_area, grouped_gap
+from helpers.studies.hallucination.views import by_exposures, excess, grouped_area
 
 
 def test_areas_over_groups():
     score, right = pd.Series([3, 2, 1, 4, 0, 0]), pd.Series([1, 1, 0, 1, 0, 0])
     area = grouped_area(score, right, pd.Series(list("aabbcc")))
-    assert area == 1 and area.low == area.high == 1
+    assert area == area.high == 1 and area.low >= 0.5, "a draw without a wrong answer tells nothing"
     mixed = grouped_area(pd.Series([1, 2, 3, 4]), pd.Series([1, 0, 0, 1]), pd.Series(range(4)))
     assert mixed == pytest.approx(0.5) and mixed.low < 0.5 < mixed.high
-
-
-def test_gaps_over_groups():
-    groups = pd.Series(["a", "a", "b", "b", "c"])
-    first, second = pd.Series([1.0, 0.0, 1.0], [0, 2, 4]), pd.Series([0.0, 1.0], [1, 3])
-    gap = grouped_gap(first, second, groups)
-    assert gap == pytest.approx(2 / 3 - 1 / 2) and gap.low < gap < gap.high
 
 
 def test_excess_is_question_by_question():
@@ -31,7 +24,8 @@ def test_excess_is_question_by_question():
 
 
 def test_ways_by_exposures(atlas2):
-    facts = [f for f in relation("person_hometown").facts if f.exposures in (0, 300)][:12]
+    towns = relation("person_hometown").facts
+    facts = [f for n in (0, 300) for f in [t for t in towns if t.exposures == n][:8]]
     ways = by_exposures(atlas2, facts, (0,))
     net, asked = read_network(atlas2), fact_questions(atlas2, facts, (0,))
     found = contests(asked, net.unembed(look(net, asked).last[-1]))
