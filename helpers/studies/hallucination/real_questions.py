@@ -23,7 +23,7 @@ from helpers.studies.hallucination.contests import Asked, batches
 from helpers.studies.tables import read_table
 
 KIND = "factual"  # common sense has many right answers to most questions
-TEMPLATES, FACTS = 3, 32  # of a relation, at most
+TEMPLATES, FACTS = 3, 40  # of a relation, at most
 KNOWN, UNKNOWN = "right in another template", "right in none"
 SAID = ("right", "right, by a detour", "another answer", "the subject again", "another word")
 STEM = 4  # letters that " Malaysian" and "Malaysia" have in common
