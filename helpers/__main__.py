@@ -49,6 +49,10 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         ("studies.two_hops_and_reversal.hops_table",),
         "ask questions of two steps, swap states that know another bridge, ask facts from both ends",
     ),
+    "hallucination": (
+        ("studies.hallucination.real_ways",),
+        "follow SmolLM2's right and wrong answers through its layers, and judge signs of errors",
+    ),
     "lists": (("studies.in_context_learning.few_shot_table",), "measure few-shot lists"),
     "induction": (("studies.induction.forming",), "train Atlas again to where copying forms, and look closely"),
     "formation": (("studies.how_circuits_form.formation_table",), "follow circuits along the training runs"),

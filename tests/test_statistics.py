@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.statistics import Estimate, bootstrap, exact_interval, judge, with_interval
-from helpers.studies.hallucination.failures import grouped_mean
+from helpers.studies.hallucination.views import grouped_mean
 from helpers.studies.tables import percent_table
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from helpers.exercises.kit import Compared, attempted, check, expect, number
 
@@ -58,20 +57,24 @@ def passes(passer: Callable[[Sequence[float], Sequence[str]], str]) -> None:
 
 
 @check
-def repairs(specific: Callable[[Tensor, Tensor, Tensor, Tensor], float]) -> None:
-    """``specific(own, own_answer, stranger, stranger_answer)`` is what a patch brings beyond a transplant."""
-    ids, other = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 0, 2])
-    own, stranger = (torch.nn.functional.one_hot(torch.tensor(t), 4).float() for t in ([0, 1, 2, 3], [1, 1, 3, 0]))
-    given = number(attempted(specific(own, ids, stranger, other)), "return one number, the difference of two shares.")
-    expect(abs(given) <= 1, "a difference of shares lies between -1 and 1: take means over the questions, not sums.")
-
-    def hits(logits: Tensor, wanted: Tensor) -> float:
-        return (logits.argmax(-1) == wanted).float().mean().item()
-
-    right, alone = hits(own, ids) - hits(stranger, other), hits(own, ids)
-    answer = Compared(given, right)
-    answer.isnt(alone, "that is the own donor's share alone; take the stranger's share away.")
-    mixed = alone - hits(stranger, ids)
-    answer.isnt(mixed, "compare the stranger's patch with the stranger's answer, not with this fact's.")
-    answer.isnt(-right, "the sign is the wrong way round: own minus stranger.")
-    answer.is_right(f"here it is {right:.2f}, not {given:.2f}.")
+def chance(by_chance: Callable[[Sequence[str], Sequence[set[str]], np.random.Generator], float]) -> None:
+    """``by_chance(said, true_of, rng)`` is how often answers are true of namesakes in one draw of chance."""
+    said = ["Arfton"] * 6 + ["Belford", "Belford", "Corburg", "Dunmouth"]
+    true_of = [{"Arfton"}] * 7 + [{"Belford"}, {"Corburg", "Arfton"}, {"Dunmouth"}]
+    rng, n = np.random.default_rng(0), len(said)
+    given = [number(attempted(by_chance(list(said), [set(t) for t in true_of], rng))) for _ in range(400)]
+    expect(all(0 <= value <= 1 for value in given), "return a share: hits over the number of questions.")
+    real = sum(word in theirs for word, theirs in zip(said, true_of, strict=True)) / n
+    expect(
+        len({round(value, 6) for value in given}) > 1,
+        f"every draw gives {given[0]:.2f}"
+        + ("; that is the real share, without any chance in it." if abs(given[0] - real) < 1e-9 else "; use rng."),
+    )
+    right = sum(word in theirs for word in said for theirs in true_of) / n**2
+    words = sorted(set(said))
+    blind = sum(word in theirs for word in words for theirs in true_of) / len(words) / n
+    answer = Compared(float(np.mean(given)), right, atol=0.03)
+    answer.isnt(
+        blind, "all towns equally often: but some are said more often than others, and chance has to keep that."
+    )
+    answer.is_right(f"over many draws it is {right:.2f} here, not {np.mean(given):.2f}.")

@@ -55,18 +55,22 @@ def test_passes():
     assert "attempted" in message(chapter_13.passes(lambda gaps, names: None))
 
 
-def hits(logits, ids):
-    return (logits.argmax(-1) == ids).float().mean().item()
+def share(said, true_of):
+    return sum(word in theirs for word, theirs in zip(said, true_of, strict=True)) / len(said)
 
 
-def test_repairs():
-    assert chapter_13.repairs(lambda own, a, stranger, b: hits(own, a) - hits(stranger, b))
-    assert chapter_13.repairs(lambda own, a, stranger, b: torch.tensor(hits(own, a) - hits(stranger, b)))
-    assert "donor's share alone" in message(chapter_13.repairs(lambda own, a, stranger, b: hits(own, a)))
-    wrong = message(chapter_13.repairs(lambda own, a, stranger, b: hits(own, a) - hits(stranger, a)))
-    assert "not with this fact's" in wrong
-    counted = message(chapter_13.repairs(lambda own, a, s, b: 4 * (hits(own, a) - hits(s, b))))
-    assert "means over the questions" in counted
-    assert "wrong way round" in message(chapter_13.repairs(lambda own, a, s, b: hits(s, b) - hits(own, a)))
-    assert "one number" in message(chapter_13.repairs(lambda own, a, stranger, b: own))
-    assert "attempted" in message(chapter_13.repairs(lambda own, a, stranger, b: None))
+def test_chance():
+    def exchanged(said, true_of, rng):
+        return share(rng.permutation(said), true_of)
+
+    def uniform(said, true_of, rng):
+        return share(rng.choice(sorted(set(said)), len(said)), true_of)
+
+    assert chapter_13.chance(exchanged)
+    assert chapter_13.chance(lambda said, true, rng: share(rng.choice(said, len(said)), true)), "with replacement"
+    assert "said more often" in message(chapter_13.chance(uniform))
+    assert "without any chance" in message(chapter_13.chance(lambda said, true, rng: share(said, true)))
+    assert "use rng" in message(chapter_13.chance(lambda said, true, rng: 0.5))
+    assert "return a share" in message(chapter_13.chance(lambda said, true, rng: 10 * exchanged(said, true, rng)))
+    assert "over many draws" in message(chapter_13.chance(lambda said, true, rng: exchanged(said, true, rng) / 4))
+    assert "attempted" in message(chapter_13.chance(lambda said, true, rng: None))

@@ -1,4 +1,8 @@
-"""Linear probes: can something be read off a state at all, on subjects that the probe never saw, and beside chance?"""
+"""Linear probes: can an answer be read off a state, for subjects that no probe saw, and more often than by chance?
+
+A probe that fails shows little, as long as it isn't known that a linear reading exists. Where the model itself says the
+answer one does: the unembedding is linear.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor
+
+from helpers.components.lens import lens_logits
+from helpers.models.network import Network
 
 FOLDS = 5
 SHRINKAGE = 0.1
@@ -23,7 +30,7 @@ def probe_answers(
     The probe is a linear discriminant analysis with a shrunk covariance: closed form, so the same on every run.
 
     Args:
-        states: of `states`.
+        states: of `helpers.atlas.questions.states`, all or some stops.
         subjects: whom each question is about; a subject is never in two folds.
 
     Returns:
@@ -47,3 +54,14 @@ def probe_answers(
         }
         tables.append(pd.DataFrame({"stop": stop, "question": range(len(names)), **read}))
     return pd.concat(tables, ignore_index=True)
+
+
+def unembedded(
+    net: Network,
+    states: Float[Tensor, "stop question d_model"],
+    answers: Int[Tensor, " question"],
+    members: Int[Tensor, " member"],
+) -> Float[np.ndarray, "stop question"]:
+    """Whether the model's own unembedding reads the right answer off each stop, of all answers of the type."""
+    logits = lens_logits(net, states.to(net.W_U.device))[..., members].cpu()
+    return (members[logits.argmax(-1)] == answers).numpy().astype(float)

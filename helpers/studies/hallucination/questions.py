@@ -1,7 +1,7 @@
-"""Questions whose way to fail is fixed by the data beforehand, and what a model says to them.
+"""Questions whose way to fail is fixed by the data beforehand, and what Atlas says to them.
 
 The cause of a wrong answer is mostly guessed. Here it is known before anybody asks: how often training stated the fact,
-in which direction and wording, against what other statement. Only the context is added by us.
+in which direction, and against what other statement.
 """
 
 from __future__ import annotations
@@ -13,25 +13,17 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from helpers.atlas.fiction import STATED_BY
-from helpers.atlas.questions import Case, ask, question_rows
-from helpers.prompts.relations import Fact, held_out_paraphrases, relation, stable_hash, taught_paraphrases
+from helpers.atlas.questions import Case, ask, question_rows, type_ids
+from helpers.models.predict import answer_ids, prompt_ids, token_span
+from helpers.prompts.relations import Fact, relation, stable_hash, taught_paraphrases
+from helpers.studies.hallucination.contests import Asked
 
-CASES = (
-    "well taught",
-    "unseen wording",
-    "true context",
-    "false context",
-    "in conflict",
-    "rarely taught",
-    "never taught",
-    "other direction",
-)
+CASES = ("well taught", "in conflict", "rarely taught", "never taught", "other direction")
 ASKED = ("country_currency", "country_capital", "landmark_country", "company_country", "person_language")
 TOLD = {0: "never taught"} | dict.fromkeys((1, 3, 10), "rarely taught")  # exposures -> case
-KNOWN = 10  # exposures from which on a namesake's answer may be known
 
 
-def question_table(model: str = "atlas", n: int = 60) -> pd.DataFrame:
+def question_table(model: str = "atlas2", n: int = 60) -> pd.DataFrame:
     """Questions in all cases, each with its answer and how often training stated it.
 
     Args:
@@ -39,7 +31,7 @@ def question_table(model: str = "atlas", n: int = 60) -> pd.DataFrame:
         n: questions in each case, where there are so many.
 
     Returns:
-        Columns ``case, relation, subject, wording, context, prompt, answer, says`` (what the context says, or empty),
+        Columns ``case, relation, subject, wording, context, prompt, answer, says`` (the last but two are empty here),
         ``exposures`` (how often training stated this answer) and ``half`` (of the relation: train or test).
     """
     rng = random.Random(stable_hash("questions", 0))
@@ -58,12 +50,7 @@ def cases(rng: random.Random) -> Iterator[Case]:
 
     for own in map(relation, ASKED):
         for fact in own.facts:
-            wording = taught(fact)
-            yield "well taught", fact, wording, "", ""
-            yield "unseen wording", fact, rng.choice(held_out_paraphrases(own, fact)), "", ""
-            other = rng.choice([f for f in own.facts if f.answer != fact.answer])
-            for case, about in (("true context", other), ("false context", fact)):
-                yield case, fact, wording, f"{own.prompt(about, wording)} {other.answer}.", other.answer
+            yield "well taught", fact, taught(fact), "", ""
     for fact in relation("person_hometown").facts:
         wording, case = taught(fact), "well taught" if fact.well_taught else TOLD.get(fact.exposures)
         if case:
@@ -86,7 +73,7 @@ def _spread(found: list[Case], n: int, rng: random.Random) -> list[Case]:
 
 
 def ask_facts(
-    model, facts: Sequence[Fact], wordings: Sequence[int] | None = None, *, name: str = "atlas"
+    model, facts: Sequence[Fact], wordings: Sequence[int] | None = None, *, name: str = "atlas2"
 ) -> pd.DataFrame:
     """What a model says to direct questions about facts, without a context: `ask` for each fact in several wordings.
 
@@ -101,28 +88,14 @@ def ask_facts(
     return ask(model, question_rows(rows, name))
 
 
-def namesake_hits(wrong: pd.DataFrame, facts: Sequence[Fact], parts: Sequence[int]) -> pd.DataFrame:
-    """Whether each wrong answer is that of a namesake, beside the same answers exchanged among the questions.
-
-    A namesake is another person who has a part of the name in common and was told at least `KNOWN` times.
-
-    Args:
-        wrong: of `ask`.
-        facts: of the relation that is asked.
-        parts: which parts are compared, each with any of the same: 0 is the first name, 1 the last.
-
-    Returns:
-        Boolean columns ``own, exchanged``, a row for each question.
-    """
-
-    def name(subject: str) -> set[str]:
-        words = subject.split()
-        return {words[i] for i in parts}
-
-    known = [(f.subject, name(f.subject), f.answer) for f in facts if (f.exposures or 0) >= KNOWN]
-    said = wrong.said.str.strip().tolist()
-    rows = []
-    for subject, own, other in zip(wrong.subject, said, random.Random(0).sample(said, len(said)), strict=True):
-        theirs = {answer for person, words, answer in known if person != subject and words & name(subject)}
-        rows.append((own in theirs, other in theirs))
-    return pd.DataFrame(rows, columns=["own", "exchanged"], index=wrong.index)
+def fact_questions(model, facts: Sequence[Fact], wordings: Sequence[int]) -> list[Asked]:
+    """The same facts of one relation as questions to look into (`contests.look`)."""
+    own, tokenizer, result = relation(facts[0].relation), model.tokenizer, []
+    members = tuple(type_ids(tokenizer, own.name, own.prompt(facts[0])).tolist())
+    for fact in facts:
+        for wording in wordings:
+            prompt = own.prompt(fact, wording)
+            span = token_span(tokenizer, prompt, own.place(fact, wording))
+            first = answer_ids(tokenizer, prompt, f" {fact.answer}")[0]
+            result.append(Asked(fact, wording, prompt, tuple(prompt_ids(tokenizer, prompt)), span, (first,), members))
+    return result

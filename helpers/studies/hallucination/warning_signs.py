@@ -22,7 +22,6 @@ from helpers.models.predict import prompt_ids
 from helpers.prompts.pairs import PromptPairs
 
 QUANTILE = 0.1  # an edge is at work where its contribution is above this quantile of known facts
-LOGIT_SIGNS = ("probability", "entropy", "margin")
 CIRCUIT_SIGNS = ("circuit lead", "edges at work", "like known facts")
 
 
@@ -76,7 +75,7 @@ def edge_contributions(
 
 
 def error_predictors(model, asked: pd.DataFrame, circuit: Circuit, known: Bool[Tensor, " question"]) -> pd.DataFrame:
-    """The signs of `LOGIT_SIGNS` and `CIRCUIT_SIGNS` for questions of one relation.
+    """What the circuit's edges do (`CIRCUIT_SIGNS`) in questions of one relation.
 
     - ``circuit lead``: the best answer's logit before the type's mean when the circuit runs alone.
     - ``edges at work``: the share of its edges that contribute as they do in most known facts (`QUANTILE`).

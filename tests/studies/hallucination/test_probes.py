@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from helpers.studies.hallucination.probes import probe_answers
+from helpers import read_network, relation
+from helpers.atlas.questions import states, type_ids
+from helpers.studies.hallucination.probes import probe_answers, unembedded
+from helpers.studies.hallucination.questions import ask_facts
 
 
 def planted(seed=0):
@@ -27,3 +30,12 @@ def test_planted_answers_are_read_for_new_subjects():
 def test_too_few_subjects():
     with pytest.raises(ValueError, match="3 subjects can't be cut"):
         probe_answers(torch.zeros(1, 3, 2), list("abc"), list("xyz"))
+
+
+def test_the_unembedding_reads_what_is_said(atlas2):
+    facts = [fact for fact in relation("person_hometown").facts if fact.exposures == 300][:12]
+    table = ask_facts(atlas2, facts, (0, 1))
+    first = torch.tensor(table["first"].tolist())
+    members = type_ids(atlas2.tokenizer, "person_hometown", table.prompt[0])
+    read = unembedded(read_network(atlas2), states(atlas2, table), first, members)
+    assert read.shape == (17, 24) and read[-1].mean() >= table.right.mean() > 0.8 > read[0].mean()
