@@ -21,7 +21,7 @@ CHECKED = (
     "studies.hallucination.warning_signs studies.heads.routes studies.how_circuits_form.formation "
     "studies.how_circuits_form.head_matching studies.in_context_learning.demonstrations "
     "studies.in_context_learning.few_shot studies.in_context_learning.few_shot_table "
-    "studies.in_context_learning.label_words studies.in_context_learning.list_answers "
+    "studies.in_context_learning.list_answers "
     "studies.in_context_learning.list_pairs studies.in_context_learning.settings "
     "studies.in_context_learning.function_vectors studies.indirect_objects.end_heads "
     "studies.indirect_objects.name_swaps studies.indirect_objects.path_cuts "

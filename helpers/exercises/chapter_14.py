@@ -14,7 +14,7 @@ from helpers.models.run import residuals, run_layers
 from helpers.studies.in_context_learning.few_shot import FewShotPrompts, part_names
 
 LOOKED = (  # attention from the last token, and the part that each token belongs to
-    ([0.4, 0.1, 0.1, 0.3, 0.1], ["first", "input", "label", "query", "end"]),
+    ([0.1, 0.2, 0.3, 0.2, 0.1, 0.1], ["input", "input", "label", "label", "query", "end"]),
     (
         [0.1, 0.1, 0.2, 0.1, 0.2, 0.1, 0.1, 0.1],
         ["first", "input", "label", "label", "separator", "input", "query", "end"],
@@ -86,7 +86,7 @@ def states(net: Network, tokenizer, shots: Sequence[FewShotPrompts], layer: int)
 def differs(
     difference: Callable[[Sequence[FewShotPrompts], int], Tensor], model, shots: Sequence[FewShotPrompts]
 ) -> None:
-    """``difference(shots, layer)`` is the mean input of a layer at the last token, with demonstrations minus without."""
+    """``difference(shots, layer)`` is the mean input of a layer at the last token: lists minus bare queries."""
     net, bare = read_network(model), [s.without_demonstrations() for s in shots]
     for layer in (2, 4):
         given = attempted(difference(list(shots), layer))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
 
+import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from helpers.atlas import lists
@@ -71,6 +73,11 @@ def part_names(tokenizer, shots: FewShotPrompts) -> list[str]:
     if len(names) != len(prompt_ids(tokenizer, shots.prompt)):
         raise ValueError(f"parts of {shots.prompt!r} share tokens; choose a format whose delimiters are tokens")
     return names
+
+
+def tokens_of(model, shots: FewShotPrompts) -> Int[Tensor, "1 pos"]:
+    """The tokens of one list, as a batch of one."""
+    return torch.tensor([prompt_ids(model.tokenizer, shots.prompt)], device=model.W_E.device)
 
 
 def few_shot_prompts(

@@ -22,6 +22,7 @@ from helpers.studies.in_context_learning.label_words import CLASSES, asked_relat
 from helpers.studies.in_context_learning.list_pairs import as_pairs
 from helpers.studies.in_context_learning.settings import (
     DEMONSTRATIONS,
+    NOVEL,
     SETTINGS,
     UNLISTED,
     Setting,
@@ -114,7 +115,7 @@ def class_rows(model, name: str, setting: Setting) -> pd.DataFrame:
 def copied(model) -> pd.DataFrame:
     """Novel pairs, one of whose inputs is asked again."""
     shots = copy_demonstrations(QUERIES, DEMONSTRATIONS)
-    row = ("", "novel", QUERIES, right(model, shots).mean().item(), None, None)
+    row = (NOVEL, "novel", QUERIES, right(model, shots).mean().item(), None, None)
     return pd.DataFrame([row], columns=COLUMNS)
 
 

@@ -12,6 +12,7 @@ from helpers.studies.in_context_learning.label_words import asked_relation
 from helpers.studies.tables import read_table
 
 DEMONSTRATIONS = 5
+NOVEL = "novel pairs"  # stands for a relation where there is none
 PAPER = ("comparative", "sentiment", "substance_phase", "occupation_gender", "person_occupation")  # in its table
 WORDS_AND_PLACES = ("antonym", "past_tense", "country_capital")
 UNLISTED = (  # told to Atlas in sentences only

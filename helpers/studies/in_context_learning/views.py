@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from helpers.statistics import Estimate, with_interval
+from helpers.statistics import Estimate, exact_interval, with_interval
 from helpers.studies.in_context_learning.demonstrations import PARTS, SHOWN, new_heads
-from helpers.studies.in_context_learning.settings import UNLISTED
+from helpers.studies.in_context_learning.settings import NOVEL, UNLISTED
 from helpers.studies.tables import read_table
 
 CLASSES = ("right labels", "random labels", "letters labels")
@@ -32,7 +32,7 @@ def rows_of(table: str, model: str) -> pd.DataFrame:
 def answers(model: str) -> pd.DataFrame:
     """The share of right answers by relation and kind of demonstrations, without relations that were never listed."""
     rows = rows_of("lists_answers", model)
-    rows = rows[~rows.relation.isin((*UNLISTED, "")) & ~rows.kind.isin(CLASSES)]
+    rows = rows[~rows.relation.isin((*UNLISTED, NOVEL)) & ~rows.kind.isin(CLASSES)]
     return rows.pivot(index="relation", columns="kind", values="value")
 
 
@@ -46,6 +46,9 @@ def misled(model: str) -> dict[str, Estimate]:
         found[f"{kind}: right"] = with_interval(own.value)
         if kind != "shuffled":  # any label is suggested then, and none of them in particular
             found[f"{kind}: as shown"] = with_interval(own.suggested)
+    copied = rows[rows.kind == "novel"]
+    for share, n in zip(copied.value, copied.n, strict=True):
+        found["novel pairs: copied"] = exact_interval(round(share * n), int(n))
     return found
 
 
@@ -109,20 +112,18 @@ def ablations(model: str) -> pd.DataFrame:
     return rows_of("lists_ablation", model).set_index(["relation", "set"])
 
 
-def beside_paper(model: str, kind: str) -> pd.DataFrame:
-    """The paper's accuracies beside ours, in whole per cents: all heads, without the new ones (without random ones)."""
+def beside_paper(model: str) -> pd.DataFrame:
+    """The paper's accuracies and ours for each set, in whole per cents: all heads, without the set (without others)."""
 
     def three(values: Sequence[float]) -> str:
         return "{:.0f} \N{RIGHTWARDS ARROW} {:.0f} ({:.0f})".format(*values)
 
-    rows = ablations(model).xs(kind, level="set")
-    table = {}
-    for name in (*PAPER, *(n for n in rows.index if n not in PAPER)):
-        if name in rows.index:
-            own = rows.loc[name]
-            gap = Estimate(own[GAP], own.low, own.high)
-            ours = three(100 * own[["all heads", "without", "without others"]].astype(float))
-            table[name] = {"paper": three(PAPER[name]) if name in PAPER else "", "ours": ours, GAP: gap.brief()}
+    rows, table = ablations(model), {}
+    names = rows.index.get_level_values("relation").unique()
+    for name in (*(n for n in PAPER if n in names), *(n for n in names if n not in PAPER)):
+        table[name] = {"paper, new": three(PAPER[name]) if name in PAPER else ""}
+        for kind, own in rows.loc[name].iterrows():
+            table[name][kind] = three(100 * own[["all heads", "without", "without others"]].astype(float))
     return pd.DataFrame(table).T
 
 
@@ -147,7 +148,7 @@ def head_scores(model: str) -> pd.DataFrame:
 def listed(model: str) -> pd.DataFrame:
     """Right answers and answers of the right type after five demonstrations, by relation, with ``listed``."""
     rows = rows_of("lists_answers", model)
-    rows = rows[rows.relation != ""].set_index(["relation", "kind"])
+    rows = rows[rows.relation != NOVEL].set_index(["relation", "kind"])
     table = rows[["value", "typed"]].xs("5", level="kind")
     table["sentence"] = rows.value.xs("sentence", level="kind")
     return table.assign(listed=~table.index.isin((*UNLISTED, "occupation_gender")))

@@ -6,15 +6,15 @@ from helpers.studies.in_context_learning import views
 from helpers.studies.in_context_learning.few_shot_table import Asked
 from helpers.studies.in_context_learning.function_vectors import induction_scores
 from helpers.studies.in_context_learning.list_answers import answer_rows
-from helpers.studies.in_context_learning.settings import SETTINGS, UNLISTED, best_template, taught
+from helpers.studies.in_context_learning.settings import NOVEL, SETTINGS, UNLISTED, best_template, taught
 from helpers.studies.tables import read_table
 
 
 def test_relations_of_the_tables_are_those_of_the_settings():
     for name in ("answers", "heads", "overlaps", "ablation", "vectors"):
         for model, rows in read_table(f"lists_{name}").groupby("model"):
-            allowed = {*SETTINGS[model].names, *(UNLISTED if name == "answers" else ())}
-            assert set(rows.relation.dropna()) <= allowed
+            allowed = {*SETTINGS[model].names, *((*UNLISTED, NOVEL) if name == "answers" else ())}
+            assert set(rows.relation) <= allowed
     assert {"smollm2", "atlas2"} <= set(read_table("lists_heads").model)
 
 
