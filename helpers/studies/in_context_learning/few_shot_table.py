@@ -5,8 +5,7 @@
 - ``lists_answers``: how often queries are answered rightly after demonstrations of several kinds;
 - ``lists_heads``: each head's place in circuits, attention, and effect when it alone speaks of the task;
 - ``lists_overlaps``: what circuits of sentences and of lists share;
-- ``lists_ablation``: what sets of heads cost; ``lists_vectors``: what function vectors do;
-- ``lists_training`` and ``lists_training_heads``: lists along the training of Atlas.
+- ``lists_ablation``: what sets of heads cost; ``lists_vectors``: what function vectors do.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from tqdm.auto import tqdm
 
 from helpers.circuits.metrics import hit_at_k
 from helpers.components.heads import random_heads_like
-from helpers.models.load import checkpoints
 from helpers.models.run import random_vector
 from helpers.prompts.facts import TooFewPairs, relation_pairs
 from helpers.prompts.pairs import PromptPairs
@@ -52,8 +50,6 @@ from helpers.studies.in_context_learning.list_answers import (
     class_rows,
     classes_of,
     copied,
-    training_heads,
-    training_rows,
 )
 from helpers.studies.in_context_learning.list_pairs import as_pairs
 from helpers.studies.in_context_learning.settings import DEMONSTRATIONS, SETTINGS, UNLISTED, best_template, taught
@@ -202,6 +198,3 @@ def write_tables(load: Load, write: Write) -> None:
                 add(table, rows, model_name)
         for rows in more_answers(model, model_name):
             add("lists_answers", rows, model_name)
-    for table, measure in (("lists_training", training_rows), ("lists_training_heads", training_heads)):
-        for step, name in tqdm(checkpoints("atlas2").items(), desc="training"):
-            add(table, measure(load(name)).assign(step=step), "atlas2")

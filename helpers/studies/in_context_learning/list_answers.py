@@ -1,4 +1,4 @@
-"""How often lists are answered rightly: demonstrations of several kinds, classes with several labels, and training."""
+"""How often lists are answered rightly: demonstrations of several kinds, and classes with several labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from helpers.circuits.graph import Graph
 from helpers.models.network import read_network
 from helpers.models.predict import first_token, logits_after, prompt_ids
 from helpers.studies.in_context_learning.few_shot import (
@@ -17,9 +16,7 @@ from helpers.studies.in_context_learning.few_shot import (
     few_shot_prompts,
     right,
 )
-from helpers.studies.in_context_learning.function_vectors import indirect_effects, induction_scores, mean_writes
 from helpers.studies.in_context_learning.label_words import CLASSES, asked_relation, class_lists
-from helpers.studies.in_context_learning.list_pairs import as_pairs
 from helpers.studies.in_context_learning.settings import (
     DEMONSTRATIONS,
     NOVEL,
@@ -33,7 +30,7 @@ from helpers.studies.in_context_learning.settings import (
 QUERIES = 24
 EACH = 3  # demonstrations of each class
 WRONG = ("shuffled", "other relation", "answered wrongly")
-GROWN = ("antonym", "past_tense", "substance_phase", "country_capital")  # followed along the training
+SLASHED = ("antonym", "past_tense", "substance_phase", "country_capital")  # asked with an untaught delimiter, too
 COLUMNS = ["relation", "kind", "n", "value", "suggested", "typed"]
 
 
@@ -50,7 +47,7 @@ def answer_rows(model, model_name: str, name: str) -> pd.DataFrame:
     if name not in UNLISTED:
         tests["1"] = [replace(one, demonstrations=one.demonstrations[-1:]) for one in shots], None
         tests |= {kind: corrupted_demonstrations(shots, kind) for kind in WRONG}
-    if name in GROWN:
+    if name in SLASHED:
         tests["slash"] = [replace(one, style="slash") for one in shots], None
     rows = [(name, "sentence", QUERIES, in_sentences(model, model_name, name, QUERIES), None, None)]
     for kind, (some, suggested) in tests.items():
@@ -122,26 +119,3 @@ def copied(model) -> pd.DataFrame:
 def classes_of(setting: Setting) -> list[str]:
     """The relations of few answers that a model is asked."""
     return [name for name in CLASSES if name in setting.names]
-
-
-def training_rows(model) -> pd.DataFrame:
-    """Lists at one moment of Atlas's training: columns ``measure, value``, means over the relations in `GROWN`."""
-    measured: dict[str, list[float]] = {"sentence": [], "0": [], "1": [], "5": []}
-    for name in GROWN:
-        measured["sentence"].append(in_sentences(model, "atlas2", name, QUERIES))
-        for n in (0, 1, DEMONSTRATIONS):
-            measured[str(n)].append(right(model, few_shot_prompts(name, QUERIES, n)).mean().item())
-    means = {measure: sum(values) / len(values) for measure, values in measured.items()}
-    means["novel"] = right(model, copy_demonstrations(QUERIES, DEMONSTRATIONS)).mean().item()
-    return pd.DataFrame({"measure": list(means), "value": list(means.values())})
-
-
-def training_heads(model) -> pd.DataFrame:
-    """Each head at one moment of the training: ``head``, ``induction``, and its mean ``effect`` in `GROWN`."""
-    effects = 0
-    for name in GROWN:
-        shots = few_shot_prompts(name, 12, DEMONSTRATIONS, split="train")
-        alone = as_pairs(model, [one.without_demonstrations() for one in shots])
-        effects = effects + indirect_effects(model, alone, mean_writes(model, shots)) / len(GROWN)
-    table = pd.DataFrame({"head": list(Graph.from_model(model).heads), "induction": induction_scores(model)})
-    return table.assign(effect=effects.flatten().tolist())
