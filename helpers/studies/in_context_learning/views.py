@@ -70,6 +70,15 @@ def overlap_means(model: str) -> dict[str, Estimate]:
     return found
 
 
+def overlap_rows(model: str) -> pd.DataFrame:
+    """What the sentence's circuit shares, relation by relation; ``known`` says whether the sentences are answered."""
+    rows = rows_of("lists_overlaps", model)
+    rows = rows[rows["first"] == "sentence"]
+    table = rows.pivot(index="relation", columns="second", values="shared")[["all", "query", "sentence"]]
+    permuted = rows[rows.second == "sentence"].set_index("relation")
+    return table.assign(permuted=permuted.permuted, known=permuted.known)
+
+
 def looks(model: str) -> dict[str, list[Estimate]]:
     """How often a token of each part but the first gets what even attention would give it, the first token left out.
 

@@ -15,6 +15,8 @@ def test_every_view_has_its_numbers(model):
     assert misled["right labels"] == pytest.approx(answers["5"].mean())
     overlaps = views.overlap_means(model)
     assert overlaps["sentence, permuted heads"] < overlaps["sentence and sentence"]
+    each = views.overlap_rows(model)
+    assert each.sentence[each.known].mean() == pytest.approx(overlaps["sentence and sentence"])
     assert {len(looks) for looks in views.looks(model).values()} == {len(PARTS) - 1}
     assert "its own" in views.vectors(model) and "ten other heads" in views.vectors(model)
     assert set(views.mean_costs(model)) <= set(views.SETS)
