@@ -23,6 +23,8 @@ CHECKED = (
     "studies.how_circuits_form.grafts studies.how_circuits_form.head_matching "
     "studies.in_context_learning.demonstrations "
     "studies.in_context_learning.few_shot studies.in_context_learning.few_shot_table "
+    "studies.in_context_learning.list_answers "
+    "studies.in_context_learning.list_pairs studies.in_context_learning.settings "
     "studies.in_context_learning.function_vectors studies.indirect_objects.end_heads "
     "studies.indirect_objects.name_swaps studies.indirect_objects.path_cuts "
     "studies.induction.composition studies.induction.keys studies.locate_and_edit.edit_series "

@@ -19,7 +19,8 @@ from helpers.prompts.relations import relation
 from helpers.studies.atlas_of_circuits.run import read_sweep
 from helpers.studies.edge_pruning.relation_table import PAIRS
 from helpers.studies.edited_circuits.fact_pairs import asked_again, fact_pairs
-from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_pairs, few_shot_prompts
+from helpers.studies.in_context_learning.few_shot import FewShotPrompts, few_shot_prompts
+from helpers.studies.in_context_learning.list_pairs import few_shot_pairs
 
 MODEL = "atlas"
 EDITED = ("country_capital", "landmark_country", "person_hometown", "company_country")
@@ -75,7 +76,7 @@ def list_entries(model, name: str) -> tuple[Entry, Entry]:
         return questions(model, Halves(*(few_shot_pairs(model, s) for s in shots)))
 
     behind = few_shot_prompts(name, FOUND_ON, LINES, split="train"), few_shot_prompts(name, JUDGED_ON, LINES)
-    return found([[one.without_lines() for one in part] for part in behind]), found(behind)
+    return found([[one.without_demonstrations() for one in part] for part in behind]), found(behind)
 
 
 def jobs(model) -> Iterator[Job]:

@@ -1,157 +1,200 @@
-"""Few-shot lists of ten relations and along the training: tables that take longer than a chapter may.
+"""Few-shot lists in SmolLM2 and in Atlas: tables that take longer than a chapter may.
 
-``make tables NAME=lists`` writes them; chapters read them with `read_table("lists_silence")`, ``"lists_vectors"`` and
-``"lists_training"``.
+``python -m helpers tables lists`` writes them; chapters read them with `read_table`:
+
+- ``lists_answers``: how often queries are answered rightly after demonstrations of several kinds;
+- ``lists_heads``: each head's place in circuits, attention, and effect when it alone speaks of the task;
+- ``lists_overlaps``: what circuits of sentences and of lists share;
+- ``lists_ablation``: what sets of heads cost; ``lists_vectors``: what function vectors do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from helpers.circuits.metrics import hit_at_k
-from helpers.components.skill_heads import measure_repeats
-from helpers.models.load import checkpoints
-from helpers.models.predict import top1_correct
+from helpers.components.heads import random_heads_like
 from helpers.models.run import random_vector
-from helpers.prompts.facts import relation_pairs
-from helpers.prompts.relations import relation
-from helpers.statistics import with_interval
+from helpers.prompts.facts import TooFewPairs, relation_pairs
+from helpers.prompts.pairs import PromptPairs
 from helpers.studies.in_context_learning.demonstrations import (
-    attention_to_lines,
-    circuits_by_lines,
-    cost_of_silence,
+    ablation_cost,
+    attention_by_part,
+    circuit_counts,
+    circuits_by_kind,
     new_heads,
-    overlap_by_lines,
+    overlaps_by_kind,
 )
 from helpers.studies.in_context_learning.few_shot import (
-    as_pairs,
-    copy_demonstrations,
+    FewShotPrompts,
     corrupted_demonstrations,
     few_shot_prompts,
-    mixed_demonstrations,
     right,
 )
 from helpers.studies.in_context_learning.function_vectors import (
+    TOP,
     function_vector,
     indirect_effects,
+    induction_scores,
     mean_writes,
     strongest,
     with_vector,
 )
-from helpers.studies.tables import SEEDS, Load, Write
+from helpers.studies.in_context_learning.list_answers import (
+    answer_rows,
+    class_rows,
+    classes_of,
+    copied,
+)
+from helpers.studies.in_context_learning.list_pairs import as_pairs
+from helpers.studies.in_context_learning.settings import DEMONSTRATIONS, SETTINGS, UNLISTED, best_template, taught
+from helpers.studies.in_context_learning.views import INDUCTION, NEW, VECTOR
+from helpers.studies.tables import Load, Write
 
-OTHER = {  # the relation whose vector is tried beside the own one; of the same subjects where there is such a relation
-    "comparative": "past_tense",
-    "substance_phase": "element_symbol",
-    "occupation_gender": "person_occupation",
-    "person_occupation": "person_language",
-    "country_capital": "country_currency",
-    "country_currency": "country_capital",
-    "person_language": "person_occupation",
-    "element_symbol": "substance_phase",
-    "animal_young": "past_tense",
-    "past_tense": "comparative",
-}
-ASKED = tuple(OTHER)
-FOUND_ON, JUDGED_ON, LINES = 24, 60, 4
-AT = 2  # the layer at which a vector is added where only one is tried; it was chosen after looking at capitals
-SETS = (NEW, LOOK, SAY) = ("new in the circuit", "look most at the lines", "say most of the relation")
-SET_SIZE = 6  # heads in the sets that are chosen by a rank
-GROWTH = (0, 1, 2, 4, 7, 8)  # lists of the corpus have up to eight lines, so an asked ninth line was never taught
+HALF, LISTS, JUDGED, DRAWS = 8, 12, 24, 2  # pairs of a circuit; lists of a mean; queries that judge; draws of others
+OTHER = {"antonym": "comparative", "comparative": "antonym"}  # whose vector is tried in a relation's place
+ELSE = "antonym"  # in all others
 
 
-def silence_rows(model, name: str) -> pd.DataFrame:
-    """What three sets of heads cost in lists and in sentences of the test half; all are chosen on the train half.
+class Asked:
+    """One relation asked in one model: what its tables are measured on, computed once."""
 
-    The sets: heads that are new in the circuit with lines; the heads that look most at lines; those that say most of
-    the relation (`indirect_effects`).
+    def __init__(self, model, model_name: str, name: str, induction: Sequence[float], means: dict[str, Tensor]) -> None:
+        self.model, self.model_name, self.name, self.setting = model, model_name, name, SETTINGS[model_name]
+        self.induction, self.all_means = list(induction), means
+        self.train = self.lists("train", 2 * LISTS)
+        self.means = means[name] = mean_writes(model, self.train[:LISTS])
+        alone = [one.without_demonstrations() for one in self.train[:LISTS]]
+        self.alone = as_pairs(model, alone)
+        self.effects = indirect_effects(model, self.alone, self.means)
 
-    Returns:
-        Columns ``relation, set, heads`` (their names), ``asked`` (in a list or a sentence), ``all heads``, ``without``,
-        ``without others``, ``costs more, low, high``, and what the circuits with and without lines share
-        (`overlap_by_lines`).
-    """
-    train = few_shot_prompts(name, FOUND_ON, LINES, split="train")
-    circuits = circuits_by_lines(model, train)
-    looks = attention_to_lines(model, train).sort_values("lines", ascending=False, kind="stable")
-    says = indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), mean_writes(model, train))
-    sets = {NEW: new_heads(circuits), LOOK: looks["head"].head(SET_SIZE).tolist(), SAY: strongest(says, SET_SIZE)}
-    known = {"list": as_pairs(model, few_shot_prompts(name, JUDGED_ON, LINES))}
-    known["sentence"] = relation_pairs(model, name, 12, split="test", known=False)
-    rows, shared = [], overlap_by_lines(circuits)
-    for (label, heads), (asked, pairs) in product(sets.items(), known.items()):
-        cost = cost_of_silence(model, pairs, heads)
-        row = {"relation": name, "set": label, "heads": " ".join(heads), "asked": asked}
-        row |= {key: float(value) for key, value in cost.items()}
-        rows.append(row | {"low": cost["costs more"].low, "high": cost["costs more"].high, **shared})
-    return pd.DataFrame(rows)
+    def lists(self, split: str, n: int, name: str | None = None, demonstrations: int = DEMONSTRATIONS) -> list:
+        """Lists of a relation in the model's format."""
+        asked = taught(name or self.name)
+        return few_shot_prompts(asked, n, demonstrations, split=split, style=self.setting.style)
+
+    def answered(self) -> list[FewShotPrompts]:
+        """Lists that the model answers rightly, as many as two circuits need: a circuit is one of something it does."""
+        done = right(self.model, self.train).tolist()
+        ordered = [one for one, ok in zip(self.train, done, strict=True) if ok]
+        ordered += [one for one, ok in zip(self.train, done, strict=True) if not ok]
+        return ordered[: 2 * HALF]
+
+    def sentences(self) -> tuple[list[PromptPairs], bool]:
+        """Two halves of the relation's sentences: known facts where there are enough; and whether there are."""
+        template, asked = best_template(self.model_name, self.name), taught(self.name)
+
+        def halves(known: bool) -> list[PromptPairs]:
+            options = dict(paraphrase=template, known=known)
+            return [relation_pairs(self.model, asked, HALF, split=half, **options) for half in ("train", "test")]
+
+        try:
+            return halves(True), True
+        except TooFewPairs:
+            return halves(False), False
+
+    def head_table(self, counts: pd.DataFrame) -> pd.DataFrame:
+        """A row for each head: circuits, attention, its effect and its induction score."""
+        table = counts.merge(attention_by_part(self.model, self.train[:LISTS]), on="head")
+        return table.assign(effect=self.effects.flatten().tolist(), induction=self.induction)
+
+    def sets(self, heads: pd.DataFrame) -> dict[str, list[str]]:
+        """New heads, and the best heads of either kind that aren't among the best of the other."""
+        by = {kind: heads.sort_values(kind, ascending=False, kind="stable")["head"] for kind in ("effect", "induction")}
+        top = {kind: set(order.head(TOP)) for kind, order in by.items()}
+        vector = by["effect"][~by["effect"].isin(top["induction"])].head(TOP)
+        induction = by["induction"][~by["induction"].isin(top["effect"])].head(TOP)
+        return {NEW: new_heads(heads), VECTOR: vector.tolist(), INDUCTION: induction.tolist()}
+
+    def ablation_table(self, sets: dict[str, list[str]]) -> pd.DataFrame:
+        """What each set costs in lists of the test half, beside other heads of the same layers."""
+        pairs, rows = as_pairs(self.model, self.lists("test", JUDGED)), []
+        spared = sorted(set().union(*sets.values()))
+        for label, heads in sets.items():
+            if heads:
+                others = [random_heads_like(self.model, heads, spared, seed) for seed in range(DRAWS)]
+                if len(others[0]) < len(heads):  # where sets leave too few, only the set itself is spared
+                    others = [random_heads_like(self.model, heads, seed=seed) for seed in range(DRAWS)]
+                cost = ablation_cost(self.model, pairs, heads, others)
+                row = {"set": label, "heads": " ".join(heads)} | {key: float(value) for key, value in cost.items()}
+                rows.append(row | {"low": cost["costs more"].low, "high": cost["costs more"].high})
+        return pd.DataFrame(rows)
+
+    def vectors(self) -> dict[str, object]:
+        """Function vectors by their kind: its own and its controls."""
+        model, heads = self.model, strongest(self.effects, TOP)
+        own = function_vector(self.means, heads)
+        shuffled = mean_writes(model, corrupted_demonstrations(self.train[:LISTS], "shuffled")[0])
+        other = OTHER.get(self.name, ELSE)
+        if other not in self.all_means:
+            self.all_means[other] = mean_writes(model, self.lists("train", LISTS, other))
+        order = pd.Series(self.induction).sort_values(ascending=False, kind="stable").index[:TOP]
+        copying = [f"a{place // self.means.shape[1]}.h{place % self.means.shape[1]}" for place in order]
+        found = {
+            "shuffled labels": function_vector(shuffled, heads),
+            "another relation": function_vector(self.all_means[other], heads),
+        }
+        for seed in range(DRAWS):
+            found[f"other heads {seed}"] = function_vector(self.means, random_heads_like(model, heads, seed=seed))
+        found |= {"induction heads": function_vector(self.means, copying), "random": random_vector(own)}
+        return {"its own": own} | found
+
+    def vector_table(self) -> pd.DataFrame:
+        """Right answers without demonstrations, with a vector added; the layer is chosen on the train half.
+
+        Returns:
+            Columns ``kind, layer`` (-1: nothing added), ``chosen`` (whether the layer is the chosen one), ``value``.
+        """
+        model, vectors = self.model, self.vectors()
+        test = as_pairs(model, self.lists("test", JUDGED, demonstrations=0))
+
+        def share(pairs: PromptPairs, kind: str, layer: int) -> float:
+            return hit_at_k(with_vector(model, pairs, vectors[kind], layer), pairs, k=1).mean().item()
+
+        best = max(self.setting.layers, key=lambda layer: share(self.alone, "its own", layer))
+        rows = [("none", -1, True, hit_at_k(test.clean_logits(model), test, k=1).mean().item())]
+        rows += [("its own", n, n == best, share(test, "its own", n)) for n in self.setting.layers]
+        rows += [(kind, best, True, share(test, kind, best)) for kind in vectors if kind != "its own"]
+        return pd.DataFrame(rows, columns=["kind", "layer", "chosen", "value"])
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables of this relation."""
+        sentences, known = self.sentences()
+        circuits = circuits_by_kind(self.model, sentences, self.answered(), self.setting.edges)
+        heads = self.head_table(circuit_counts(circuits))
+        found = {"lists_heads": heads, "lists_overlaps": overlaps_by_kind(circuits).assign(known=known)}
+        found |= {"lists_vectors": self.vector_table(), "lists_ablation": self.ablation_table(self.sets(heads))}
+        return {name: table.assign(relation=self.name) for name, table in found.items()}
 
 
-def vector_rows(model, name: str, layers: Sequence[int] = tuple(range(6))) -> pd.DataFrame:
-    """How often questions without lines are answered rightly when a vector is added, by layer and kind of vector.
-
-    The kinds: the relation's own, one of another relation (`OTHER`), one of lists that name no relation (their lines
-    are of several), one of lists with shuffled values, a random one; all from the same heads, chosen on the train half.
-
-    Returns:
-        Columns ``relation, kind, style`` (a taught or an untaught format), ``layer`` (-1: nothing added) and
-        ``value, low, high``.
-    """
-    train = few_shot_prompts(name, FOUND_ON, LINES, split="train")
-    means = mean_writes(model, train)
-    heads = strongest(indirect_effects(model, as_pairs(model, [s.without_lines() for s in train]), means))
-    own = function_vector(means, heads)
-    lists = {
-        "another relation's": few_shot_prompts(OTHER[name], FOUND_ON, LINES, split="train"),
-        "of mixed lines": mixed_demonstrations(train),
-        "of shuffled values": corrupted_demonstrations(train, "shuffled")[0],
-    }
-    vectors = {kind: function_vector(mean_writes(model, shots), heads) for kind, shots in lists.items()}
-    vectors = {"its own": own, "random": random_vector(own), **vectors}
-    rows = []
-    for style, where in (("taught", layers), ("untaught", (AT,))):
-        pairs = as_pairs(model, few_shot_prompts(name, JUDGED_ON, 0, style=None if style == "taught" else "slash"))
-        runs = {("none", -1): pairs.clean_logits(model)}
-        runs |= {(kind, n): with_vector(model, pairs, v, n) for kind, v in vectors.items() for n in where}
-        for (kind, layer), logits in runs.items():
-            share = with_interval(hit_at_k(logits, pairs, k=1))
-            rows.append((name, kind, style, layer, *share.row()))
-    return pd.DataFrame(rows, columns=["relation", "kind", "style", "layer", "value", "low", "high"])
-
-
-def training_rows(model, names: Sequence[str] = ASKED, questions: int = 30) -> pd.DataFrame:
-    """What a model can do with lists of several lengths, and what might be behind it.
-
-    Returns:
-        Columns ``measure, relation, value``: for each relation ``lines 0``, ``lines 1``, ... (facts of the test half)
-        and ``sentence`` (its first facts, of both halves); ``novel`` and ``induction`` (the strongest head's score)
-        once.
-    """
-    rows = []
-    for name in names:
-        facts = relation(name).facts[:questions]
-        prompts, answers = [relation(name).prompt(f) for f in facts], [f" {f.answer}" for f in facts]
-        rows.append(("sentence", name, top1_correct(model, prompts, answers).mean().item()))
-        for lines in GROWTH:
-            rows.append((f"lines {lines}", name, right(model, few_shot_prompts(name, questions, lines)).mean().item()))
-    rows.append(("novel", "", right(model, copy_demonstrations(2 * questions)).mean().item()))
-    rows.append(("induction", "", measure_repeats(model, count=8).induction.max()))
-    return pd.DataFrame(rows, columns=["measure", "relation", "value"])
+def more_answers(model, model_name: str) -> Iterator[pd.DataFrame]:
+    """Rows of ``lists_answers`` for what isn't asked otherwise: copying, classes, relations that were never listed."""
+    setting = SETTINGS[model_name]
+    yield copied(model)
+    yield from (class_rows(model, name, setting) for name in classes_of(setting))
+    for name in UNLISTED if model_name != "smollm2" else ():
+        yield answer_rows(model, model_name, name)
 
 
 def write_tables(load: Load, write: Write) -> None:
-    """Measure lists along the training and in both seeds."""
-    steps = {name: step for step, name in checkpoints().items()} | {SEEDS[1]: None}
-    write("lists_training", pd.concat(training_rows(load(n)).assign(model=n, step=step) for n, step in steps.items()))
-    done: dict[str, list[pd.DataFrame]] = {"lists_silence": [], "lists_vectors": []}
-    for seed in SEEDS:
-        model = load(seed)
-        for asked in tqdm(ASKED, desc=seed):
-            done["lists_silence"].append(silence_rows(model, asked).assign(model=seed))
-            done["lists_vectors"].append(vector_rows(model, asked).assign(model=seed))
-        for table, parts in done.items():
-            write(table, pd.concat(parts))
+    """Measure lists in all models; each table is written after each relation, so a stopped run leaves what it has."""
+    done: dict[str, list[pd.DataFrame]] = defaultdict(list)
+
+    def add(table: str, rows: pd.DataFrame, model_name: str) -> None:
+        done[table].append(rows.assign(model=model_name))
+        write(table, pd.concat(done[table], ignore_index=True))
+
+    for model_name in SETTINGS:
+        model = load(model_name)
+        induction, means = induction_scores(model), {}
+        for name in tqdm(SETTINGS[model_name].names, desc=model_name):
+            add("lists_answers", answer_rows(model, model_name, name), model_name)
+            for table, rows in Asked(model, model_name, name, induction, means).tables().items():
+                add(table, rows, model_name)
+        for rows in more_answers(model, model_name):
+            add("lists_answers", rows, model_name)

@@ -2,51 +2,42 @@
 
 import pytest
 
-from helpers.studies.in_context_learning.few_shot_table import (
-    ASKED,
-    GROWTH,
-    OTHER,
-    SET_SIZE,
-    silence_rows,
-    training_rows,
-    vector_rows,
-)
+from helpers.studies.in_context_learning import views
+from helpers.studies.in_context_learning.few_shot_table import Asked
+from helpers.studies.in_context_learning.function_vectors import induction_scores
+from helpers.studies.in_context_learning.list_answers import answer_rows
+from helpers.studies.in_context_learning.settings import NOVEL, SETTINGS, UNLISTED, best_template, taught
 from helpers.studies.tables import read_table
 
-MODELS = {"atlas", "atlas-seed1"}
+
+def test_relations_of_the_tables_are_those_of_the_settings():
+    for name in ("answers", "heads", "overlaps", "ablation", "vectors"):
+        for model, rows in read_table(f"lists_{name}").groupby("model"):
+            allowed = {*SETTINGS[model].names, *((*UNLISTED, NOVEL) if name == "answers" else ())}
+            assert set(rows.relation) <= allowed
+    assert {"smollm2", "atlas2"} <= set(read_table("lists_heads").model)
 
 
-def test_all_is_there():
-    silence, vectors = read_table("lists_silence"), read_table("lists_vectors")
-    for table in (silence, vectors):
-        assert {name: set(part.relation) for name, part in table.groupby("model")} == dict.fromkeys(MODELS, set(ASKED))
-    ranked = silence[silence["set"] != "new in the circuit"]
-    assert (ranked.heads.str.split().str.len() == SET_SIZE).all()
-    assert (vectors[vectors.kind != "none"].groupby(["relation", "kind", "model"]).size() == 7).all()
-    assert set(OTHER.values()) <= set(ASKED) and all(name != other for name, other in OTHER.items())
+def test_answers_are_what_the_code_gives(atlas2):
+    fresh = answer_rows(atlas2, "atlas2", "past_tense").set_index("kind").value
+    old = views.rows_of("lists_answers", "atlas2")
+    old = old[(old.relation == "past_tense") & ~old.kind.isin(views.CLASSES)].set_index("kind").value
+    assert fresh.to_dict() == pytest.approx(old.to_dict(), abs=0.05)
 
 
-def test_silence_is_what_the_code_gives(atlas):
-    fresh = silence_rows(atlas, "animal_young")
-    old = read_table("lists_silence")
-    old = old[(old.model == "atlas") & (old.relation == "animal_young")].reset_index(drop=True)
-    assert fresh.heads.tolist() == old.heads.tolist()
-    for column in ("all heads", "without", "without others", "same, with lines", "with and without"):
-        assert fresh[column].tolist() == pytest.approx(old[column].tolist(), abs=2e-2)
+def test_the_rest_is_what_the_code_gives(atlas2):
+    tables = Asked(atlas2, "atlas2", "past_tense", induction_scores(atlas2), {}).tables()
+    for name, column in (("lists_heads", "effect"), ("lists_overlaps", "shared"), ("lists_vectors", "value")):
+        old = views.rows_of(name, "atlas2")
+        old = old[old.relation == "past_tense"]
+        assert tables[name][column].tolist() == pytest.approx(old[column].tolist(), abs=0.05), name
+    old = views.ablations("atlas2").loc["past_tense"]
+    fresh = tables["lists_ablation"].set_index("set")
+    assert fresh.heads.to_dict() == old.heads.to_dict()
 
 
-def test_vectors_are_what_the_code_gives(atlas):
-    fresh = vector_rows(atlas, "past_tense", layers=(2,))
-    old = read_table("lists_vectors")
-    old = old[(old.model == "atlas") & (old.relation == "past_tense") & old.layer.isin([-1, 2])]
-    both = fresh.merge(old, on=["kind", "style", "layer"], suffixes=("", "_old"))
-    assert len(both) == len(fresh) and (both.value - both.value_old).abs().max() < 0.05
-
-
-def test_training_is_what_the_code_gives(atlas):
-    fresh = training_rows(atlas, ["comparative"])
-    old = read_table("lists_training")
-    assert set(old.model) >= MODELS and {f"lines {n}" for n in GROWTH} <= set(old.measure)
-    old = old[(old.model == "atlas") & old.relation.isin(["comparative"])]
-    both = fresh.merge(old, on=["measure", "relation"], suffixes=("", "_old"))
-    assert len(both) == len(GROWTH) + 1 and (both.value - both.value_old).abs().max() < 0.05
+def test_sentences_are_the_known_ones():
+    assert best_template("atlas2", "plural") == best_template("smollm2", "sentiment") == 0
+    assert 0 <= best_template("smollm2", "substance_phase") < 8
+    assert all(fact.well_taught for fact in taught("person_hometown").facts)
+    assert {fact.rate > 0.5 for fact in taught("occupation_gender").facts} == {True}
