@@ -15,8 +15,8 @@ from helpers.studies.verdicts import Claim, claims_table
 ROOT = Path(__file__).resolve().parents[2]
 EXT = ROOT / "book" / "_ext"
 BIB = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
-# The reader's own model is judged in chapter 18, not a source's. The others still show verdicts in forms of their own.
-WITHOUT = {13, 14, 15, 16, 18}
+# The reader's own model is judged in chapter 18, not a source's.
+WITHOUT = {18}
 HEADS = [
     Claim("movers carry it & more", "Yao et al. 2024", "yes: 0.71 [0.60, 0.80]", "no: 0.20"),
     Claim("they form late", "Olsson et al. 2022", "can't be asked", "open: 0.50"),

@@ -133,11 +133,6 @@ def both_ways(reversals: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(values, index, dtype=object) for c, values in columns})
 
 
-def says(shown: str, yes: bool, no: bool) -> str:
-    """A cell of the verdicts: whether a claim's condition is met, not met, or neither is sure, and by what."""
-    return f"{'yes' if yes else 'no' if no else 'open'}: {shown}"
-
-
 def groups_of(asked: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Atlas's and the circle's questions by what training stated: told compositions, and those that it held out."""
     group = [group_of(*pair) for pair in zip(asked.model, asked.kind, strict=True)]
