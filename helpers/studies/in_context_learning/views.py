@@ -107,13 +107,12 @@ def prefers_demonstrations(model: str) -> Estimate:
     return with_interval([_against_even(rows, *SHOWN) for rows in new if len(rows)])
 
 
-def vectors(model: str, names: Sequence[str] | None = None) -> pd.DataFrame:
+def vectors(model: str) -> pd.DataFrame:
     """Right answers without demonstrations at the layer chosen on other facts: relations by kind of vector."""
     rows = rows_of("lists_vectors", model)
     rows = rows[rows.chosen]
     kinds = rows.kind.str.replace(r"other heads \d", "ten other heads", regex=True)
-    table = rows.assign(kind=kinds).pivot_table(index="relation", columns="kind", values="value")
-    return table if names is None else table.loc[list(names)]
+    return rows.assign(kind=kinds).pivot_table(index="relation", columns="kind", values="value")
 
 
 def ablations(model: str) -> pd.DataFrame:
