@@ -17,7 +17,6 @@ TABLES = {  # name -> the modules of `helpers` whose `write_tables` fill it, and
         ("studies.heads.head_tables", "studies.heads.knockouts"),
         "measure and name the heads of Atlas and SmolLM2 in all relations, and silence them",
     ),
-    "sharing": (("studies.what_relations_share.first_atlas",), "find circuits of all relations in the first Atlas"),
     "shared": (
         tuple(f"studies.what_relations_share.{name}" for name in ("transfer", "heads")),
         "ask every relation with every other one's circuit, in SmolLM2 and Atlas",
