@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from helpers.atlas.corpus import exposures
@@ -99,16 +99,6 @@ def groups(model, asked: pd.DataFrame) -> Iterator[tuple[list[int], Int[Tensor, 
         by_length[len(ids)].append((place, ids))
     for rows in by_length.values():
         yield [place for place, _ in rows], torch.tensor([ids for _, ids in rows], device=model.W_E.device)
-
-
-def subject_mask(model, asked: pd.DataFrame) -> Bool[Tensor, "question pos"]:
-    """The positions of each question's subject, for questions of one length."""
-    rows = subject_spans(model.tokenizer, asked)
-    length = len(prompt_ids(model.tokenizer, asked.prompt.iloc[0]))
-    mask = torch.zeros(len(rows), length, dtype=torch.bool)
-    for row, span in zip(mask, rows, strict=True):
-        row[span] = True
-    return mask
 
 
 @torch.no_grad()

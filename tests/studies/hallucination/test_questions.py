@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import exposures, next_token_probabilities, relation
-from helpers.atlas.questions import SAID, ask, own_facts, question_rows, states, subject_mask, subject_spans
+from helpers.atlas.questions import SAID, ask, own_facts, question_rows, states, subject_spans
 from helpers.models.predict import prompt_ids
 from helpers.prompts.relations import Fact, taught_paraphrases
 from helpers.studies.hallucination.questions import CASES, ask_facts, fact_questions, question_table
@@ -109,7 +109,7 @@ def test_states_are_the_bridges(atlas2):
     found = states(atlas2, some, "subject_last")
     for i, prompt in enumerate(some.prompt):
         _, cache = atlas2.run_with_cache(atlas2.to_tokens(prompt))
-        at = subject_mask(atlas2, some.iloc[[i]])[0].nonzero().max()
+        at = subject_spans(atlas2.tokenizer, some.iloc[[i]])[0].stop - 1
         own = cache["blocks.5.hook_resid_post"][0, at]
         assert torch.allclose(found[12, i], own, atol=1e-3)
     with pytest.raises(ValueError, match="choose last or subject_last"):
