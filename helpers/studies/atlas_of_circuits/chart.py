@@ -125,12 +125,17 @@ def size_figure(table: pd.DataFrame, title: str) -> go.Figure:
         table.assign(relation=table.relation.str.replace("_", " ")),
         **dict(x="needed", y="relation", color="kind", symbol="half", log_x=True),
         color_discrete_map={kind: COLORS[color] for kind, color in KIND_COLORS.items()},
-        labels={"needed": "edges that keep nine tenths", "relation": ""},
+        labels={"needed": "edges needed, a mark for each half", "relation": ""},
         title=title,
     )
     figure.update_yaxes(categoryorder="array", categoryarray=list(order), dtick=1, tickfont_size=11)
-    figure.update_xaxes(dtick="D2")
+    figure.update_xaxes(tickvals=[50 * 2**n for n in range(6)])
     figure.update_traces(marker_size=9)
+    named = set()
+    for trace in figure.data:  # the legend tells the kinds only, each once
+        trace.name = trace.name.split(",")[0]
+        trace.legendgroup, trace.showlegend = trace.name, trace.name not in named
+        named.add(trace.name)
     legend = dict(y=-0.16, yanchor="top", title_text="")
     return figure.update_layout(height=210 + 19 * len(order), legend=legend)
 

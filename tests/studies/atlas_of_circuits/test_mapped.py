@@ -104,3 +104,10 @@ def test_names_lead_into_the_explorer():
         assert [link["href"] for link in links] == [f"explorer.html#model=smollm2&relation={name}" for name in first]
     assert all(link["tabindex"] == "-1" for link in drawn.select("a")), "the drawing is hidden from screen readers"
     assert not BeautifulSoup(chart.draw_map(overlap, chart.plane(overlap), kinds, "x"), "html.parser").select("a")
+
+
+def test_the_legend_of_sizes_tells_each_kind_once():
+    rows = [("a", "factual", "train", 100), ("a", "factual", "test", 120), ("b_c", "linguistic", "train", 300)]
+    figure = chart.size_figure(pd.DataFrame(rows, columns=["relation", "kind", "half", "needed"]), "t")
+    assert sorted(trace.name for trace in figure.data if trace.showlegend) == ["factual", "linguistic"]
+    assert list(figure.layout.yaxis.categoryarray) == ["b c", "a"], "the smallest is drawn on top"
