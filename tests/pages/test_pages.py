@@ -1,5 +1,6 @@
 """The built pages, after `make book`: complete, accessible, and in need of no other host."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -163,3 +164,10 @@ def test_every_verdict_of_every_chapter_stands_on_the_page_of_claims():
             seen += 1
     chapters = len(soup(HTML / "book" / "claims.html").select("tr.kc-claims-chapter"))
     assert seen and len(claims) == seen + chapters
+
+
+def test_words_and_years_can_be_searched_for_and_no_other_numbers():
+    index = (HTML / "searchindex.js").read_text(encoding="utf-8")
+    terms = json.loads(index[index.index("(") + 1 : index.rindex(")")])["terms"]
+    assert {"circuit", "2024"} <= set(terms)
+    assert [term for term in terms if term.isdigit() and not re.fullmatch(r"(19|20)\d\d", term)] == []
