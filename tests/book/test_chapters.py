@@ -142,6 +142,20 @@ def test_the_notebook_is_clean(path: Path):
 
 
 @each_chapter
+def test_a_chapter_can_be_read_in_one_sitting(path: Path):
+    """Up to the exercises: 25 code cells and 2,000 words at most."""
+    cells, words = 0, 0
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text, *rest = "".join(cell["source"]).split("## Exercises")
+        cells += cell["cell_type"] == "code"
+        words += len(text.split()) * (cell["cell_type"] == "markdown")
+        if rest:
+            break
+    assert rest, "no exercises"
+    assert cells <= 25 and words <= 2000
+
+
+@each_chapter
 def test_code_cells_are_short(path: Path):
     def lines_of(code: str) -> int:
         """The lines of a cell but for those that import."""
