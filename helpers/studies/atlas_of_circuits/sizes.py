@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 from helpers.prompts.relations import relation
 from helpers.statistics import SAMPLES, Estimate
@@ -58,4 +58,4 @@ def resampled(statistic: Callable[[pd.DataFrame], float], table: pd.DataFrame, b
 def rank_correlation(first: pd.Series, second: pd.Series) -> Estimate:
     """Spearman's correlation over the relations that both have, with an interval over relations."""
     both = pd.concat({"first": first, "second": second}, axis=1, join="inner")
-    return resampled(lambda rows: float(np.corrcoef(rankdata(rows, axis=0).T)[0, 1]), both)
+    return resampled(lambda rows: float(spearmanr(rows["first"], rows["second"]).statistic), both)
